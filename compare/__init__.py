@@ -1,0 +1,1 @@
+"""Theory and networks side by side: observables, checks, calibration, report, command line."""

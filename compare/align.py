@@ -1,0 +1,112 @@
+"""Put theory, networks and their comparison on the same runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+
+import numpy as np
+import xarray as xr
+
+from compare import checks, metrics
+from compare.calibrate import Calibration, calibrate
+from compare.observables import measure
+from theory import reduced, trajectory
+from theory.trajectory import RunSpec
+
+PREDICTED = (
+    "period",
+    "period_low",
+    "period_high",
+    "first_jump",
+    "effective_lr_before_jump",
+    "effective_lr_after_jump",
+)
+
+
+def compare(networks: xr.Dataset, roles: Mapping[str, str]) -> tuple[xr.Dataset, xr.Dataset]:
+    """Calibrate on the calibration runs, predict all runs, and set both side by side.
+
+    Args:
+        networks: measured trajectories.
+        roles: ``calibration`` or ``held_out`` for each run id.
+
+    Returns:
+        The theory's trajectories on the same runs and steps, and the comparison along ``run``.
+        Where calibration is refused, the theory is empty and the attribute
+        ``reason_prediction`` of the comparison says why.
+    """
+    observed = measure(networks).merge(checks.check_laws(networks))
+    observed = observed.assign_coords(_run_coordinates(networks, roles))
+    observed["predicted_equilibrium_norm"] = checks.equilibrium_from_gradient(observed)
+    chosen = [str(run) for run in networks["run"].values if roles[str(run)] == "calibration"]
+    try:
+        calibration = calibrate(networks, chosen)
+    except ValueError as refusal:
+        observed.attrs["reason_prediction"] = str(refusal)
+        return networks[["n_steps"]].isel(step=slice(0)), metrics.describe(observed)
+    theory = _simulate(calibration, networks)
+    observed = observed.merge(_predict(calibration, theory, observed))
+    observed.attrs["calibration"] = json.dumps(asdict(calibration))
+    return theory, metrics.describe(observed)
+
+
+def _run_coordinates(networks: xr.Dataset, roles: Mapping[str, str]) -> dict[str, xr.DataArray]:
+    """Coordinates along ``run``, with the role of each run."""
+    names = ("learning_rate", "weight_decay", "intrinsic_lr", "momentum", "seed", "model", "data")
+    coordinates = {name: networks[name] for name in names}
+    labels = [roles[str(run)] for run in networks["run"].values]
+    return {**coordinates, "role": xr.DataArray(labels, {"run": networks["run"]}, ["run"])}
+
+
+def _simulate(calibration: Calibration, networks: xr.Dataset) -> xr.Dataset:
+    """One draw of the kick model for each run, on the networks' steps."""
+    specs = [
+        RunSpec(float(lr), float(wd), int(seed), int(n_steps))
+        for lr, wd, seed, n_steps in zip(
+            networks["learning_rate"].values,
+            networks["weight_decay"].values,
+            networks["seed"].values,
+            networks["n_steps"].values,
+            strict=True,
+        )
+    ]
+    names = ("weight_norm", "effective_grad_norm", "train_loss")
+    series = {name: np.full(networks["weight_norm"].shape, np.nan) for name in names}
+    for i, spec in enumerate(specs):
+        rng = np.random.default_rng([spec.seed, int(spec.intrinsic_lr * 1e12)])
+        drawn = reduced.simulate(
+            calibration.model, spec.learning_rate, spec.weight_decay, n_steps=spec.n_steps, rng=rng
+        )
+        for name in names:
+            series[name][i, : spec.n_steps] = drawn[name]
+    theory = trajectory.build(
+        specs,
+        series,
+        source="theory",
+        model="kick model",
+        data=str(networks["data"].values[0]),
+        steps_per_epoch=1,
+    )
+    return theory.assign_coords(epoch=networks["epoch"], model=networks["model"])
+
+
+def _predict(calibration: Calibration, theory: xr.Dataset, observed: xr.Dataset) -> xr.Dataset:
+    """Predictions for every run, named ``predicted_*``, and the baseline's period."""
+    predictions = [
+        reduced.predict(calibration.model, float(lr), float(wd))
+        for lr, wd in zip(
+            observed["learning_rate"].values, observed["weight_decay"].values, strict=True
+        )
+    ]
+    columns = {
+        f"predicted_{name}": ("run", [getattr(one, name) for one in predictions])
+        for name in PREDICTED
+    }
+    simulated = measure(theory)
+    columns["predicted_regime"] = ("run", [one.regime for one in predictions])
+    columns["predicted_period_std"] = ("run", simulated["period_std"].values)
+    columns["predicted_n_jumps"] = ("run", simulated["n_jumps"].values)
+    columns["baseline_period"] = ("run", calibration.baseline / observed["intrinsic_lr"].values)
+    return xr.Dataset(columns, {"run": observed["run"].values})

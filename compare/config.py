@@ -1,0 +1,182 @@
+"""Study files: TOML read strictly into frozen dataclasses."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from theory import validate
+from theory.trajectory import RunSpec
+
+ROLES = ("calibration", "held_out")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A learning rate and decay of a study.
+
+    Attributes:
+        learning_rate: eta, above 0.
+        weight_decay: lam, 0 or more.
+        role: ``calibration`` (the model is fitted to it) or ``held_out``.
+        steps: length of its runs; 0 to derive it from the study's ``cycles``.
+    """
+
+    learning_rate: float
+    weight_decay: float
+    role: str = "held_out"
+    steps: int = 0
+
+    def __post_init__(self) -> None:
+        validate.setting(self.learning_rate, self.weight_decay)
+        validate.at_least("steps", self.steps, 0)
+        if self.role not in ROLES:
+            raise ValueError(f"role must be one of {', '.join(ROLES)}, got {self.role!r}")
+
+
+@dataclass(frozen=True)
+class Study:
+    """The unit of work a user runs: which networks, on what, for how long.
+
+    Attributes:
+        name: names the results folder.
+        title: heading of the report.
+        settings: learning rates and decays, with their roles.
+        data: data source.
+        model: architecture.
+        batch_size: examples in a batch.
+        seeds: runs per setting.
+        cycles: length of a run in expected cycles.
+        cycle_constant: expected period times eta*lam, to turn cycles into steps.
+        eval_every: steps between evaluations on the test set.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        expect_divergence: whether a run may stop being finite.
+    """
+
+    name: str
+    title: str
+    settings: tuple[Setting, ...]
+    data: str = "digits"
+    model: str = "mlp"
+    batch_size: int = 128
+    seeds: int = 8
+    cycles: float = 10.0
+    cycle_constant: float = 0.7
+    eval_every: int = 100
+    device: str = "auto"
+    expect_divergence: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.name or not self.name.replace("-", "").replace("_", "").isalnum():
+            raise ValueError(f"name must consist of letters, digits, - and _, got {self.name!r}")
+        if not self.settings:
+            raise ValueError("settings must hold at least one [[settings]] table")
+        validate.at_least("batch_size", self.batch_size, 2)
+        validate.at_least("seeds", self.seeds, 1)
+        validate.at_least("eval_every", self.eval_every, 1)
+        validate.positive("cycles", self.cycles)
+        validate.positive("cycle_constant", self.cycle_constant)
+        pairs = [(s.learning_rate, s.weight_decay) for s in self.settings]
+        for pair in pairs:
+            if pairs.count(pair) > 1:
+                raise ValueError(f"settings names learning_rate, weight_decay = {pair} twice")
+        for setting in self.settings:
+            if setting.steps == 0 and setting.weight_decay == 0:
+                raise ValueError("a setting without weight_decay needs its number of steps")
+
+    @property
+    def runs(self) -> list[RunSpec]:
+        """All runs, setting by setting."""
+        return [
+            RunSpec(setting.learning_rate, setting.weight_decay, seed, self.length(setting))
+            for setting in self.settings
+            for seed in range(self.seeds)
+        ]
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """Role of each run by its id."""
+        setting_roles = [setting.role for setting in self.settings for _ in range(self.seeds)]
+        return {run.id: role for run, role in zip(self.runs, setting_roles, strict=True)}
+
+    def length(self, setting: Setting) -> int:
+        """Steps of a setting's runs: as many as its expected cycles take."""
+        if setting.steps:
+            return setting.steps
+        intrinsic_lr = setting.learning_rate * setting.weight_decay
+        return math.ceil(self.cycles * self.cycle_constant / intrinsic_lr)
+
+    def to_json(self) -> str:
+        """The study as one line of JSON, the same for the same study."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+def read(path: Path, overrides: Mapping[str, Any] | None = None) -> Study:
+    """Read a study file.
+
+    Args:
+        path: a TOML file.
+        overrides: values that replace the file's, by key; None leaves the file's value.
+
+    Raises:
+        ValueError: for a missing or malformed file, an unknown key or a bad value.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise ValueError(f"cannot read study {path}: {reason}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path} is not valid TOML: {error}") from error
+    try:
+        study = from_table(table)
+        given = {key: value for key, value in (overrides or {}).items() if value is not None}
+        return replace(study, **given)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def from_table(table: Mapping[str, Any]) -> Study:
+    """Build a study from parsed TOML.
+
+    Raises:
+        ValueError: for an unknown or missing key, a wrong type or a bad value.
+    """
+    rows = table.get("settings", [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ValueError("settings must be [[settings]] tables")
+    settings = tuple(Setting(**_typed(Setting, row, "settings.")) for row in rows)
+    plain = {key: value for key, value in table.items() if key != "settings"}
+    return Study(settings=settings, **_typed(Study, plain, "", given={"settings"}))
+
+
+def _typed(
+    kind: type, table: Mapping[str, Any], prefix: str, given: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Check the keys and types of a table against a dataclass; integers become floats."""
+    expected = {field.name: field for field in fields(kind) if field.name not in given}
+    for key in table:
+        if key not in expected:
+            close = difflib.get_close_matches(key, [*expected, "settings"], n=1)
+            hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(expected)}"
+            raise ValueError(f"unknown key {prefix}{key}; {hint}")
+    for name, field in expected.items():
+        if name in ("name", "title", "learning_rate", "weight_decay") and name not in table:
+            raise ValueError(f"missing key {prefix}{field.name}")
+    return {key: _coerce(prefix + key, value, str(expected[key].type)) for key, value in table.items()}
+
+
+def _coerce(name: str, value: Any, kind: str) -> Any:
+    """Return a TOML value as the declared type: 1 is a float where a float is due."""
+    if kind == "float" and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    allowed = {"float": float, "int": int, "str": str, "bool": bool}[kind]
+    if not isinstance(value, allowed) or (kind == "int" and isinstance(value, bool)):
+        raise ValueError(f"{name} must be of type {kind}, got {value!r}")
+    return value

@@ -1,0 +1,175 @@
+"""What the comparison holds, as data; aggregation over seeds; errors of predictions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from theory import trajectory
+
+
+@dataclass(frozen=True)
+class Metric:
+    """An observable of a run: how it is labelled and what it should be.
+
+    Attributes:
+        long_name: label in tables and figures.
+        units: unit.
+        symbol: symbol of the field, if it has one.
+        low: smallest value that passes a law check; None where it is no check.
+        high: largest value that passes.
+    """
+
+    long_name: str
+    units: str = "1"
+    symbol: str = ""
+    low: float | None = None
+    high: float | None = None
+
+
+METRICS: dict[str, Metric] = {
+    "n_jumps": Metric("jumps"),
+    "n_cycles": Metric("complete cycles"),
+    "first_jump": Metric("first jump", "steps"),
+    "period": Metric("mean period", "steps", "T"),
+    "period_std": Metric("spread of single periods", "steps"),
+    "period_low": Metric("5 % of single periods are shorter", "steps"),
+    "period_high": Metric("5 % of single periods are longer", "steps"),
+    "effective_lr_before_jump": Metric("effective lr before a jump"),
+    "effective_lr_after_jump": Metric("effective lr after a jump"),
+    "equilibrium_norm": Metric("equilibrium norm", symbol="ρ*"),
+    "mean_squared_g": Metric("mean squared effective gradient", symbol="⟨g²⟩"),
+    "decay_rate_ratio": Metric("phase-A decay rate over ηλ", low=0.97, high=1.03),
+    "log_balance_ratio": Metric("growth over decay of the log norm", low=0.97, high=1.03),
+    "norm_law_residual": Metric("residual of the norm law", low=0.0, high=3e-5),
+    "elr_law_residual": Metric("residual of the effective-lr law", low=0.0, high=3e-5),
+    "angle_law_residual": Metric("residual of the angle law", low=0.0, high=1e-3),
+    "jump_agreement": Metric("agreement of the jump criterion", low=0.999, high=1.0),
+    "regime": Metric("regime"),
+}
+
+PREFIXES = {"predicted_": "predicted ", "baseline_": "baseline ", "reason_": "why not: "}
+
+
+def describe(comparison: xr.Dataset) -> xr.Dataset:
+    """Give every variable of the comparison units, long name, symbol and source."""
+    trajectory.describe(comparison, "network")
+    for name in comparison.data_vars:
+        prefix = next((p for p in PREFIXES if str(name).startswith(p)), "")
+        metric = METRICS[str(name).removeprefix(prefix)]
+        comparison[name].attrs = {
+            "long_name": PREFIXES.get(prefix, "") + metric.long_name,
+            "units": "1" if prefix == "reason_" else metric.units,
+            "symbol": metric.symbol,
+            "source": {"predicted_": "theory", "baseline_": "baseline"}.get(prefix, "network"),
+        }
+    return comparison
+
+
+def by_setting(comparison: xr.Dataset) -> xr.Dataset:
+    """Aggregate over seeds: mean, standard error over seeds and most frequent regime.
+
+    Returns:
+        A Dataset on ``setting`` (a readable id, ordered by ``intrinsic_lr``) with every numeric
+        variable averaged over the seeds that have it, ``<name>_sem``, ``regime``, ``n_seeds``
+        and ``role``. ``period`` is the mean over all cycles of all seeds.
+    """
+    groups = comparison.groupby(_setting_id(comparison))
+    rows = sorted((_summary(str(name), runs) for name, runs in groups), key=_order)
+    return xr.concat(rows, dim="setting", data_vars="all", coords="minimal", join="exact")
+
+
+def _setting_id(comparison: xr.Dataset) -> xr.DataArray:
+    names = [
+        f"lr {lr:g}, wd {wd:g}"
+        for lr, wd in zip(
+            comparison["learning_rate"].values, comparison["weight_decay"].values, strict=True
+        )
+    ]
+    return xr.DataArray(names, {"run": comparison["run"]}, ["run"], name="setting")
+
+
+def _order(summary: xr.Dataset) -> float:
+    return float(summary["intrinsic_lr"])
+
+
+def _summary(name: str, runs: xr.Dataset) -> xr.Dataset:
+    """One setting: means over its seeds."""
+    values: dict[str, float | str] = {
+        "n_seeds": float(runs.sizes["run"]),
+        "role": str(runs["role"].values[0]),
+        "regime": most_common(runs["regime"].values),
+    }
+    for coordinate in ("learning_rate", "weight_decay", "intrinsic_lr"):
+        values[coordinate] = float(runs[coordinate][0])
+    for name_, variable in runs.data_vars.items():
+        if variable.dtype.kind != "f":
+            continue
+        known = variable.values[np.isfinite(variable.values)]
+        values[str(name_)] = float(known.mean()) if len(known) else float("nan")
+        sem = known.std(ddof=1) / np.sqrt(len(known)) if len(known) > 1 else float("nan")
+        values[f"{name_}_sem"] = float(sem)
+    cycles = runs["n_cycles"].where(runs["period"].notnull(), 0)
+    if float(cycles.sum()) > 0:
+        values["period"] = float((runs["period"].fillna(0) * cycles).sum() / cycles.sum())
+    if "predicted_regime" in runs:
+        values["predicted_regime"] = most_common(runs["predicted_regime"].values)
+    return xr.Dataset(values).assign_coords(setting=name)
+
+
+def most_common(labels: np.typing.NDArray[np.str_]) -> str:
+    """Most frequent label; the first in alphabetical order among equals."""
+    names, counts = np.unique(labels, return_counts=True)
+    return str(names[counts.argmax()])
+
+
+def relative_error(predicted: xr.DataArray, measured: xr.DataArray) -> xr.DataArray:
+    """``predicted / measured - 1``, element by element."""
+    return predicted / measured - 1
+
+
+def median_absolute_error(
+    settings: xr.Dataset, name: str, *, source: str = "predicted", role: str = "held_out"
+) -> float:
+    """Median over periodic settings of one role of the relative error of a prediction.
+
+    Args:
+        settings: what ``by_setting`` returns.
+        name: the observable, e.g. ``period``.
+        source: ``predicted`` or ``baseline``.
+        role: ``held_out`` or ``calibration``.
+
+    Returns:
+        The median, as a fraction; NaN where nothing can be compared.
+    """
+    chosen = (settings["role"] == role) & (settings["regime"] == "periodic")
+    error = np.abs(relative_error(settings[f"{source}_{name}"], settings[name]))
+    known = error.values[chosen.values & np.isfinite(error.values)]
+    return float(np.median(known)) if len(known) else float("nan")
+
+
+def interval_coverage(comparison: xr.Dataset, periods: dict[str, list[float]]) -> float:
+    """Share of single measured periods inside the predicted 90 % interval.
+
+    Args:
+        comparison: the comparison along ``run``.
+        periods: single periods by run id, steps.
+    """
+    inside = [
+        float(one["predicted_period_low"]) <= period <= float(one["predicted_period_high"])
+        for run, values in periods.items()
+        for one in [comparison.sel(run=run)]
+        for period in values
+    ]
+    return float(np.mean(inside)) if inside else float("nan")
+
+
+def passes(name: str, values: np.typing.NDArray[np.float64]) -> bool:
+    """Whether all known values of a law check lie within its tolerance."""
+    metric = METRICS[name]
+    known = values[np.isfinite(values)]
+    low = -np.inf if metric.low is None else metric.low
+    high = np.inf if metric.high is None else metric.high
+    return bool(len(known) > 0 and ((known >= low) & (known <= high)).all())

@@ -1,0 +1,262 @@
+"""Jumps, periods, phases and regime of a trajectory: one extractor for theory and networks.
+
+An estimate from too little data is NaN, with the reason beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from theory import laws
+from theory.laws import FloatArray
+from theory.reduced import LARGEST_GROWING_SHARE, decay_rate
+
+IntArray = npt.NDArray[np.int64]
+
+# A jump is a growth of the norm by at least 5 %, after a decay by as much.
+JUMP_LOG_ELR = 0.1
+MIN_CYCLES = 3
+# Phase A is where decay is undisturbed: the steepest tenth of a rise of elr.
+PHASE_A_SHARE = 0.1
+MIN_RISE_STEPS = 20
+# A mean over a stationary stretch needs this many relaxation times 1/(4 eta lam).
+MIN_RELAXATIONS = 10
+
+
+@dataclass(frozen=True)
+class Jumps:
+    """Turning points of ``ln(elr)``.
+
+    Attributes:
+        onsets: steps at which elr is highest, just before the norm jumps, (n_jumps,).
+        landings: steps at which elr is lowest after each jump, (n_jumps,).
+        start: step at which the rise before the first onset began.
+    """
+
+    onsets: IntArray
+    landings: IntArray
+    start: int
+
+
+def find_jumps(log_elr: FloatArray, *, min_drop: float = JUMP_LOG_ELR) -> Jumps:
+    """Find the drops of ``ln(elr)`` that follow a rise, both by at least ``min_drop``.
+
+    A drop at the very start of a run, before any rise, is the transient of initialisation and
+    no jump.
+
+    Args:
+        log_elr: ``ln(effective_lr)`` of consecutive steps, (n_steps,).
+        min_drop: smallest rise and drop that count.
+    """
+    slope_sign = np.sign(np.diff(log_elr))
+    turns = np.flatnonzero(slope_sign[1:] != slope_sign[:-1]) + 1
+    onsets: list[int] = []
+    landings: list[int] = []
+    rising, low, high = False, 0, 0
+    start = 0
+    for i in [0, *turns.tolist(), len(log_elr) - 1]:
+        if rising:
+            if log_elr[i] > log_elr[high]:
+                high = i
+            elif log_elr[high] - log_elr[i] >= min_drop:
+                onsets.append(high)
+                rising, low = False, i
+        elif log_elr[i] < log_elr[low]:
+            low = i
+        elif log_elr[i] - log_elr[low] >= min_drop:
+            if onsets:
+                landings.append(low)
+            else:
+                start = low
+            rising, high = True, i
+    if len(landings) < len(onsets):
+        landings.append(low)
+    return Jumps(np.array(onsets, dtype=np.int64), np.array(landings, dtype=np.int64), start)
+
+
+def growing_share(jumps: Jumps) -> float:
+    """Share of the time, from the first rise to the last landing, during which the norm grows.
+
+    Small for a sawtooth; about one half for noise about an equilibrium, which looks the same
+    backwards in time.
+    """
+    growing = (jumps.landings - jumps.onsets).sum()
+    return float(growing / (jumps.landings[-1] - jumps.start))
+
+
+def classify(log_elr: FloatArray, jumps: Jumps, intrinsic_lr: float, *, finite: bool) -> str:
+    """Name the regime of a run.
+
+    ``divergence`` when it stopped being finite; ``periodic`` when the norm jumps and each growth
+    takes at most a quarter of the time, the kick model's limit; ``equilibrium`` when growth and
+    decay share the time or, without jumps, cancel over the second half; else ``convergence``,
+    where decay alone moves the norm.
+    """
+    if not finite:
+        return "divergence"
+    if len(jumps.onsets):
+        sawtooth = growing_share(jumps) < LARGEST_GROWING_SHARE
+        return "periodic" if sawtooth else "equilibrium"
+    half = len(log_elr) // 2
+    decayed = decay_rate(intrinsic_lr) * (len(log_elr) - 1 - half)
+    balanced = decayed > 0 and log_elr[-1] - log_elr[half] < decayed / 2
+    return "equilibrium" if balanced else "convergence"
+
+
+def closed_stretch(log_elr: FloatArray) -> slice:
+    """Longest stretch over which the norm returns to its median on the same, decaying side."""
+    below = log_elr < np.median(log_elr)
+    upward = np.flatnonzero(below[:-1] & ~below[1:]) + 1
+    return slice(int(upward[0]), int(upward[-1])) if len(upward) > 1 else slice(0, 0)
+
+
+def phase_a_rate(log_elr: FloatArray, jumps: Jumps) -> float:
+    """Median over the rises of the steepest sustained decay rate of ``ln(rho)`` per step.
+
+    NaN where no rise between two jumps is ``MIN_RISE_STEPS`` long.
+    """
+    rates = []
+    for low, high in zip(jumps.landings[:-1], jumps.onsets[1:], strict=True):
+        if high - low >= MIN_RISE_STEPS:
+            width = max(1, round(PHASE_A_SHARE * (high - low)))
+            rise = log_elr[low : high + 1]
+            rates.append((rise[width:] - rise[:-width]).max() / (2 * width))
+    return float(np.median(rates)) if rates else float("nan")
+
+
+def measure_run(
+    weight_norm: FloatArray,
+    effective_grad_norm: FloatArray,
+    learning_rate: float,
+    weight_decay: float,
+    *,
+    finite: bool = True,
+) -> dict[str, float | str]:
+    """Measure one trajectory.
+
+    Args:
+        weight_norm: rho before each step, (n_steps,).
+        effective_grad_norm: g of each step, (n_steps,).
+        learning_rate: eta.
+        weight_decay: lam.
+        finite: False if the run ended because it stopped being finite.
+
+    Returns:
+        The observables of ``/comparison`` by name, and ``reason_*`` for each refused one.
+    """
+    if len(weight_norm) < 3:
+        return {"regime": "divergence" if not finite else "convergence", **_too_short()}
+    log_elr = np.log(laws.effective_lr(weight_norm, learning_rate))
+    jumps = find_jumps(log_elr)
+    regime = classify(log_elr, jumps, learning_rate * weight_decay, finite=finite)
+    return {
+        "regime": regime,
+        **_jump_statistics(log_elr, jumps),
+        **_phase_a(log_elr, jumps, regime, learning_rate * weight_decay),
+        **_stationary(log_elr, effective_grad_norm, learning_rate, weight_decay),
+    }
+
+
+def measure(trajectories: xr.Dataset) -> xr.Dataset:
+    """Measure every run of a Dataset of the trajectory schema.
+
+    Returns:
+        One variable along ``run`` for each observable and each ``reason_*``.
+    """
+    rows = []
+    for run in trajectories["run"].values:
+        one = trajectories.sel(run=run)
+        n_steps = int(one["n_steps"])
+        rows.append(
+            measure_run(
+                one["weight_norm"].values[:n_steps],
+                one["effective_grad_norm"].values[:n_steps],
+                float(one["learning_rate"]),
+                float(one["weight_decay"]),
+                finite=str(one["status"].values) != "diverged",
+            )
+        )
+    names = sorted({name for row in rows for name in row})
+    columns = {name: ("run", [row.get(name, "") for row in rows]) for name in names}
+    return xr.Dataset(columns, {"run": trajectories["run"].values})
+
+
+def _too_short() -> dict[str, float | str]:
+    """All estimates refused."""
+    names = (
+        "period",
+        "period_std",
+        "first_jump",
+        "effective_lr_before_jump",
+        "effective_lr_after_jump",
+        "decay_rate_ratio",
+        "equilibrium_norm",
+        "mean_squared_g",
+        "log_balance_ratio",
+    )
+    refused: dict[str, float | str] = {"n_jumps": 0.0, "n_cycles": 0.0}
+    for name in names:
+        refused[name] = float("nan")
+    for name in ("period", "first_jump", "decay_rate_ratio", "equilibrium_norm"):
+        refused[f"reason_{name}"] = "fewer than 3 recorded steps"
+    return refused
+
+
+def _jump_statistics(log_elr: FloatArray, jumps: Jumps) -> dict[str, float | str]:
+    """Counts, first jump, period and elr on both sides of the jumps."""
+    gaps = np.diff(jumps.onsets)
+    enough = len(gaps) >= MIN_CYCLES
+    any_jump = len(jumps.onsets) > 0
+    nan = float("nan")
+    return {
+        "n_jumps": float(len(jumps.onsets)),
+        "n_cycles": float(len(gaps)),
+        "first_jump": float(jumps.onsets[0]) if any_jump else nan,
+        "reason_first_jump": "" if any_jump else "no jump",
+        "period": float(gaps.mean()) if enough else nan,
+        "period_std": float(gaps.std(ddof=1)) if enough else nan,
+        "reason_period": "" if enough else f"{len(gaps)} cycles, {MIN_CYCLES} needed",
+        "effective_lr_before_jump": _geometric_mean(log_elr[jumps.onsets]),
+        "effective_lr_after_jump": _geometric_mean(log_elr[jumps.landings]),
+    }
+
+
+def _geometric_mean(logs: FloatArray) -> float:
+    return float(np.exp(logs.mean())) if len(logs) else float("nan")
+
+
+def _phase_a(
+    log_elr: FloatArray, jumps: Jumps, regime: str, intrinsic_lr: float
+) -> dict[str, float | str]:
+    """Phase-A decay rate over ``eta lam``, for periodic runs."""
+    ratio, reason = float("nan"), f"no phase A: the regime is {regime}"
+    if regime == "periodic":
+        ratio = phase_a_rate(log_elr, jumps) / intrinsic_lr
+        reason = f"no rise of {MIN_RISE_STEPS} steps between jumps" if np.isnan(ratio) else ""
+    return {"decay_rate_ratio": ratio, "reason_decay_rate_ratio": reason}
+
+
+def _stationary(
+    log_elr: FloatArray, g: FloatArray, learning_rate: float, weight_decay: float
+) -> dict[str, float | str]:
+    """Means over a stretch where the norm returns to its start, and the log balance there."""
+    intrinsic_lr = learning_rate * weight_decay
+    stretch = closed_stretch(log_elr)
+    length = stretch.stop - stretch.start
+    names = ("equilibrium_norm", "mean_squared_g", "log_balance_ratio")
+    if length * 4 * intrinsic_lr < MIN_RELAXATIONS:
+        reason = f"norm stationary for {length} steps, fewer than {MIN_RELAXATIONS} relaxation times"
+        return {**dict.fromkeys(names, float("nan")), "reason_equilibrium_norm": reason}
+    elr = np.exp(log_elr[stretch])
+    return {
+        "equilibrium_norm": float(np.mean((learning_rate / elr) ** 2) ** 0.25),
+        "mean_squared_g": float(np.mean(g[stretch] ** 2)),
+        "log_balance_ratio": laws.log_balance_ratio(
+            elr / (1 - intrinsic_lr), g[stretch], intrinsic_lr
+        ),
+        "reason_equilibrium_norm": "",
+    }

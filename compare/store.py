@@ -1,0 +1,111 @@
+"""One netCDF file per study, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+SCHEMA_VERSION = "1"
+GROUPS = ("theory", "empirical", "comparison")
+PACKAGES = ("h5netcdf", "h5py", "matplotlib", "numpy", "scikit-learn", "scipy", "torch", "xarray")
+
+
+def write(path: Path, groups: dict[str, xr.Dataset], *, config: str, device: str) -> None:
+    """Write a study file atomically.
+
+    Args:
+        path: the file, usually ``study.nc``; an older one is replaced.
+        groups: the Datasets of ``/theory``, ``/empirical`` and ``/comparison``.
+        config: the study as JSON.
+        device: what the networks were trained on.
+
+    Raises:
+        OSError: if it cannot be written; an older file stays.
+    """
+    tree = xr.DataTree.from_dict({f"/{name}": groups[name] for name in GROUPS})
+    tree.attrs = {
+        "schema_version": SCHEMA_VERSION,
+        "config": config,
+        "provenance": json.dumps(provenance(device)),
+    }
+    encoding = {
+        f"/{name}": {
+            variable: {"zlib": True, "complevel": 1, "shuffle": True}
+            for variable, values in groups[name].variables.items()
+            if values.dtype.kind == "f" and values.ndim > 1
+        }
+        for name in GROUPS
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        tree.to_netcdf(partial, engine="h5netcdf", encoding=encoding)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read(path: Path) -> xr.DataTree:
+    """Read a study file into memory.
+
+    Raises:
+        ValueError: if it is missing, damaged or not a study file of this schema.
+    """
+    if not path.is_file():
+        raise ValueError(f"cannot read {path}: no such file")
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as opened:
+            tree = opened.load()
+    except Exception as error:
+        raise ValueError(f"{path} is not a readable netCDF file ({error})") from error
+    missing = [name for name in GROUPS if name not in tree.children]
+    if missing or tree.attrs.get("schema_version") != SCHEMA_VERSION:
+        raise ValueError(f"{path} is not a study file of schema version {SCHEMA_VERSION}")
+    return tree
+
+
+def provenance(device: str) -> dict[str, Any]:
+    """Where a file comes from: code, packages, machine and command."""
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "version": metadata.version("sawtooth"),
+        "git_commit": _git("rev-parse", "HEAD"),
+        "git_dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "python": platform.python_version(),
+        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        "device": device,
+        "platform": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "precision": "float32 training, float64 records",
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _git(*arguments: str) -> str:
+    """Output of a git command in the source tree; empty where there is none."""
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return answer.stdout.strip()

@@ -1,0 +1,105 @@
+"""Run a study: networks, theory, comparison, one file and its report."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import xarray as xr
+
+from compare import align, report, store
+from compare.config import Study
+
+STUDY_FILE = "study.nc"
+REPORT_FILE = "report.html"
+CHECKPOINT_FILE = "checkpoint.pt"
+
+
+def run(study: Study, out: Path, *, resume: bool = False, overwrite: bool = False) -> list[str]:
+    """Train, compare and report.
+
+    Args:
+        study: what to run.
+        out: results folder.
+        resume: go on from what the folder holds of the same study.
+        overwrite: start again, replacing what the folder holds of any study.
+
+    Returns:
+        Ids of the runs that stopped being finite.
+
+    Raises:
+        ValueError: if the folder exists and neither flag is given, or holds another study.
+        OSError: if the folder cannot be written.
+        empirical.train.Interrupted: when asked to stop; the checkpoint is kept.
+    """
+    _check_folder(study, out, resume=resume, overwrite=overwrite)
+    finished = out / STUDY_FILE
+    if resume and finished.exists():
+        networks = store.read(finished)["empirical"].to_dataset()
+        device = json.loads(store.read(finished).attrs["provenance"])["device"]
+    else:
+        networks, device = _train(study, out, overwrite=overwrite)
+    theory, comparison = align.compare(networks, study.roles)
+    groups = {"theory": theory, "empirical": networks, "comparison": comparison}
+    store.write(finished, groups, config=study.to_json(), device=device)
+    (out / CHECKPOINT_FILE).unlink(missing_ok=True)
+    report.write(out / REPORT_FILE, store.read(finished))
+    return [str(run) for run in networks["run"].values[networks["status"].values == "diverged"]]
+
+
+def _train(study: Study, out: Path, *, overwrite: bool) -> tuple[xr.Dataset, str]:
+    """Train the networks, going on from a checkpoint unless it is to be overwritten."""
+    from empirical import train
+
+    checkpoint = out / CHECKPOINT_FILE
+    device = train.choose_device(study.device)
+    if overwrite:
+        checkpoint.unlink(missing_ok=True)
+    networks = train.train(
+        study.runs,
+        model=study.model,
+        data_source=study.data,
+        batch_size=study.batch_size,
+        eval_every=study.eval_every,
+        device=study.device,
+        config=study.to_json(),
+        checkpoint_path=checkpoint,
+    )
+    return networks, train.describe_device(device)
+
+
+def _check_folder(study: Study, out: Path, *, resume: bool, overwrite: bool) -> None:
+    """Refuse a folder that would lose something or cannot be written.
+
+    Raises:
+        ValueError: with what was found and what is allowed.
+    """
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file, not a results folder")
+    taken = out.is_dir() and any(out.iterdir())
+    if taken and not (resume or overwrite):
+        raise ValueError(
+            f"{out} exists; use --resume to go on, --overwrite to start again or --out DIR"
+        )
+    parent = next(folder for folder in [out, *out.absolute().parents] if folder.exists())
+    if not os.access(parent, os.W_OK):
+        raise ValueError(f"{parent} is not writable")
+    if resume and (out / STUDY_FILE).exists():
+        found = store.read(out / STUDY_FILE).attrs["config"]
+        if found != study.to_json():
+            raise ValueError(
+                f"{out} holds another configuration ({_difference(found, study.to_json())}); "
+                "use --overwrite or --out DIR"
+            )
+
+
+def _difference(found: str, wanted: str) -> str:
+    """The first key in which two configurations differ."""
+    there, here = json.loads(found), json.loads(wanted)
+    for key in here:
+        if there.get(key) != here[key]:
+            if isinstance(here[key], list):
+                return f"different {key}"
+            return f"{key} is {there.get(key)!r} there, {here[key]!r} here"
+    return "keys of another version"

@@ -1,0 +1,1 @@
+"""What does happen: data, models and training of real networks (PyTorch)."""

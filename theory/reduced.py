@@ -1,0 +1,212 @@
+r"""The kick model: a relaxation oscillator for the effective learning rate.
+
+Between destabilisations weight decay raises ``u = ln(elr)`` by ``r = -2 ln(1 - eta lam)`` a
+step, exactly. A destabilisation turns the weights by large angles, which grows the norm: it
+takes a *kick* K off u. The angle falls as one over the number of steps s since the onset, so
+that of the kick the part ``s / (s + s0)`` has been delivered:
+
+    u(s) = u_onset + r s - K s / (s + s0),      phi g ~ sqrt(K s0) / (s + s0).
+
+The gradient law ``g ~ 1 / (accumulated elr)`` is hypothesis 1 of the project's theory; the log
+balance over a period (A26) then fixes everything that follows:
+
+    period               T = K / r
+    landing              (sqrt(K) - sqrt(r s0))^2 below the onset, after sqrt(K s0 / r) - s0 steps
+    growing share of T   sqrt(s0 / T) - s0 / T, at most 1/4, reached at T = 4 s0
+    regime               periodic for T > 4 s0; below, one kick is not over when the next is due
+
+The baseline of every prediction is ``T eta lam = const``: a constant kick. Here the kick is
+``K(eta lam) = K1 + slope ln(eta lam)``: calibrated at two values of ``eta lam``, it predicts
+any other one.
+
+The onsets scatter. The rise between two kicks is gamma distributed with mean K and a
+coefficient of variation that is calibrated; a kick from a higher onset is larger, by
+``sensitivity`` times the excess, which keeps u near its mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import gamma
+
+from theory import validate
+from theory.laws import FloatArray
+
+LARGEST_GROWING_SHARE = 0.25
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A quantity that is linear in ``ln(eta lam)``: its value at 1, and its slope."""
+
+    at_one: float
+    slope: float
+
+    def __call__(self, intrinsic_lr: float) -> float:
+        """Value at an intrinsic learning rate."""
+        return self.at_one + self.slope * float(np.log(intrinsic_lr))
+
+
+@dataclass(frozen=True)
+class KickModel:
+    """What calibration finds out about one network and data set; all dimensionless.
+
+    Attributes:
+        kick: mean growth of ``ln(rho^2)`` in one destabilisation.
+        onset: mean ``ln(elr)`` at which destabilisations set in.
+        kick_time: s0, steps in which half of a kick is delivered.
+        rise_variation: standard deviation over mean of the rise between kicks.
+        sensitivity: additional kick per unit of ``ln(elr)`` above the mean onset.
+        kick_scatter: standard deviation of the kick about that line.
+        initial_norm: weight norm at initialisation.
+        first_kick: growth of ``ln(rho^2)`` between initialisation and the first onset.
+        first_onset: mean ``ln(elr)`` at the first onset.
+        loss_at_unit_gradient: training loss, in nats, where g = 1.
+        loss_exponent: p in ``L = loss_at_unit_gradient g^p``.
+    """
+
+    kick: LogLine
+    onset: LogLine
+    kick_time: float
+    rise_variation: float
+    sensitivity: float
+    kick_scatter: float
+    initial_norm: float
+    first_kick: float
+    first_onset: float
+    loss_at_unit_gradient: float
+    loss_exponent: float
+
+
+@dataclass(frozen=True)
+class CyclePrediction:
+    """What the model says about a setting.
+
+    Attributes:
+        period: mean number of steps between onsets.
+        period_low: 5th percentile of single periods, steps.
+        period_high: 95th percentile of single periods, steps.
+        first_jump: step of the first onset.
+        effective_lr_before_jump: geometric mean at onsets.
+        effective_lr_after_jump: at the lowest point of the mean cycle.
+        regime: ``periodic`` or ``equilibrium``.
+    """
+
+    period: float
+    period_low: float
+    period_high: float
+    first_jump: float
+    effective_lr_before_jump: float
+    effective_lr_after_jump: float
+    regime: str
+
+
+def decay_rate(intrinsic_lr: float) -> float:
+    """Rise of ``ln(elr)`` in a step without gradient, ``r = -2 ln(1 - eta lam)``."""
+    return float(-2 * np.log1p(-intrinsic_lr))
+
+
+def predict(model: KickModel, learning_rate: float, weight_decay: float) -> CyclePrediction:
+    """Predict the mean cycle of a setting, with a 90 % interval for single periods.
+
+    Source: the module's docstring.
+
+    Raises:
+        ValueError: if the setting is out of range or has no decay, hence no periods.
+    """
+    learning_rate, weight_decay = validate.setting(learning_rate, weight_decay)
+    validate.positive("weight_decay", weight_decay)
+    intrinsic_lr = learning_rate * weight_decay
+    rate = decay_rate(intrinsic_lr)
+    kick = mean_kick(model, intrinsic_lr)
+    low, high = gamma.ppf([0.05, 0.95], **_gamma(model, kick / rate))
+    onset = model.onset(intrinsic_lr)
+    drop = max(np.sqrt(kick) - np.sqrt(rate * model.kick_time), 0.0) ** 2
+    return CyclePrediction(
+        period=kick / rate,
+        period_low=float(low),
+        period_high=float(high),
+        first_jump=first_rise(model, learning_rate) / rate,
+        effective_lr_before_jump=float(np.exp(onset)),
+        effective_lr_after_jump=float(np.exp(onset - drop)),
+        regime="periodic" if kick / rate > 4 * model.kick_time else "equilibrium",
+    )
+
+
+def mean_kick(model: KickModel, intrinsic_lr: float) -> float:
+    """Mean kick at an intrinsic learning rate, kept above 0 far outside the calibration."""
+    return max(model.kick(intrinsic_lr), 0.05)
+
+
+def first_rise(model: KickModel, learning_rate: float) -> float:
+    """Mean rise of ``ln(elr)`` by decay until the first onset."""
+    start = float(np.log(learning_rate / model.initial_norm**2))
+    return max(model.first_onset + model.first_kick - start, 0.05)
+
+
+def simulate(
+    model: KickModel,
+    learning_rate: float,
+    weight_decay: float,
+    *,
+    n_steps: int,
+    rng: np.random.Generator,
+) -> dict[str, FloatArray]:
+    """Draw one trajectory of the stochastic model; it obeys the exact norm law.
+
+    Args:
+        model: the calibrated model.
+        learning_rate: eta.
+        weight_decay: lam, above 0.
+        n_steps: number of steps.
+        rng: source of the scatter of onsets and kicks.
+
+    Returns:
+        ``weight_norm``, ``effective_grad_norm`` and ``train_loss``, each (n_steps,).
+
+    Raises:
+        ValueError: if the setting is out of range or has no decay.
+    """
+    learning_rate, weight_decay = validate.setting(learning_rate, weight_decay)
+    validate.positive("weight_decay", weight_decay)
+    intrinsic_lr = learning_rate * weight_decay
+    rate = decay_rate(intrinsic_lr)
+    mean, onset_mean = mean_kick(model, intrinsic_lr), model.onset(intrinsic_lr)
+    log_elr = np.empty(n_steps + 1)
+    log_elr[0] = np.log(learning_rate / model.initial_norm**2)
+    kick, expected = model.first_kick, first_rise(model, learning_rate) / rate
+    start = 0
+    while start < n_steps:
+        length = max(1, round(gamma.rvs(random_state=rng, **_gamma(model, expected))))
+        stop = min(start + length, n_steps)
+        steps = np.arange(stop - start + 1)
+        delivered = steps / (steps + model.kick_time)
+        log_elr[start : stop + 1] = log_elr[start] + rate * steps - kick * delivered
+        excess = log_elr[stop] - onset_mean
+        kick = mean + model.sensitivity * excess + model.kick_scatter * rng.normal()
+        kick, expected, start = max(kick, 0.0), mean / rate, stop
+    return _observed(model, log_elr, learning_rate, rate)
+
+
+def _gamma(model: KickModel, mean: float) -> dict[str, float]:
+    """Parameters of the gamma distribution with this mean and the calibrated variation."""
+    shape = model.rise_variation**-2
+    return {"a": shape, "scale": mean / shape}
+
+
+def _observed(
+    model: KickModel, log_elr: FloatArray, learning_rate: float, rate: float
+) -> dict[str, FloatArray]:
+    """Norm, gradient and loss that belong to a path of ``ln(elr)``, by the exact laws."""
+    growth = np.maximum(rate - np.diff(log_elr), 0.0)
+    phi = np.exp(log_elr[:-1] + rate / 2)
+    g = np.sqrt(np.expm1(growth)) / phi
+    with np.errstate(divide="ignore"):
+        loss = model.loss_at_unit_gradient * g**model.loss_exponent
+    return {
+        "weight_norm": np.sqrt(learning_rate / np.exp(log_elr[:-1])),
+        "effective_grad_norm": g,
+        "train_loss": loss,
+    }

@@ -1,0 +1,153 @@
+"""The one schema that simulated and measured trajectories share: names, dims, units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from theory import laws, validate
+from theory.laws import FloatArray
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One training run: what distinguishes it from the other runs of its study.
+
+    Attributes:
+        learning_rate: eta, above 0.
+        weight_decay: lam, 0 or more; ``eta lam < 1``.
+        seed: seeds initialisation and data order.
+        n_steps: number of optimizer steps.
+
+    Raises:
+        ValueError: if a value is out of range.
+    """
+
+    learning_rate: float
+    weight_decay: float
+    seed: int
+    n_steps: int
+
+    def __post_init__(self) -> None:
+        validate.setting(self.learning_rate, self.weight_decay)
+        validate.at_least("seed", self.seed, 0)
+        validate.at_least("n_steps", self.n_steps, 1)
+
+    @property
+    def id(self) -> str:
+        """Readable name, the value of the ``run`` coordinate."""
+        return f"lr{self.learning_rate:g}-wd{self.weight_decay:g}-seed{self.seed}"
+
+    @property
+    def intrinsic_lr(self) -> float:
+        """``eta lam``."""
+        return self.learning_rate * self.weight_decay
+
+
+@dataclass(frozen=True)
+class Variable:
+    """Attributes of a variable, from which labels and tables are made."""
+
+    symbol: str
+    long_name: str
+    units: str = "1"
+
+
+VARIABLES: dict[str, Variable] = {
+    "learning_rate": Variable("η", "learning rate"),
+    "weight_decay": Variable("λ", "weight decay"),
+    "intrinsic_lr": Variable("ηλ", "intrinsic learning rate"),
+    "momentum": Variable("m", "momentum"),
+    "step": Variable("t", "optimizer step", "steps"),
+    "eval_step": Variable("t", "optimizer step of an evaluation", "steps"),
+    "epoch": Variable("e", "epoch", "epochs"),
+    "n_steps": Variable("N", "recorded optimizer steps", "steps"),
+    "weight_norm": Variable("ρ", "weight norm"),
+    "effective_lr": Variable("η/ρ²", "effective learning rate"),
+    "effective_grad_norm": Variable("g", "effective gradient norm"),
+    "angular_update": Variable("θ", "angle between successive weights", "rad"),
+    "train_loss": Variable("L", "training loss", "nats"),
+    "test_loss": Variable("L_test", "test loss", "nats"),
+    "test_error": Variable("E_test", "test error"),
+}
+
+
+def describe(dataset: xr.Dataset, source: str) -> xr.Dataset:
+    """Give every variable of the vocabulary its units, long name, symbol and source."""
+    for name, variable in VARIABLES.items():
+        if name in dataset.variables:
+            attributes = {**vars(variable), "source": source}
+            dataset[name].attrs = attributes
+    return dataset
+
+
+def build(
+    runs: Sequence[RunSpec],
+    series: Mapping[str, FloatArray],
+    *,
+    source: str,
+    model: str,
+    data: str,
+    steps_per_epoch: int,
+    evaluations: Mapping[str, FloatArray] | None = None,
+    eval_every: int = 1,
+    n_steps: Sequence[int] | None = None,
+    reasons: Sequence[str] | None = None,
+) -> xr.Dataset:
+    """Assemble trajectories into a Dataset.
+
+    Args:
+        runs: the runs, in order.
+        series: quantities of every step, (n_runs, n_steps), NaN beyond a run's end; must hold
+            ``weight_norm``, from which ``effective_lr`` is derived.
+        source: what made them, e.g. ``"network"`` or ``"theory"``.
+        model: name of the model.
+        data: name of the data source.
+        steps_per_epoch: optimizer steps in one pass over the data.
+        evaluations: quantities of every ``eval_every``-th step, (n_runs, n_evaluations).
+        eval_every: steps between evaluations.
+        n_steps: steps recorded of each run; all it asked for by default.
+        reasons: why a run ended early, "" where it did not.
+
+    Returns:
+        A Dataset on ``run``, ``step`` and ``eval_step``.
+    """
+    n_runs = len(runs)
+    reasons = list(reasons) if reasons is not None else [""] * n_runs
+    learning_rate = np.array([run.learning_rate for run in runs])
+    variables: dict[str, Any] = {name: (("run", "step"), values) for name, values in series.items()}
+    elr = laws.effective_lr(series["weight_norm"], learning_rate[:, None])
+    variables["effective_lr"] = (("run", "step"), elr)
+    for name, values in (evaluations or {}).items():
+        variables[name] = (("run", "eval_step"), values)
+    ended = n_steps if n_steps is not None else [run.n_steps for run in runs]
+    variables["n_steps"] = ("run", np.array(ended, dtype=np.int64))
+    variables["status"] = ("run", ["diverged" if reason else "completed" for reason in reasons])
+    variables["reason"] = ("run", reasons)
+    steps = np.arange(series["weight_norm"].shape[1])
+    coordinates: dict[str, Any] = {
+        "run": [run.id for run in runs],
+        "step": steps,
+        "epoch": ("step", steps / steps_per_epoch),
+        "learning_rate": ("run", learning_rate),
+        "weight_decay": ("run", np.array([run.weight_decay for run in runs])),
+        "intrinsic_lr": ("run", np.array([run.intrinsic_lr for run in runs])),
+        "momentum": ("run", np.zeros(n_runs)),
+        "seed": ("run", np.array([run.seed for run in runs])),
+        "model": ("run", [model] * n_runs),
+        "data": ("run", [data] * n_runs),
+    }
+    if evaluations:
+        count = next(iter(evaluations.values())).shape[1]
+        coordinates["eval_step"] = np.arange(count) * eval_every
+    return describe(xr.Dataset(variables, coordinates), source)
+
+
+def recorded(dataset: xr.Dataset, run: str, name: str) -> FloatArray:
+    """One quantity of one run over the steps it recorded, (n_steps,)."""
+    one = dataset.sel(run=run)
+    return np.asarray(one[name].values[: int(one["n_steps"])])

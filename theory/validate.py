@@ -1,0 +1,55 @@
+"""Checks of numbers that come from outside, each raising one clear sentence."""
+
+from __future__ import annotations
+
+import math
+
+
+def positive(name: str, value: float) -> float:
+    """Return value as a float.
+
+    Raises:
+        ValueError: if it is not a positive finite number.
+    """
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{name} must be a positive finite number, got {value}")
+    return float(value)
+
+
+def non_negative(name: str, value: float) -> float:
+    """Return value as a float.
+
+    Raises:
+        ValueError: if it is negative or not finite.
+    """
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError(f"{name} must be a finite number >= 0, got {value}")
+    return float(value)
+
+
+def at_least(name: str, value: int, lowest: int) -> int:
+    """Return an integer value.
+
+    Raises:
+        ValueError: if it is below the lowest allowed one.
+    """
+    if value < lowest:
+        raise ValueError(f"{name} must be >= {lowest}, got {value}")
+    return value
+
+
+def setting(learning_rate: float, weight_decay: float) -> tuple[float, float]:
+    """Return a learning rate and a weight decay that SGD with coupled decay can run with.
+
+    Raises:
+        ValueError: if the rate is not positive and finite, the decay is negative or not finite,
+            or their product is 1 or more, where one step turns the weights around.
+    """
+    learning_rate = positive("learning_rate", learning_rate)
+    weight_decay = non_negative("weight_decay", weight_decay)
+    if learning_rate * weight_decay >= 1:
+        raise ValueError(
+            "learning_rate * weight_decay must be below 1, "
+            f"got {learning_rate} * {weight_decay} = {learning_rate * weight_decay:g}"
+        )
+    return learning_rate, weight_decay
