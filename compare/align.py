@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -100,7 +101,7 @@ def _predict(calibration: Calibration, theory: xr.Dataset, observed: xr.Dataset)
             observed["learning_rate"].values, observed["weight_decay"].values, strict=True
         )
     ]
-    columns = {
+    columns: dict[str, Any] = {
         f"predicted_{name}": ("run", [getattr(one, name) for one in predictions])
         for name in PREDICTED
     }

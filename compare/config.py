@@ -169,7 +169,9 @@ def _typed(
     for name, field in expected.items():
         if name in ("name", "title", "learning_rate", "weight_decay") and name not in table:
             raise ValueError(f"missing key {prefix}{field.name}")
-    return {key: _coerce(prefix + key, value, str(expected[key].type)) for key, value in table.items()}
+    return {
+        key: _coerce(prefix + key, value, str(expected[key].type)) for key, value in table.items()
+    }
 
 
 def _coerce(name: str, value: Any, kind: str) -> Any:

@@ -145,8 +145,8 @@ def median_absolute_error(
         The median, as a fraction; NaN where nothing can be compared.
     """
     chosen = (settings["role"] == role) & (settings["regime"] == "periodic")
-    error = np.abs(relative_error(settings[f"{source}_{name}"], settings[name]))
-    known = error.values[chosen.values & np.isfinite(error.values)]
+    error = np.abs(relative_error(settings[f"{source}_{name}"], settings[name]).values)
+    known = error[chosen.values & np.isfinite(error)]
     return float(np.median(known)) if len(known) else float("nan")
 
 

@@ -249,7 +249,9 @@ def _stationary(
     length = stretch.stop - stretch.start
     names = ("equilibrium_norm", "mean_squared_g", "log_balance_ratio")
     if length * 4 * intrinsic_lr < MIN_RELAXATIONS:
-        reason = f"norm stationary for {length} steps, fewer than {MIN_RELAXATIONS} relaxation times"
+        reason = (
+            f"norm stationary for {length} steps, fewer than {MIN_RELAXATIONS} relaxation times"
+        )
         return {**dict.fromkeys(names, float("nan")), "reason_equilibrium_norm": reason}
     elr = np.exp(log_elr[stretch])
     return {

@@ -49,7 +49,7 @@ def write(path: Path, groups: dict[str, xr.Dataset], *, config: str, device: str
     partial = path.with_name(path.name + ".partial")
     try:
         tree.to_netcdf(partial, engine="h5netcdf", encoding=encoding)
-        os.replace(partial, path)
+        partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 

@@ -16,6 +16,10 @@ REPORT_FILE = "report.html"
 CHECKPOINT_FILE = "checkpoint.pt"
 
 
+class Stopped(Exception):  # noqa: N818 - a wish of the user, not an error
+    """The study was interrupted; what it had is in the checkpoint."""
+
+
 def run(study: Study, out: Path, *, resume: bool = False, overwrite: bool = False) -> list[str]:
     """Train, compare and report.
 
@@ -31,7 +35,7 @@ def run(study: Study, out: Path, *, resume: bool = False, overwrite: bool = Fals
     Raises:
         ValueError: if the folder exists and neither flag is given, or holds another study.
         OSError: if the folder cannot be written.
-        empirical.train.Interrupted: when asked to stop; the checkpoint is kept.
+        Stopped: when asked to stop while training; the checkpoint is kept.
     """
     _check_folder(study, out, resume=resume, overwrite=overwrite)
     finished = out / STUDY_FILE
@@ -56,16 +60,19 @@ def _train(study: Study, out: Path, *, overwrite: bool) -> tuple[xr.Dataset, str
     device = train.choose_device(study.device)
     if overwrite:
         checkpoint.unlink(missing_ok=True)
-    networks = train.train(
-        study.runs,
-        model=study.model,
-        data_source=study.data,
-        batch_size=study.batch_size,
-        eval_every=study.eval_every,
-        device=study.device,
-        config=study.to_json(),
-        checkpoint_path=checkpoint,
-    )
+    try:
+        networks = train.train(
+            study.runs,
+            model=study.model,
+            data_source=study.data,
+            batch_size=study.batch_size,
+            eval_every=study.eval_every,
+            device=study.device,
+            config=study.to_json(),
+            checkpoint_path=checkpoint,
+        )
+    except train.Interrupted as stop:
+        raise Stopped(str(stop)) from stop
     return networks, train.describe_device(device)
 
 

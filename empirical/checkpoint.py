@@ -27,7 +27,7 @@ def save(path: Path, state: dict[str, Any], *, config: str) -> None:
             torch.save({"config": config, "state": state}, file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(partial, path)
+        partial.replace(path)
     except RuntimeError as error:  # torch's zip writer reports a full disk so
         raise OSError(f"could not write {path}: {error}") from error
     finally:

@@ -92,9 +92,10 @@ class Ensemble:
         self._bind()
 
     def _bind(self) -> None:
-        """Rebuild what follows from the active rows: leaf views, last layers, rates."""
+        """Rebuild what follows from the active rows: leaf views, last layers, rates, norms."""
         self.layers = [part.requires_grad_() for part in self.model.unpack(self.weights)]
         self.last = self._all_last[self.rows]
+        self.norm = _norms([layer.detach() for layer in self.layers])
         active = [self.runs[row] for row in self.rows.tolist()]
         column = (len(active), 1)
         self.learning_rate = torch.tensor([run.learning_rate for run in active], device=self.device)
@@ -176,12 +177,13 @@ class Ensemble:
         per_layer = torch.autograd.grad(losses.sum(), self.layers)
         with torch.no_grad():
             gradient = torch.cat([part.flatten(1) for part in per_layer], dim=1)
-            norm, gradient_norm = _norms(self.weights), _norms(gradient)
+            norm, gradient_norm = self.norm, _norms(per_layer)
             direction = self.weights / norm[:, None].float()
             gradient.addcmul_(self.weights, self.weight_decay)
             self.weights.addcmul_(gradient, self.learning_rate, value=-1)
-            moved = self.weights / _norms(self.weights)[:, None].float()
-            chord = _norms(moved.sub_(direction))
+            self.norm = _norms(self.layers)
+            moved = self.weights / self.norm[:, None].float()
+            chord = _norms(self.model.unpack(moved.sub_(direction)))
             angle = 2 * torch.asin(chord / 2)
         return torch.stack([losses.detach().double(), norm, norm * gradient_norm, angle])
 
@@ -225,6 +227,14 @@ class Ensemble:
         self._bind()
 
 
-def _norms(vectors: Tensor) -> Tensor:
-    """Euclidean norms of the rows, accumulated in float64, (n_runs,)."""
-    return torch.linalg.vector_norm(vectors, dim=1, dtype=torch.float64)
+def _norms(layers: Sequence[Tensor]) -> Tensor:
+    """Norm of each run's weights from its layers (n_runs, out, ...), float64, (n_runs,).
+
+    Rows are summed in float32, their squares in float64: as exact as a sum in float64, for rounding
+    averages out over rows, and free of a copy in float64.
+    """
+    squares = [
+        torch.linalg.vector_norm(layer.flatten(2), dim=2).double().square().sum(dim=1)
+        for layer in layers
+    ]
+    return torch.stack(squares).sum(dim=0).sqrt()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -37,7 +38,7 @@ class ScaleInvariantMLP:
     def shapes(self) -> list[tuple[int, int]]:
         """Shapes (out, in) of the trained, scale-invariant layers."""
         hidden = self.widths[:-1]
-        return [(n_out, n_in) for n_in, n_out in zip(hidden, hidden[1:], strict=False)]
+        return [(n_out, n_in) for n_in, n_out in pairwise(hidden)]
 
     @property
     def n_weights(self) -> int:
@@ -66,7 +67,7 @@ class ScaleInvariantMLP:
         sizes = [n_out * n_in for n_out, n_in in self.shapes]
         return [
             part.view(-1, *shape)
-            for part, shape in zip(weights.split(sizes, dim=1), self.shapes, strict=True)
+            for part, shape in zip(torch.split(weights, sizes, dim=1), self.shapes, strict=True)
         ]
 
     def logits(self, layers: list[Tensor], last: Tensor, inputs: Tensor) -> Tensor:
@@ -105,14 +106,19 @@ class ScaleInvariantMLP:
         Returns:
             Logits, (n_runs, n_classes, n_examples).
         """
-        n_population = len(population)
-        hidden = torch.cat([population, inputs]).T.expand(len(last), -1, -1)
+        n_runs, n_population = len(last), len(population)
+        hidden = torch.cat([population, inputs]).T.expand(n_runs, -1, -1)
         for layer in layers:
             product = torch.bmm(layer, hidden)
-            variance, mean = torch.var_mean(
-                product[:, :, :n_population], dim=2, correction=0, keepdim=True
+            variance, mean = torch.var_mean(product[:, :, :n_population], dim=2, correction=0)
+            normal = F.batch_norm(
+                product.view(1, -1, product.shape[2]),
+                mean.flatten(),
+                variance.flatten(),
+                training=False,
+                eps=self.norm_eps,
             )
-            hidden = F.relu((product - mean) * torch.rsqrt(variance + self.norm_eps))
+            hidden = F.relu(normal).view_as(product)
         return torch.bmm(last, hidden[:, :, n_population:])
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Never
 
 import numpy as np
 import torch
@@ -128,7 +129,7 @@ def _stop_requests() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _progress_bar(ensemble: Ensemble) -> tqdm[None]:
+def _progress_bar(ensemble: Ensemble) -> tqdm[Never]:
     """Progress in work, not in steps: late steps, with few runs left, are cheaper."""
     ends = np.sort([run.n_steps for run in ensemble.runs])
     total = ends.sum() + OVERHEAD_IN_RUNS * ends[-1]

@@ -23,13 +23,14 @@ LA19 = Li & Arora 2019 (1910.07454); A26 = Amin et al. 2026 (2609.09116).
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
-Real = TypeVar("Real", float, FloatArray)
+# A float or a float64 array; the result is an array where any argument is one.
+Real: TypeAlias = Any
 
 
 def radial_gradient(gradient: FloatArray, weights: FloatArray) -> float:
@@ -66,7 +67,7 @@ def next_weight_norm(
     """
     shrunk = (1 - learning_rate * weight_decay) * weight_norm
     step = learning_rate * effective_grad_norm / weight_norm
-    return np.hypot(shrunk, step)  # type: ignore[return-value]
+    return np.hypot(shrunk, step)
 
 
 def next_reduced_lr(
@@ -97,7 +98,7 @@ def angular_update(
     Source: L21.
     """
     phi = reduced_lr(weight_norm, learning_rate, weight_decay)
-    return np.arctan(phi * effective_grad_norm)  # type: ignore[return-value]
+    return np.arctan(phi * effective_grad_norm)
 
 
 def jump_constant(delta: Real) -> Real:
@@ -108,7 +109,7 @@ def jump_constant(delta: Real) -> Real:
 
     Source: L21.
     """
-    return np.sqrt(delta * (2 - delta)) / (1 - delta)  # type: ignore[return-value]
+    return np.sqrt(delta * (2 - delta)) / (1 - delta)
 
 
 def is_delta_jump(
@@ -134,7 +135,7 @@ def stationary_angle(intrinsic_lr: Real) -> Real:
 
     Source: the norm law with ``rho' = rho``.
     """
-    return 2 * np.arcsin(np.sqrt(intrinsic_lr / 2))  # type: ignore[return-value]
+    return 2 * np.arcsin(np.sqrt(intrinsic_lr / 2))
 
 
 def log_balance_ratio(
@@ -169,7 +170,7 @@ def jump_free_steps(
     shrink = 1 - learning_rate * weight_decay
     lowest = learning_rate * largest_g / (jump_constant(delta) * shrink)
     steps = np.log(weight_norm**2 / lowest) / (-2 * np.log(shrink))
-    return np.maximum(steps, 0.0)  # type: ignore[return-value]
+    return np.maximum(steps, 0.0)
 
 
 def certain_jump_steps(
@@ -201,7 +202,7 @@ def certain_jump_steps(
     with np.errstate(divide="ignore", invalid="ignore"):
         steps = np.log((start - level) / (certain - level)) / (-4 * np.log(shrink))
     steps = np.where(start <= certain, 0.0, np.where(certain > level, steps, np.inf))
-    return steps[()]  # type: ignore[no-any-return]
+    return steps[()]
 
 
 def equivalent_setting(

@@ -1,0 +1,145 @@
+"""The command ``sawtooth``. Heavy imports live inside the subcommands."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+DONE, BAD_INPUT, DIVERGED, INTERRUPTED = 0, 2, 3, 130
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what was wrong and where to look, and exit with 2."""
+        self.exit(BAD_INPUT, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except KeyboardInterrupt:
+        print("sawtooth: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except (ValueError, OSError) as error:
+        print(f"sawtooth: {' '.join(str(error).split())}", file=sys.stderr)
+        return BAD_INPUT
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="sawtooth",
+        description="Predict and measure the periodic dynamics of normalised networks "
+        "trained with weight decay.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
+
+    run = commands.add_parser("run", help="run a study: theory, training, comparison, report")
+    run.add_argument("study", type=Path, metavar="STUDY.toml")
+    run.add_argument("--out", type=Path, help="results folder (default: results/<name>)")
+    run.add_argument("--resume", action="store_true", help="go on from what the folder holds")
+    run.add_argument("--overwrite", action="store_true", help="start again in the same folder")
+    run.add_argument("--seeds", type=int, help="runs per setting, instead of the file's")
+    run.add_argument("--cycles", type=float, help="expected cycles per run, instead of the file's")
+    run.add_argument("--device", choices=("auto", "cpu", "cuda"), help="instead of the file's")
+    run.set_defaults(command=_run)
+
+    predict = commands.add_parser("predict", help="closed forms for one learning rate and decay")
+    predict.add_argument("--lr", type=float, required=True, help="learning rate")
+    predict.add_argument("--wd", type=float, required=True, help="weight decay")
+    predict.add_argument(
+        "--grad-norm", type=float, required=True, help="root mean square effective gradient norm"
+    )
+    predict.add_argument("--rho0", type=float, help="initial weight norm, for the way there")
+    predict.add_argument("--optimizer", choices=("sgd",), default="sgd")
+    predict.add_argument("--json", action="store_true", help="print JSON")
+    predict.set_defaults(command=_predict)
+
+    report = commands.add_parser("report", help="write the report of a study file again")
+    report.add_argument("file", type=Path, metavar="STUDY.nc")
+    report.add_argument("--out", type=Path, help="HTML file (default: report.html beside it)")
+    report.set_defaults(command=_report)
+
+    bench = commands.add_parser("bench", help="side-by-side benchmarks (from a source checkout)")
+    bench.set_defaults(command=_bench)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    from compare import config, study
+
+    names = ("seeds", "cycles", "device")
+    chosen = config.read(options.study, {name: getattr(options, name) for name in names})
+    out = options.out or Path("results") / chosen.name
+    try:
+        diverged = study.run(chosen, out, resume=options.resume, overwrite=options.overwrite)
+    except study.Stopped as stop:
+        print(f"sawtooth: {stop}; go on with --resume", file=sys.stderr)
+        return INTERRUPTED
+    print(f"data:   {out / study.STUDY_FILE}\nreport: {out / study.REPORT_FILE}")
+    if diverged and not chosen.expect_divergence:
+        print(f"sawtooth: {len(diverged)} runs diverged, first {diverged[0]}", file=sys.stderr)
+        return DIVERGED
+    return DONE
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from theory import equilibrium, validate
+
+    g = validate.positive("grad-norm", options.grad_norm)
+    state = equilibrium.sgd(options.lr, options.wd, g**2)
+    answer: dict[str, Any] = {
+        "learning_rate": options.lr,
+        "weight_decay": options.wd,
+        "intrinsic_lr": options.lr * options.wd,
+        "equilibrium_norm": state.norm,
+        "equilibrium_effective_lr": state.effective_lr,
+        "angular_update": state.angular_update,
+        "relaxation_steps": state.relaxation_steps,
+    }
+    if options.rho0 is not None:
+        answer["settling_steps"] = equilibrium.settling_steps(options.rho0, state)
+    if options.json:
+        print(json.dumps(answer))
+        return DONE
+    width = max(map(len, answer))
+    for name, value in answer.items():
+        print(f"{name:{width}}  {value:.6g}{_UNITS.get(name, '')}")
+    return DONE
+
+
+_UNITS = {
+    "angular_update": " rad per step",
+    "relaxation_steps": " steps",
+    "settling_steps": " steps to within 1 % of the equilibrium norm",
+}
+
+
+def _report(options: argparse.Namespace) -> int:
+    from compare import report, store
+
+    out = options.out or options.file.with_name("report.html")
+    report.write(out, store.read(options.file))
+    print(f"report: {out}")
+    return DONE
+
+
+def _bench(options: argparse.Namespace) -> int:
+    import runpy
+
+    script = Path(__file__).parent.parent / "benchmarks" / "run.py"
+    if not script.is_file():
+        raise ValueError(f"no benchmarks in {script.parent}; run this from a source checkout")
+    runpy.run_path(str(script), run_name="__main__")
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

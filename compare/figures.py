@@ -1,0 +1,197 @@
+"""Figures of the report, as SVG: theory and network on the same axes."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from theory import laws
+from theory.laws import FloatArray
+from theory.trajectory import VARIABLES, recorded
+
+# Okabe and Ito's palette: told apart with any colour vision
+NETWORK, THEORY, BASELINE = "#0072B2", "#D55E00", "#6B6B6B"
+MAX_POINTS = 1500
+STYLE: Any = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "sawtooth",
+    "path.simplify_threshold": 0.3,
+}
+
+
+def label(name: str) -> str:
+    """Axis label of a variable of the vocabulary: long name, symbol and unit."""
+    variable = VARIABLES[name]
+    unit = "" if variable.units == "1" else f" [{variable.units}]"
+    return f"{variable.long_name} {variable.symbol}{unit}"
+
+
+def trajectories(networks: xr.Dataset, theory: xr.Dataset, settings: xr.Dataset) -> str:
+    """Loss, norm and elr of one run of up to three settings; theory drawn over the network."""
+    runs = [_first_run(networks, setting) for setting in _showcase(settings)]
+    names = ("train_loss", "weight_norm", "effective_lr")
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(
+            len(names), len(runs), figsize=(3.7 * len(runs), 6.4), sharex="col", squeeze=False
+        )
+        for column, run in zip(axes.T, runs, strict=True):
+            for axis, name in zip(column, names, strict=True):
+                _draw_series(axis, networks, run, name, NETWORK, "network")
+                if name in theory and run in theory["run"].values:
+                    _draw_series(axis, theory, run, name, THEORY, "theory")
+                axis.set_yscale("log")
+            intrinsic_lr = float(networks["intrinsic_lr"].sel(run=run))
+            column[0].set_title(f"ηλ = {intrinsic_lr:.2g}")
+            column[-1].set_xlabel(label("step"))
+        for axis, name in zip(axes[:, 0], names, strict=True):
+            axis.set_ylabel(label(name))
+        handles, texts = axes[0, 0].get_legend_handles_labels()
+        figure.legend(handles, texts, loc="upper right", ncols=2)
+        figure.tight_layout(rect=(0, 0, 1, 0.96))
+        return _svg(figure)
+
+
+def phase_diagram(networks: xr.Dataset, theory: xr.Dataset, settings: xr.Dataset) -> str:
+    """Effective gradient against elr, with the line on which the norm is stationary."""
+    periodic = settings.where(settings["regime"] == "periodic", drop=True)
+    shown = periodic if periodic.sizes["setting"] else settings
+    run = _first_run(networks, shown.isel(setting=shown.sizes["setting"] // 2))
+    intrinsic_lr = float(networks["intrinsic_lr"].sel(run=run))
+    with plt.rc_context(STYLE):
+        figure, axis = plt.subplots(figsize=(6.4, 4.6))
+        for source, color, name in ((networks, NETWORK, "network"), (theory, THEORY, "theory")):
+            if "weight_norm" not in source:
+                continue
+            elr = recorded(source, run, "effective_lr")
+            g = recorded(source, run, "effective_grad_norm")
+            axis.plot(elr, g, ".", color=color, ms=2, alpha=0.35, label=name, rasterized=True)
+        span = np.geomspace(*axis.get_xlim(), 50) if axis.get_xlim()[0] > 0 else elr
+        axis.plot(
+            span,
+            (1 - intrinsic_lr) * laws.jump_constant(intrinsic_lr) / span,
+            color="black",
+            lw=1.2,
+            label="norm stationary: 1 − cos θ = ηλ",
+        )
+        axis.set(xscale="log", yscale="log", title=f"one run at ηλ = {intrinsic_lr:.2g}")
+        axis.set_xlabel(label("effective_lr"))
+        axis.set_ylabel(label("effective_grad_norm"))
+        legend = axis.legend(loc="lower left", markerscale=4)
+        for handle in legend.legend_handles:
+            if handle is not None:
+                handle.set_alpha(1)
+        figure.tight_layout()
+        return _svg(figure)
+
+
+def periods(settings: xr.Dataset) -> str:
+    """Period against ``eta lam``: measured, predicted with its interval, and baseline."""
+    periodic = settings.where(settings["regime"] == "periodic", drop=True)
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(2, 1, figsize=(6.4, 6.4), sharex=True)
+        _draw_periods(axes[0], periodic, xr.ones_like(periodic["intrinsic_lr"]))
+        _draw_periods(axes[1], periodic, periodic["intrinsic_lr"])
+        axes[0].set(xscale="log", yscale="log", ylabel="mean period T [steps]")
+        axes[1].set(xscale="log", ylabel="rise of the log norm per period, T ηλ")
+        axes[1].set_ylim(bottom=0)
+        axes[1].set_xlabel(label("intrinsic_lr"))
+        axes[0].legend()
+        figure.tight_layout()
+        return _svg(figure)
+
+
+def _draw_periods(axis: Axes, periodic: xr.Dataset, scale: xr.DataArray) -> None:
+    """Measured and predicted periods of the periodic settings, times a scale."""
+    x = periodic["intrinsic_lr"]
+    if "predicted_period" in periodic:
+        low, high = (periodic[f"predicted_period_{end}"] * scale for end in ("low", "high"))
+        axis.fill_between(
+            x, low, high, color=THEORY, alpha=0.15, lw=0, label="90 % of single periods, predicted"
+        )
+        axis.plot(x, periodic["predicted_period"] * scale, color=THEORY, label="kick model")
+        axis.plot(
+            x,
+            periodic["baseline_period"] * scale,
+            "--",
+            color=BASELINE,
+            label="baseline T ηλ = const",
+        )
+    for role, face in (("calibration", "white"), ("held_out", NETWORK)):
+        chosen = (periodic["role"] == role).values
+        spread = periodic["period_sem"] * np.sqrt(periodic["n_seeds"])
+        axis.errorbar(
+            x.values[chosen],
+            (periodic["period"] * scale).values[chosen],
+            (spread * scale).values[chosen],
+            fmt="o",
+            color=NETWORK,
+            markerfacecolor=face,
+            capsize=3,
+            label=f"network, {role.replace('_', '-')} (± spread over seeds)",
+        )
+
+
+def _showcase(settings: xr.Dataset) -> list[xr.Dataset]:
+    """Up to three settings: slowest and fastest held-out periodic one, and an equilibrium."""
+    periodic = (settings["regime"] == "periodic").values
+    held_out = periodic & (settings["role"] == "held_out").values
+    index = np.flatnonzero(held_out if held_out.any() else periodic)
+    chosen = [*index[:1], *index[1:][-1:], *np.flatnonzero(~periodic)[-1:]]
+    return [settings.isel(setting=i) for i in chosen]
+
+
+def _first_run(networks: xr.Dataset, setting: xr.Dataset) -> str:
+    """Id of a setting's run with the lowest seed."""
+    same = (networks["learning_rate"] == setting["learning_rate"]) & (
+        networks["weight_decay"] == setting["weight_decay"]
+    )
+    runs = networks["run"].values[same.values]
+    return str(runs[networks["seed"].values[same.values].argmin()])
+
+
+def _draw_series(
+    axis: Axes, source: xr.Dataset, run: str, name: str, color: str, text: str
+) -> None:
+    """One quantity against steps, thinned so that its extremes stay."""
+    values = recorded(source, run, name)
+    steps, thinned = thin(values)
+    axis.plot(steps, thinned, color=color, lw=0.9, alpha=0.85, label=text)
+
+
+def thin(values: FloatArray, max_points: int = MAX_POINTS) -> tuple[FloatArray, FloatArray]:
+    """Reduce a series to the lowest and highest value of equal stretches, in order.
+
+    Returns:
+        Indices and values, at most ``max_points`` (or all, if there are no more).
+    """
+    if len(values) <= max_points:
+        return np.arange(len(values), dtype=float), values
+    stretches = np.array_split(np.arange(len(values)), max_points // 2)
+    kept = np.array(
+        [sorted((s[values[s].argmin()], s[values[s].argmax()])) for s in stretches]
+    ).ravel()
+    return kept.astype(float), values[kept]
+
+
+def _svg(figure: Figure) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", dpi=200, metadata={"Date": None})
+    plt.close(figure)
+    return buffer.getvalue()

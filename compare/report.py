@@ -1,0 +1,216 @@
+"""The report: one self-contained HTML file made from a study file alone."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import xarray as xr
+
+from compare import figures, metrics
+from compare.metrics import METRICS
+from compare.observables import find_jumps
+from theory.trajectory import recorded
+
+LAWS = ("norm_law_residual", "elr_law_residual", "angle_law_residual", "jump_agreement")
+BALANCES = ("log_balance_ratio", "decay_rate_ratio")
+PREDICTIONS = ("period", "first_jump", "effective_lr_before_jump", "effective_lr_after_jump")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the report: heading cells and rows of cells."""
+
+    caption: str
+    head: list[str]
+    rows: list[list[str]]
+
+
+def write(path: Path, study: xr.DataTree) -> None:
+    """Write the report of a study atomically.
+
+    Args:
+        path: the HTML file; an older one is replaced.
+        study: what ``compare.store.read`` returns.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_text(render(study), encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def render(study: xr.DataTree) -> str:
+    """Render the report of a study as HTML."""
+    networks, theory, comparison = (
+        study[name].to_dataset() for name in ("empirical", "theory", "comparison")
+    )
+    settings = metrics.by_setting(comparison)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("compare"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    predicted = "predicted_period" in settings
+    return environment.get_template("report.html").render(
+        config=json.loads(study.attrs["config"]),
+        provenance=json.loads(study.attrs["provenance"]),
+        reason=comparison.attrs.get("reason_prediction", ""),
+        summary=_summary(networks, comparison, settings),
+        trajectories=_inline(figures.trajectories(networks, theory, settings)),
+        phases=_inline(figures.phase_diagram(networks, theory, settings)),
+        periods=_inline(figures.periods(settings)) if _any_periods(settings) else "",
+        levels=[
+            _law_table(comparison),
+            _equilibrium_table(settings),
+            *([_prediction_table(settings, name) for name in PREDICTIONS] if predicted else []),
+        ],
+        runs=_run_table(comparison),
+        model=json.loads(comparison.attrs.get("calibration", "{}")).get("model", {}),
+    )
+
+
+def _any_periods(settings: xr.Dataset) -> bool:
+    return bool((settings["regime"] == "periodic").any())
+
+
+def _summary(networks: xr.Dataset, comparison: xr.Dataset, settings: xr.Dataset) -> dict[str, Any]:
+    """The numbers of the first screen."""
+    summary: dict[str, Any] = {
+        "n_runs": comparison.sizes["run"],
+        "n_periodic": int((comparison["regime"] == "periodic").sum()),
+        "n_jumps": int(comparison["n_jumps"].sum()),
+        "n_steps": int(networks["n_steps"].sum()),
+        "largest_residual": float(comparison["norm_law_residual"].max()),
+    }
+    if "predicted_period" in settings:
+        right = comparison["predicted_regime"] == comparison["regime"]
+        held_out = comparison["role"] == "held_out"
+        summary |= {
+            "model_error": metrics.median_absolute_error(settings, "period"),
+            "baseline_error": metrics.median_absolute_error(settings, "period", source="baseline"),
+            "regime_right": float(right.values[held_out.values].mean()),
+            "n_held_out": int(
+                ((settings["role"] == "held_out") & (settings["regime"] == "periodic")).sum()
+            ),
+            "coverage": metrics.interval_coverage(
+                comparison.isel(run=held_out.values), _single_periods(networks, comparison)
+            ),
+        }
+    return summary
+
+
+def _single_periods(networks: xr.Dataset, comparison: xr.Dataset) -> dict[str, list[float]]:
+    """All single periods of the held-out periodic runs."""
+    chosen = (comparison["role"] == "held_out") & (comparison["regime"] == "periodic")
+    return {
+        str(run): np.diff(
+            find_jumps(np.log(recorded(networks, str(run), "effective_lr"))).onsets
+        ).tolist()
+        for run in comparison["run"].values[chosen.values]
+    }
+
+
+def _law_table(comparison: xr.Dataset) -> Table:
+    """Level 0: exact laws, worst run."""
+    rows = []
+    for name in (*LAWS, *BALANCES):
+        values = comparison[name].values
+        known = values[np.isfinite(values)]
+        if len(known) == 0:
+            continue
+        metric = METRICS[name]
+        verdict = "holds" if metrics.passes(name, known) else "fails"
+        span = [number(known.min()), number(known.max())]
+        allowed = f"{metric.low:g} … {metric.high:g}"
+        rows.append([metric.long_name, str(len(known)), *span, allowed, verdict])
+    head = ["law", "runs", "smallest", "largest", "allowed", "verdict"]
+    return Table("Level 0 — exact laws, no free parameter", head, rows)
+
+
+def _equilibrium_table(settings: xr.Dataset) -> Table:
+    """Level 1: the equilibrium norm from the mean squared gradient."""
+    rows = []
+    for one in _rows(settings):
+        measured, predicted = (float(one[f"{p}equilibrium_norm"]) for p in ("", "predicted_"))
+        if np.isfinite(measured):
+            error = percent(predicted / measured - 1)
+            rows.append(
+                [_name(one), str(one["regime"].values), number(measured), number(predicted), error]
+            )
+    head = ["ηλ", "regime", "measured", "from ⟨g²⟩", "error"]
+    return Table("Level 1 — equilibrium norm ρ* from one measured number", head, rows)
+
+
+def _prediction_table(settings: xr.Dataset, name: str) -> Table:
+    """Level 2: an observable of the periodic settings beside its predictions."""
+    metric = METRICS[name]
+    has_baseline = f"baseline_{name}" in settings
+    rows = []
+    for one in _rows(settings.where(settings["regime"] == "periodic", drop=True)):
+        measured, predicted = float(one[name]), float(one[f"predicted_{name}"])
+        sem = number(float(one[f"{name}_sem"]))
+        row = [_name(one), str(one["role"].values).replace("_", "-"), f"{number(measured)} ± {sem}"]
+        row += [number(predicted), percent(predicted / measured - 1)]
+        if has_baseline:
+            baseline = float(one[f"baseline_{name}"])
+            row += [number(baseline), percent(baseline / measured - 1)]
+        rows.append(row)
+    head = ["ηλ", "role", "measured ± s.e.", "kick model", "error"]
+    unit = "" if metric.units == "1" else f" [{metric.units}]"
+    caption = f"Level 2 — {metric.long_name}{unit}"
+    return Table(caption, head + (["baseline", "error"] if has_baseline else []), rows)
+
+
+def _run_table(comparison: xr.Dataset) -> Table:
+    """Every run in a line."""
+    names = ("n_jumps", "period", "decay_rate_ratio", "log_balance_ratio", "norm_law_residual")
+    rows = [
+        [
+            str(run),
+            str(one["role"].values).replace("_", "-"),
+            str(one["regime"].values),
+            *(number(float(one[name])) for name in names),
+        ]
+        for run in comparison["run"].values
+        for one in [comparison.sel(run=run)]
+    ]
+    head = ["run", "role", "regime", *(METRICS[name].long_name for name in names)]
+    return Table("All runs", head, rows)
+
+
+def _rows(settings: xr.Dataset) -> list[xr.Dataset]:
+    return [settings.isel(setting=i) for i in range(settings.sizes["setting"])]
+
+
+def _name(setting: xr.Dataset) -> str:
+    return f"{float(setting['intrinsic_lr']):.2g}"
+
+
+def number(value: float) -> str:
+    """A number with three significant digits; a dash for an estimate that was refused."""
+    if not np.isfinite(value):
+        return "–"
+    if value == 0:
+        return "0"
+    if 1e-2 <= abs(value) < 1e5:
+        digits = max(0, 2 - int(np.floor(np.log10(abs(value)))))
+        return f"{value:.{digits}f}"
+    return f"{value:.2e}"
+
+
+def percent(value: float) -> str:
+    """A signed fraction in per cent."""
+    return f"{100 * value:+.1f} %" if np.isfinite(value) else "–"
+
+
+def _inline(svg: str) -> str:
+    """A figure as a data URI, so that the report is one file."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
