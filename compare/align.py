@@ -46,7 +46,7 @@ def compare(networks: xr.Dataset, roles: Mapping[str, str]) -> tuple[xr.Dataset,
         calibration = calibrate(networks, chosen)
     except ValueError as refusal:
         observed.attrs["reason_prediction"] = str(refusal)
-        return networks[["n_steps"]].isel(step=slice(0)), metrics.describe(observed)
+        return networks[["n_steps"]], metrics.describe(observed)
     theory = _simulate(calibration, networks)
     observed = observed.merge(_predict(calibration, theory, observed))
     observed.attrs["calibration"] = json.dumps(asdict(calibration))
@@ -64,7 +64,7 @@ def _run_coordinates(networks: xr.Dataset, roles: Mapping[str, str]) -> dict[str
 def _simulate(calibration: Calibration, networks: xr.Dataset) -> xr.Dataset:
     """One draw of the kick model for each run, on the networks' steps."""
     specs = [
-        RunSpec(float(lr), float(wd), int(seed), int(n_steps))
+        RunSpec(float(lr), float(wd), int(seed), max(int(n_steps), 1))
         for lr, wd, seed, n_steps in zip(
             networks["learning_rate"].values,
             networks["weight_decay"].values,
@@ -76,6 +76,8 @@ def _simulate(calibration: Calibration, networks: xr.Dataset) -> xr.Dataset:
     names = ("weight_norm", "effective_grad_norm", "train_loss")
     series = {name: np.full(networks["weight_norm"].shape, np.nan) for name in names}
     for i, spec in enumerate(specs):
+        if spec.weight_decay == 0:  # nothing raises elr: no cycle to predict
+            continue
         rng = np.random.default_rng([spec.seed, int(spec.intrinsic_lr * 1e12)])
         drawn = reduced.simulate(
             calibration.model, spec.learning_rate, spec.weight_decay, n_steps=spec.n_steps, rng=rng
@@ -96,18 +98,17 @@ def _simulate(calibration: Calibration, networks: xr.Dataset) -> xr.Dataset:
 def _predict(calibration: Calibration, theory: xr.Dataset, observed: xr.Dataset) -> xr.Dataset:
     """Predictions for every run, named ``predicted_*``, and the baseline's period."""
     predictions = [
-        reduced.predict(calibration.model, float(lr), float(wd))
+        reduced.predict(calibration.model, float(lr), float(wd)) if wd > 0 else None
         for lr, wd in zip(
             observed["learning_rate"].values, observed["weight_decay"].values, strict=True
         )
     ]
     columns: dict[str, Any] = {
-        f"predicted_{name}": ("run", [getattr(one, name) for one in predictions])
+        f"predicted_{name}": ("run", [getattr(one, name, np.nan) for one in predictions])
         for name in PREDICTED
     }
-    simulated = measure(theory)
-    columns["predicted_regime"] = ("run", [one.regime for one in predictions])
-    columns["predicted_period_std"] = ("run", simulated["period_std"].values)
-    columns["predicted_n_jumps"] = ("run", simulated["n_jumps"].values)
-    columns["baseline_period"] = ("run", calibration.baseline / observed["intrinsic_lr"].values)
+    columns["predicted_regime"] = ("run", measure(theory)["regime"].values)
+    with np.errstate(divide="ignore"):
+        baseline = calibration.baseline / observed["intrinsic_lr"].values
+    columns["baseline_period"] = ("run", np.where(np.isfinite(baseline), baseline, np.nan))
     return xr.Dataset(columns, {"run": observed["run"].values})

@@ -101,7 +101,7 @@ def _cycles(runs: xr.Dataset) -> _Cycles:
         collected = (
             gaps,
             at_onset[:-1],
-            (at_onset - log_elr[jumps.landings])[:-1],
+            at_onset[:-1] - log_elr[jumps.landings[: len(gaps)]],
             rate * gaps - np.diff(at_onset),
             at_onset[:1],
             rate * first - (at_onset[:1] - log_elr[0]),

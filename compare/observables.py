@@ -33,13 +33,16 @@ class Jumps:
 
     Attributes:
         onsets: steps at which elr is highest, just before the norm jumps, (n_jumps,).
-        landings: steps at which elr is lowest after each jump, (n_jumps,).
+        landings: steps at which elr is lowest after each jump, (n_jumps,); one fewer where the
+            run ends before elr has risen again.
         start: step at which the rise before the first onset began.
+        end: last step of the run.
     """
 
     onsets: IntArray
     landings: IntArray
     start: int
+    end: int
 
 
 def find_jumps(log_elr: FloatArray, *, min_drop: float = JUMP_LOG_ELR) -> Jumps:
@@ -73,19 +76,23 @@ def find_jumps(log_elr: FloatArray, *, min_drop: float = JUMP_LOG_ELR) -> Jumps:
             else:
                 start = low
             rising, high = True, i
-    if len(landings) < len(onsets):
-        landings.append(low)
-    return Jumps(np.array(onsets, dtype=np.int64), np.array(landings, dtype=np.int64), start)
+    return Jumps(
+        np.array(onsets, dtype=np.int64),
+        np.array(landings, dtype=np.int64),
+        start,
+        len(log_elr) - 1,
+    )
 
 
 def growing_share(jumps: Jumps) -> float:
     """Share of the time, from the first rise to the last landing, during which the norm grows.
 
     Small for a sawtooth; about one half for noise about an equilibrium, which looks the same
-    backwards in time.
+    backwards in time. Noise with rare, large kicks does not, and counts as a sawtooth.
     """
-    growing = (jumps.landings - jumps.onsets).sum()
-    return float(growing / (jumps.landings[-1] - jumps.start))
+    landings = jumps.landings if len(jumps.landings) else np.array([jumps.end])
+    growing = (landings - jumps.onsets[: len(landings)]).sum()
+    return float(growing / (landings[-1] - jumps.start))
 
 
 def classify(log_elr: FloatArray, jumps: Jumps, intrinsic_lr: float, *, finite: bool) -> str:
@@ -120,7 +127,7 @@ def phase_a_rate(log_elr: FloatArray, jumps: Jumps) -> float:
     NaN where no rise between two jumps is ``MIN_RISE_STEPS`` long.
     """
     rates = []
-    for low, high in zip(jumps.landings[:-1], jumps.onsets[1:], strict=True):
+    for low, high in zip(jumps.landings, jumps.onsets[1:], strict=False):
         if high - low >= MIN_RISE_STEPS:
             width = max(1, round(PHASE_A_SHARE * (high - low)))
             rise = log_elr[low : high + 1]

@@ -47,9 +47,10 @@ class Record:
 class Ensemble:
     """Runs of one architecture on one data set that differ in rate, decay and seed.
 
-    Each run has its own learning rate, decay, initialisation and data order and is, up to
-    float32 rounding, the run one gets by training it alone with the same seed. A run leaves
-    the ensemble when it reaches its own number of steps or when it is no longer finite.
+    Each run has its own learning rate, decay, initialisation and data order and is the run one
+    gets by training it alone with the same seed: on a CPU bit for bit, elsewhere to float32
+    rounding. A run leaves the ensemble when it reaches its own number of steps or when it is no
+    longer finite.
 
     The optimizer is SGD with coupled decay, ``w' = w - lr * (grad + wd * w)``, as in torch.
     """

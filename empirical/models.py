@@ -13,6 +13,17 @@ from torch import Generator, Tensor
 from empirical.data import ImageData
 
 
+def _products(left: Tensor, right: Tensor) -> Tensor:
+    """Batched matrix product whose rounding does not depend on the number of runs.
+
+    torch hands a batch of one to another kernel, which rounds differently, so a single run
+    is multiplied twice. A run alone is then bit for bit the run inside any ensemble.
+    """
+    if len(left) > 1:
+        return torch.bmm(left, right)
+    return torch.bmm(left.expand(2, -1, -1), right.expand(2, -1, -1))[:1]
+
+
 @dataclass(frozen=True)
 class ScaleInvariantMLP:
     """Bias-free linear layers, each with BatchNorm (no affine) and ReLU, then a frozen layer.
@@ -87,10 +98,10 @@ class ScaleInvariantMLP:
         n_runs, n_examples, _ = inputs.shape
         hidden = inputs.transpose(1, 2)
         for layer in layers:
-            product = torch.bmm(layer, hidden).view(1, -1, n_examples)
+            product = _products(layer, hidden).view(1, -1, n_examples)
             normal = F.batch_norm(product, None, None, training=True, eps=self.norm_eps)
             hidden = F.relu(normal).view(n_runs, -1, n_examples)
-        return torch.bmm(last, hidden)
+        return _products(last, hidden)
 
     def population_logits(
         self, layers: list[Tensor], last: Tensor, population: Tensor, inputs: Tensor
@@ -109,7 +120,7 @@ class ScaleInvariantMLP:
         n_runs, n_population = len(last), len(population)
         hidden = torch.cat([population, inputs]).T.expand(n_runs, -1, -1)
         for layer in layers:
-            product = torch.bmm(layer, hidden)
+            product = _products(layer, hidden)
             variance, mean = torch.var_mean(product[:, :, :n_population], dim=2, correction=0)
             normal = F.batch_norm(
                 product.view(1, -1, product.shape[2]),
@@ -119,7 +130,7 @@ class ScaleInvariantMLP:
                 eps=self.norm_eps,
             )
             hidden = F.relu(normal).view_as(product)
-        return torch.bmm(last, hidden[:, :, n_population:])
+        return _products(last, hidden[:, :, n_population:])
 
 
 def build(name: str, data: ImageData) -> ScaleInvariantMLP:

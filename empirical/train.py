@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ from theory.laws import FloatArray
 from theory.trajectory import RunSpec
 
 CHUNK = 200  # steps between looks at the clock, the keyboard and the checkpoint
-CHECKPOINT_SECONDS = 10.0
+CHECKPOINT_SECONDS = float(os.environ.get("SAWTOOTH_CHECKPOINT_SECONDS", "10"))
 # One step of R runs costs about R + 1.5 times what each further run adds, measured on 2 cores.
 OVERHEAD_IN_RUNS = 1.5
 

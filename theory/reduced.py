@@ -29,12 +29,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import gamma
+from scipy.special import gammaincinv
 
 from theory import validate
 from theory.laws import FloatArray
 
 LARGEST_GROWING_SHARE = 0.25
+SMALLEST_RISE = 0.05  # of ln(elr), where a far extrapolation would go below zero
+SMALLEST_KICK = 0.05  # of the mean: a destabilisation from far below the mean onset fizzles
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,8 @@ def predict(model: KickModel, learning_rate: float, weight_decay: float) -> Cycl
     intrinsic_lr = learning_rate * weight_decay
     rate = decay_rate(intrinsic_lr)
     kick = mean_kick(model, intrinsic_lr)
-    low, high = gamma.ppf([0.05, 0.95], **_gamma(model, kick / rate))
+    shape = model.rise_variation**-2  # of the gamma distribution
+    low, high = gammaincinv(shape, [0.05, 0.95]) / shape * kick / rate
     onset = model.onset(intrinsic_lr)
     drop = max(np.sqrt(kick) - np.sqrt(rate * model.kick_time), 0.0) ** 2
     return CyclePrediction(
@@ -137,13 +140,13 @@ def predict(model: KickModel, learning_rate: float, weight_decay: float) -> Cycl
 
 def mean_kick(model: KickModel, intrinsic_lr: float) -> float:
     """Mean kick at an intrinsic learning rate, kept above 0 far outside the calibration."""
-    return max(model.kick(intrinsic_lr), 0.05)
+    return max(model.kick(intrinsic_lr), SMALLEST_RISE)
 
 
 def first_rise(model: KickModel, learning_rate: float) -> float:
     """Mean rise of ``ln(elr)`` by decay until the first onset."""
     start = float(np.log(learning_rate / model.initial_norm**2))
-    return max(model.first_onset + model.first_kick - start, 0.05)
+    return max(model.first_onset + model.first_kick - start, SMALLEST_RISE)
 
 
 def simulate(
@@ -174,39 +177,35 @@ def simulate(
     intrinsic_lr = learning_rate * weight_decay
     rate = decay_rate(intrinsic_lr)
     mean, onset_mean = mean_kick(model, intrinsic_lr), model.onset(intrinsic_lr)
-    log_elr = np.empty(n_steps + 1)
+    log_elr, growth = np.empty(n_steps + 1), np.empty(n_steps)
     log_elr[0] = np.log(learning_rate / model.initial_norm**2)
     kick, expected = model.first_kick, first_rise(model, learning_rate) / rate
-    start = 0
+    shape, start = model.rise_variation**-2, 0
     while start < n_steps:
-        length = max(1, round(gamma.rvs(random_state=rng, **_gamma(model, expected))))
+        length = max(1, round(rng.gamma(shape, expected / shape)))
         stop = min(start + length, n_steps)
         steps = np.arange(stop - start + 1)
-        delivered = steps / (steps + model.kick_time)
-        log_elr[start : stop + 1] = log_elr[start] + rate * steps - kick * delivered
+        since = steps + model.kick_time
+        log_elr[start : stop + 1] = log_elr[start] + rate * steps - kick * steps / since
+        growth[start:stop] = kick * model.kick_time / (since[:-1] * since[1:])
         excess = log_elr[stop] - onset_mean
         kick = mean + model.sensitivity * excess + model.kick_scatter * rng.normal()
-        kick, expected, start = max(kick, 0.0), mean / rate, stop
-    return _observed(model, log_elr, learning_rate, rate)
-
-
-def _gamma(model: KickModel, mean: float) -> dict[str, float]:
-    """Parameters of the gamma distribution with this mean and the calibrated variation."""
-    shape = model.rise_variation**-2
-    return {"a": shape, "scale": mean / shape}
+        kick, expected, start = max(kick, SMALLEST_KICK * mean), mean / rate, stop
+    return _observed(model, log_elr[:-1], growth, learning_rate, rate)
 
 
 def _observed(
-    model: KickModel, log_elr: FloatArray, learning_rate: float, rate: float
+    model: KickModel,
+    log_elr: FloatArray,
+    growth: FloatArray,
+    learning_rate: float,
+    rate: float,
 ) -> dict[str, FloatArray]:
     """Norm, gradient and loss that belong to a path of ``ln(elr)``, by the exact laws."""
-    growth = np.maximum(rate - np.diff(log_elr), 0.0)
-    phi = np.exp(log_elr[:-1] + rate / 2)
+    phi = np.exp(log_elr + rate / 2)
     g = np.sqrt(np.expm1(growth)) / phi
-    with np.errstate(divide="ignore"):
-        loss = model.loss_at_unit_gradient * g**model.loss_exponent
     return {
-        "weight_norm": np.sqrt(learning_rate / np.exp(log_elr[:-1])),
+        "weight_norm": np.sqrt(learning_rate / np.exp(log_elr)),
         "effective_grad_norm": g,
-        "train_loss": loss,
+        "train_loss": model.loss_at_unit_gradient * g**model.loss_exponent,
     }

@@ -1,0 +1,68 @@
+"""Datasets made by the kick model, where the right answer is known."""
+
+import numpy as np
+import pytest
+
+from theory import laws, reduced, trajectory
+from theory.reduced import KickModel, LogLine
+from theory.trajectory import RunSpec
+
+LR = 0.5
+TRUE_MODEL = KickModel(
+    kick=LogLine(0.85, -0.06),
+    onset=LogLine(-2.7, 0.02),
+    kick_time=2.5,
+    rise_variation=0.3,
+    sensitivity=1.3,
+    kick_scatter=0.2,
+    initial_norm=6.5,
+    first_kick=0.6,
+    first_onset=-3.2,
+    loss_at_unit_gradient=0.02,
+    loss_exponent=1.1,
+)
+
+
+def networks_from(model, intrinsic_lrs, *, seeds=12, n_cycles=60):
+    """Trajectories of a model, dressed as measured ones."""
+    runs = [
+        RunSpec(LR, x / LR, seed, int(0.65 * n_cycles / x))
+        for x in intrinsic_lrs
+        for seed in range(seeds)
+    ]
+    length = max(run.n_steps for run in runs)
+    names = ("weight_norm", "effective_grad_norm", "train_loss", "angular_update")
+    series = {name: np.full((len(runs), length), np.nan) for name in names}
+    for i, run in enumerate(runs):
+        drawn = reduced.simulate(
+            model,
+            LR,
+            run.weight_decay,
+            n_steps=run.n_steps,
+            rng=np.random.default_rng([9, i]),
+        )
+        norm, g = drawn["weight_norm"], drawn["effective_grad_norm"]
+        drawn["angular_update"] = laws.angular_update(norm, g, LR, run.weight_decay)
+        for name in names:
+            series[name][i, : run.n_steps] = drawn[name]
+    return trajectory.build(
+        runs, series, source="network", model="mlp", data="digits", steps_per_epoch=11
+    )
+
+
+def roles_of(networks, calibration):
+    """Role of each run, given the intrinsic learning rates of the calibration settings."""
+    return {
+        str(run): "calibration" if np.isclose(x, calibration).any() else "held_out"
+        for run, x in zip(networks["run"].values, networks["intrinsic_lr"].values, strict=True)
+    }
+
+
+@pytest.fixture(scope="session")
+def networks():
+    return networks_from(TRUE_MODEL, [1e-3, 2e-3, 4e-3, 8e-3])
+
+
+@pytest.fixture(scope="session")
+def roles(networks):
+    return roles_of(networks, [1e-3, 8e-3])

@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+
+from compare import align, metrics
+from compare.calibrate import calibrate
+
+from .conftest import TRUE_MODEL, networks_from, roles_of
+
+
+def calibration_runs(roles):
+    return [run for run, role in roles.items() if role == "calibration"]
+
+
+def test_recovers_the_model_that_made_the_data(networks, roles):
+    found = calibrate(networks, calibration_runs(roles)).model
+    for intrinsic_lr in (5e-4, 4e-3):
+        assert found.kick(intrinsic_lr) == pytest.approx(TRUE_MODEL.kick(intrinsic_lr), rel=0.06)
+        assert found.onset(intrinsic_lr) == pytest.approx(TRUE_MODEL.onset(intrinsic_lr), abs=0.06)
+    assert found.kick_time == pytest.approx(TRUE_MODEL.kick_time, rel=0.2)
+    assert found.rise_variation == pytest.approx(TRUE_MODEL.rise_variation, rel=0.1)
+    assert found.sensitivity == pytest.approx(TRUE_MODEL.sensitivity, rel=0.1)
+    assert found.kick_scatter == pytest.approx(TRUE_MODEL.kick_scatter, rel=0.15)
+    assert found.initial_norm == pytest.approx(TRUE_MODEL.initial_norm, rel=1e-12)
+    assert found.loss_exponent == pytest.approx(TRUE_MODEL.loss_exponent, rel=1e-9)
+    assert found.loss_at_unit_gradient == pytest.approx(0.02, rel=1e-9)
+
+
+def test_held_out_predictions_beat_the_baseline(networks, roles):
+    _, comparison = align.compare(networks, roles)
+    settings = metrics.by_setting(comparison)
+    error = metrics.median_absolute_error(settings, "period")
+    baseline = metrics.median_absolute_error(settings, "period", source="baseline")
+    assert error < 0.04
+    assert error < baseline
+    assert settings["role"].values.tolist() == [
+        "calibration",
+        "held_out",
+        "held_out",
+        "calibration",
+    ]
+
+
+def test_no_held_out_run_leaks_into_calibration(networks, roles):
+    """Replacing every held-out trajectory by nonsense changes no prediction."""
+    poisoned = networks.copy(deep=True)
+    held_out = [run for run, role in roles.items() if role == "held_out"]
+    index = poisoned["run"].isin(held_out)
+    for name in ("weight_norm", "effective_grad_norm", "train_loss", "effective_lr"):
+        poisoned[name] = poisoned[name].where(~index, poisoned[name] * 3.7 + 0.1)
+    _, clean = align.compare(networks, roles)
+    _, other = align.compare(poisoned, roles)
+    assert clean.attrs["calibration"] == other.attrs["calibration"]
+    for name in clean.data_vars:
+        if str(name).startswith(("predicted_", "baseline_")) and name != (
+            "predicted_equilibrium_norm"  # level 1: from each run's own gradients
+        ):
+            np.testing.assert_array_equal(clean[name], other[name])
+
+
+def test_planted_leak_is_visible(networks, roles):
+    """The test above can fail: one held-out setting among the calibration runs shifts them."""
+    leaked = {**roles, **dict.fromkeys(list(roles)[12:24], "calibration")}
+    _, clean = align.compare(networks, roles)
+    _, other = align.compare(networks, leaked)
+    assert clean.attrs["calibration"] != other.attrs["calibration"]
+    assert float(abs(clean["predicted_period"] - other["predicted_period"]).max()) > 0
+
+
+def test_shuffled_settings_destroy_the_prediction(networks, roles):
+    shuffled = networks.copy(deep=True)
+    for name in ("weight_decay", "intrinsic_lr"):
+        shuffled[name] = ("run", networks[name].values[::-1].copy())
+    _, comparison = align.compare(shuffled, roles_of(shuffled, [1e-3, 8e-3]))
+    settings = metrics.by_setting(comparison)
+    errors = abs(settings["predicted_period"] / settings["period"] - 1)
+    assert float(errors[1:3].max()) > 0.3
+
+
+def test_one_setting_is_too_few(networks, roles):
+    runs = calibration_runs(roles)[:12]
+    with pytest.raises(ValueError, match="two or more values of eta\\*lam, got 1"):
+        calibrate(networks, runs)
+
+
+def test_too_few_cycles_are_refused_and_said(roles):
+    short = networks_from(TRUE_MODEL, [1e-3, 8e-3], seeds=1, n_cycles=4)
+    theory, comparison = align.compare(short, roles_of(short, [1e-3, 8e-3]))
+    assert "complete cycles, 10 needed; train longer" in comparison.attrs["reason_prediction"]
+    assert "predicted_period" not in comparison
+    assert theory.sizes["run"] == 2

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+
+from compare import checks
+from theory import equilibrium, laws
+
+LR, WD = 0.5, 0.01
+
+
+@pytest.fixture
+def exact():
+    """A trajectory that obeys the laws: norm, g and angle."""
+    gs = np.random.default_rng(0).lognormal(0, 0.5, 500)
+    norms = [2.0]
+    for g in gs[:-1]:
+        norms.append(laws.next_weight_norm(norms[-1], g, LR, WD))
+    norms = np.array(norms)
+    return norms, gs, laws.angular_update(norms, gs, LR, WD)
+
+
+def test_exact_trajectories_leave_no_residual(exact):
+    norms, gs, angles = exact
+    assert checks.norm_law_residual(norms, gs, LR, WD) < 1e-13
+    assert checks.elr_law_residual(norms, gs, LR, WD) < 1e-13
+    assert checks.angle_law_residual(angles, norms, gs, LR, WD) < 1e-13
+    assert checks.jump_agreement(angles, norms, gs, LR, WD) == 1
+
+
+def test_residuals_have_the_size_of_the_violation(exact):
+    norms, gs, angles = exact
+    norms, angles = norms.copy(), angles.copy()
+    norms[100] *= 1 + 1e-4
+    angles[7] *= 1.01
+    assert checks.norm_law_residual(norms, gs, LR, WD) == pytest.approx(2e-4, rel=0.05)
+    assert checks.elr_law_residual(norms, gs, LR, WD) == pytest.approx(2e-4, rel=0.05)
+    assert checks.angle_law_residual(angles, norms, gs, LR, WD) == pytest.approx(0.01, rel=0.05)
+
+
+def test_a_wrong_decay_is_seen(exact):
+    norms, gs, angles = exact
+    assert checks.norm_law_residual(norms, gs, LR, 1.1 * WD) == pytest.approx(2e-3 * LR, rel=0.05)
+    assert checks.jump_agreement(2 * angles, norms, gs, LR, WD) < 0.9
+
+
+def test_level_one_predicts_from_the_mean_squared_gradient(networks):
+    from compare.observables import measure
+
+    observed = measure(networks).assign_coords(
+        learning_rate=networks["learning_rate"], weight_decay=networks["weight_decay"]
+    )
+    predicted = checks.equilibrium_from_gradient(observed)
+    for i in (0, 40):
+        wd, p = float(observed["weight_decay"][i]), float(observed["mean_squared_g"][i])
+        assert float(predicted[i]) == equilibrium.sgd(LR, wd, p).norm
+    ratio = predicted / observed["equilibrium_norm"]
+    assert 0.8 < float(ratio.min()) < float(ratio.max()) < 1.0

@@ -1,0 +1,216 @@
+"""The ensemble against an independent network in plain PyTorch, and against its runs alone."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from empirical import checkpoint, data, models
+from empirical.ensemble import RECORDED, Ensemble, run_generators
+from theory.trajectory import RunSpec
+
+DIGITS = data.load("digits")
+CPU = torch.device("cpu")
+RUNS = [
+    RunSpec(0.5, 2e-2, 0, 200),
+    RunSpec(0.5, 2e-3, 1, 200),
+    RunSpec(0.1, 1e-3, 0, 200),
+    RunSpec(0.02, 0.0, 7, 200),
+]
+
+
+def ensemble(runs, **changes):
+    arguments = {"batch_size": 128, "eval_every": 50, "device": CPU}
+    return Ensemble(runs, models.build("mlp-48-32", DIGITS), DIGITS, **arguments | changes)
+
+
+def trained(runs, chunk=64, **changes):
+    trainer = ensemble(runs, **changes)
+    while not trainer.done:
+        trainer.advance(chunk)
+    return trainer
+
+
+def series(trainer, row):
+    """Recorded quantities of one run, (n_quantities, n_steps)."""
+    parts = [
+        record.values[:, :, record.rows.tolist().index(row)]
+        for record in trainer.records
+        if row in record.rows.tolist()
+    ]
+    return torch.cat(parts, dim=1).numpy()
+
+
+class PlainNetwork(torch.nn.Module):
+    """The network of theory.md, written the ordinary way in float64."""
+
+    def __init__(self, weights, last):
+        super().__init__()
+        first, second = weights[: 48 * 64].view(48, 64), weights[48 * 64 :].view(32, 48)
+        self.first = torch.nn.Parameter(first.double())
+        self.second = torch.nn.Parameter(second.double())
+        self.last = last.double()
+        self.norms = torch.nn.ModuleList(
+            torch.nn.BatchNorm1d(width, eps=1e-12, affine=False) for width in (48, 32)
+        )
+
+    def forward(self, inputs):
+        hidden = torch.relu(self.norms[0](inputs @ self.first.T))
+        hidden = torch.relu(self.norms[1](hidden @ self.second.T))
+        return hidden @ self.last.T
+
+
+def reference(run, n_steps):
+    """Loss, norm, effective gradient and angle of one network under torch.optim.SGD."""
+    init, order = run_generators(run.seed)
+    weights, last = models.build("mlp-48-32", DIGITS).initialise(init)
+    network = PlainNetwork(weights, last).double()
+    trained_weights = list(network.parameters())
+    optimizer = torch.optim.SGD(
+        trained_weights, lr=run.learning_rate, weight_decay=run.weight_decay
+    )
+    pixels = DIGITS.train_images.double()
+    inputs = (pixels - pixels.mean()) / pixels.std()
+    rows, batches = [], 1437 // 128
+    for step in range(n_steps):
+        if step % batches == 0:
+            permutation = torch.randperm(1437, generator=order)
+        batch = permutation[(step % batches) * 128 :][:128]
+        loss = torch.nn.functional.cross_entropy(network(inputs[batch]), DIGITS.train_labels[batch])
+        optimizer.zero_grad()
+        loss.backward()
+        before = torch.cat([p.detach().flatten() for p in trained_weights])
+        gradient = torch.cat([p.grad.flatten() for p in trained_weights])
+        optimizer.step()
+        after = torch.cat([p.detach().flatten() for p in trained_weights])
+        cosine = before @ after / before.norm() / after.norm()
+        norm = before.norm()
+        rows.append(
+            [loss.item(), norm.item(), (norm * gradient.norm()).item(), cosine.acos().item()]
+        )
+    return np.array(rows).T
+
+
+@pytest.mark.parametrize("row", range(len(RUNS)))
+def test_agrees_with_an_independent_float64_network(row):
+    measured = series(trained(RUNS), row)[:, :20]
+    expected = reference(RUNS[row], 20)
+    np.testing.assert_allclose(measured[:3], expected[:3], rtol=2e-4)
+    np.testing.assert_allclose(measured[1], expected[1], rtol=1e-5)
+    np.testing.assert_allclose(measured[3], expected[3], rtol=1e-3, atol=2e-6)
+
+
+@pytest.mark.parametrize("row", range(len(RUNS)))
+def test_together_equals_alone_bit_for_bit_over_200_steps(row):
+    together = series(trained(RUNS), row)
+    alone = series(trained([RUNS[row]]), 0)
+    assert together.shape == (len(RECORDED), 200)
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_initial_state_is_the_published_one():
+    init, _ = run_generators(3)
+    model = models.build("mlp-64-64", DIGITS)
+    weights, last = model.initialise(init)
+    assert weights.shape == (model.n_weights,) == (8192,)
+    assert last.norm().item() == pytest.approx(10, rel=1e-6)
+    assert weights.norm().item() == pytest.approx(np.sqrt(128 / 3), rel=0.02)
+
+
+def test_loss_is_invariant_to_the_scale_of_each_layer():
+    trainer = ensemble(RUNS[:1])
+    inputs = trainer.train_inputs[None, :128]
+    before = trainer.model.logits(trainer.layers, trainer.last, inputs)
+    scaled = [trainer.layers[0] * 8, trainer.layers[1] / 4]
+    after = trainer.model.logits(scaled, trainer.last, inputs)
+    torch.testing.assert_close(after, before, rtol=1e-5, atol=1e-5)
+
+
+def test_runs_leave_at_their_own_length():
+    runs = [dataclasses.replace(RUNS[0], n_steps=30), dataclasses.replace(RUNS[1], n_steps=75)]
+    trainer = trained(runs)
+    assert series(trainer, 0).shape[1] == 30
+    assert series(trainer, 1).shape[1] == 75
+    longer = trained([dataclasses.replace(run, n_steps=80) for run in runs])
+    np.testing.assert_array_equal(series(trainer, 1), series(longer, 1)[:, :75])
+
+
+def test_a_run_that_blows_up_is_marked_and_leaves_the_others_alone():
+    broken = RunSpec(1e38, 0.0, 0, 200)
+    trainer = trained([broken, RUNS[1]])
+    assert "was not finite at step" in trainer.reasons[0]
+    assert trainer.reasons[1] == ""
+    assert int(trainer.end[0]) < 200
+    np.testing.assert_array_equal(series(trainer, 1), series(trained([RUNS[1]]), 0))
+
+
+def test_restored_equals_uninterrupted(tmp_path):
+    runs = [
+        dataclasses.replace(run, n_steps=n) for run, n in zip(RUNS, (90, 150, 150, 40), strict=True)
+    ]
+    straight = ensemble(runs)
+    for _ in range(5):
+        straight.advance(25)
+    checkpoint.save(tmp_path / "c.pt", straight.state(), config="")
+    resumed = ensemble(runs)
+    resumed.restore(checkpoint.load(tmp_path / "c.pt", config=""))
+    while not straight.done:
+        straight.advance(25)
+    while not resumed.done:
+        resumed.advance(25)
+    for row in range(4):
+        np.testing.assert_array_equal(series(resumed, row), series(straight, row))
+    assert torch.equal(resumed.evaluations[-1].values, straight.evaluations[-1].values)
+
+
+def test_test_error_is_that_of_a_plain_evaluation():
+    trainer = ensemble(RUNS[:2])
+    trainer.advance(60)
+    measured = trainer._evaluate()
+    for run in range(2):
+        hidden, test = trainer.train_inputs.double(), trainer.test_inputs.double()
+        for layer in trainer.layers:
+            weights = layer[run].detach().double()
+            train_product, test_product = hidden @ weights.T, test @ weights.T
+            mean, std = train_product.mean(0), train_product.std(0, correction=0)
+            hidden, test = ((x - mean).div(std).relu() for x in (train_product, test_product))
+        logits = test @ trainer.last[run].double().T
+        loss = torch.nn.functional.cross_entropy(logits, trainer.test_labels)
+        error = (logits.argmax(1) != trainer.test_labels).double().mean()
+        assert measured[0, run].item() == pytest.approx(loss.item(), rel=1e-4)
+        assert measured[1, run].item() == pytest.approx(error.item(), abs=1e-12)
+
+
+def test_digits_are_split_once_and_for_all():
+    assert DIGITS.train_images.shape == (1437, 64)
+    assert DIGITS.test_images.shape == (360, 64)
+    assert DIGITS.train_labels[:8].tolist() == data.load("digits").train_labels[:8].tolist()
+    normal = DIGITS.normalise(DIGITS.train_images)
+    assert normal.mean().item() == pytest.approx(0, abs=1e-6)
+    assert normal.std().item() == pytest.approx(1, rel=1e-5)
+
+
+@pytest.mark.parametrize("size", [0, 1438])
+def test_impossible_batches_are_refused(size):
+    with pytest.raises(ValueError, match=f"batch_size must be in 1 .. 1437, got {size}"):
+        ensemble(RUNS[:1], batch_size=size)
+
+
+@pytest.mark.parametrize("name", ["resnet", "mlp-0", "mlp-64-x"])
+def test_unknown_models_are_refused(name):
+    with pytest.raises(ValueError, match="model must be mlp"):
+        models.build(name, DIGITS)
+
+
+def test_unknown_sources_are_refused():
+    with pytest.raises(ValueError, match="data must be one of digits, got 'cats'"):
+        data.load("cats")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_gpu_follows_the_cpu():
+    cpu = series(trained(RUNS), 0)[:, :20]
+    gpu = series(trained(RUNS, device=torch.device("cuda")), 0)[:, :20]
+    np.testing.assert_allclose(gpu[:3], cpu[:3], rtol=1e-2)

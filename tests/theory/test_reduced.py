@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+
+from compare.observables import find_jumps, measure_run
+from theory import laws, reduced
+from theory.reduced import KickModel, LogLine
+
+LR = 0.5
+MODEL = KickModel(
+    kick=LogLine(0.85, -0.06),
+    onset=LogLine(-2.7, 0.02),
+    kick_time=2.5,
+    rise_variation=0.3,
+    sensitivity=1.3,
+    kick_scatter=0.2,
+    initial_norm=6.5,
+    first_kick=0.6,
+    first_onset=-3.2,
+    loss_at_unit_gradient=0.02,
+    loss_exponent=1.1,
+)
+
+
+def simulated(intrinsic_lr, n_cycles=1500, seed=0):
+    wd = intrinsic_lr / LR
+    n_steps = int(n_cycles * reduced.predict(MODEL, LR, wd).period)
+    rng = np.random.default_rng(seed)
+    return wd, reduced.simulate(MODEL, LR, wd, n_steps=n_steps, rng=rng)
+
+
+@pytest.mark.parametrize("intrinsic_lr", [5e-4, 2e-2])
+def test_simulation_obeys_the_exact_norm_law(intrinsic_lr):
+    wd, series = simulated(intrinsic_lr, n_cycles=20)
+    norm, g = series["weight_norm"], series["effective_grad_norm"]
+    np.testing.assert_allclose(
+        norm[1:], laws.next_weight_norm(norm[:-1], g[:-1], LR, wd), rtol=1e-12
+    )
+    assert norm[0] == pytest.approx(MODEL.initial_norm, rel=1e-14)
+    np.testing.assert_allclose(series["train_loss"], 0.02 * g**1.1, rtol=1e-14)
+
+
+@pytest.mark.parametrize("intrinsic_lr", [3e-4, 3e-3])
+def test_closed_forms_describe_the_simulation(intrinsic_lr):
+    wd, series = simulated(intrinsic_lr)
+    predicted = reduced.predict(MODEL, LR, wd)
+    log_elr = np.log(laws.effective_lr(series["weight_norm"], LR))
+    jumps = find_jumps(log_elr, min_drop=1e-3)
+    gaps = np.diff(jumps.onsets)
+    assert gaps.mean() == pytest.approx(predicted.period, rel=0.03)
+    inside = (gaps >= predicted.period_low) & (gaps <= predicted.period_high)
+    assert inside.mean() == pytest.approx(0.9, abs=0.03)
+    before = np.exp(log_elr[jumps.onsets].mean())
+    assert before == pytest.approx(predicted.effective_lr_before_jump, rel=0.03)
+    after = np.exp(log_elr[jumps.landings].mean())
+    assert after == pytest.approx(predicted.effective_lr_after_jump, rel=0.05)
+    assert jumps.onsets[0] == pytest.approx(predicted.first_jump, rel=0.7)
+
+
+def test_landing_is_the_lowest_point_of_the_mean_cycle():
+    intrinsic_lr = 1e-3
+    rate, kick = reduced.decay_rate(intrinsic_lr), MODEL.kick(intrinsic_lr)
+    steps = np.linspace(0, 200, 200_001)
+    path = MODEL.onset(intrinsic_lr) + rate * steps - kick * steps / (steps + MODEL.kick_time)
+    predicted = reduced.predict(MODEL, LR, intrinsic_lr / LR)
+    assert np.exp(path.min()) == pytest.approx(predicted.effective_lr_after_jump, rel=1e-6)
+
+
+def test_first_jump_counts_the_way_from_the_initial_norm():
+    intrinsic_lr = 1e-3
+    predicted = reduced.predict(MODEL, LR, intrinsic_lr / LR)
+    climb = -3.2 + 0.6 - np.log(LR / 6.5**2)
+    assert predicted.first_jump == pytest.approx(climb / (-2 * np.log(1 - 1e-3)), rel=1e-12)
+    first = []
+    for seed in range(200):
+        norm = simulated(intrinsic_lr, 12, seed)[1]["weight_norm"]
+        first.append(find_jumps(-2 * np.log(norm), min_drop=1e-3).onsets[0])
+    assert np.mean(first) == pytest.approx(predicted.first_jump, rel=0.06)
+
+
+def test_regime_border_is_four_kick_times():
+    def regime(intrinsic_lr):
+        return reduced.predict(MODEL, LR, intrinsic_lr / LR).regime
+
+    border = 0.0535  # kick / (-2 ln(1 - x)) = 4 * 2.5
+    kick = MODEL.kick(border)
+    assert kick / reduced.decay_rate(border) == pytest.approx(4 * MODEL.kick_time, rel=0.1)
+    assert regime(0.9 * border) == "periodic"
+    assert regime(1.1 * border) == "equilibrium"
+
+
+@pytest.mark.parametrize(("intrinsic_lr", "regime"), [(3e-3, "periodic"), (0.2, "equilibrium")])
+def test_extractor_sees_the_predicted_regime(intrinsic_lr, regime):
+    wd, series = simulated(intrinsic_lr, n_cycles=60)
+    measured = measure_run(series["weight_norm"], series["effective_grad_norm"], LR, wd)
+    assert measured["regime"] == regime == reduced.predict(MODEL, LR, wd).regime
+
+
+def test_settings_without_cycle_are_refused():
+    with pytest.raises(ValueError, match="weight_decay must be a positive"):
+        reduced.predict(MODEL, LR, 0.0)
+    with pytest.raises(ValueError, match="below 1"):
+        reduced.predict(MODEL, 2.0, 0.5)
