@@ -65,6 +65,7 @@ def _parser() -> Parser:
     report = commands.add_parser("report", help="write the report of a study file again")
     report.add_argument("file", type=Path, metavar="STUDY.nc")
     report.add_argument("--out", type=Path, help="HTML file (default: report.html beside it)")
+    report.add_argument("--figures", type=Path, metavar="DIR", help="also write the figures, SVG")
     report.set_defaults(command=_report)
 
     bench = commands.add_parser("bench", help="side-by-side benchmarks (from a source checkout)")
@@ -126,19 +127,21 @@ def _report(options: argparse.Namespace) -> int:
     from compare import report, store
 
     out = options.out or options.file.with_name("report.html")
-    report.write(out, store.read(options.file))
+    study = store.read(options.file)
+    report.write(out, study)
     print(f"report: {out}")
+    for path in report.write_figures(options.figures, study) if options.figures else []:
+        print(f"figure: {path}")
     return DONE
 
 
 def _bench(options: argparse.Namespace) -> int:
-    import runpy
+    import subprocess
 
     script = Path(__file__).parent.parent / "benchmarks" / "run.py"
     if not script.is_file():
         raise ValueError(f"no benchmarks in {script.parent}; run this from a source checkout")
-    runpy.run_path(str(script), run_name="__main__")
-    return DONE
+    return subprocess.run([sys.executable, str(script)], check=False).returncode
 
 
 if __name__ == "__main__":

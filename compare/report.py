@@ -49,11 +49,38 @@ def write(path: Path, study: xr.DataTree) -> None:
         partial.unlink(missing_ok=True)
 
 
-def render(study: xr.DataTree) -> str:
-    """Render the report of a study as HTML."""
+def draw(study: xr.DataTree) -> dict[str, str]:
+    """Draw the figures of a study as SVG, by name; those that its data allow."""
     networks, theory, comparison = (
         study[name].to_dataset() for name in ("empirical", "theory", "comparison")
     )
+    settings = metrics.by_setting(comparison)
+    drawn = {
+        "trajectories": figures.trajectories(networks, theory, settings),
+        "phases": figures.phase_diagram(networks, theory, settings),
+    }
+    if bool((settings["regime"] == "periodic").any()):
+        drawn["periods"] = figures.periods(settings)
+    return drawn
+
+
+def write_figures(folder: Path, study: xr.DataTree) -> list[Path]:
+    """Write the figures of a study as SVG files into a folder and return their paths.
+
+    Raises:
+        OSError: if they cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, svg in draw(study).items():
+        paths.append(folder / f"{name}.svg")
+        paths[-1].write_text(svg, encoding="utf-8")
+    return paths
+
+
+def render(study: xr.DataTree) -> str:
+    """Render the report of a study as HTML."""
+    networks, comparison = (study[name].to_dataset() for name in ("empirical", "comparison"))
     settings = metrics.by_setting(comparison)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("compare"), autoescape=True, undefined=jinja2.StrictUndefined
@@ -64,9 +91,7 @@ def render(study: xr.DataTree) -> str:
         provenance=json.loads(study.attrs["provenance"]),
         reason=comparison.attrs.get("reason_prediction", ""),
         summary=_summary(networks, comparison, settings),
-        trajectories=_inline(figures.trajectories(networks, theory, settings)),
-        phases=_inline(figures.phase_diagram(networks, theory, settings)),
-        periods=_inline(figures.periods(settings)) if _any_periods(settings) else "",
+        figures={name: _inline(svg) for name, svg in draw(study).items()},
         levels=[
             _law_table(comparison),
             _equilibrium_table(settings),
@@ -75,10 +100,6 @@ def render(study: xr.DataTree) -> str:
         runs=_run_table(comparison),
         model=json.loads(comparison.attrs.get("calibration", "{}")).get("model", {}),
     )
-
-
-def _any_periods(settings: xr.Dataset) -> bool:
-    return bool((settings["regime"] == "periodic").any())
 
 
 def _summary(networks: xr.Dataset, comparison: xr.Dataset, settings: xr.Dataset) -> dict[str, Any]:
