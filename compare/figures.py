@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from theory import laws
 from theory.laws import FloatArray
@@ -45,25 +46,26 @@ def label(name: str) -> str:
 
 def trajectories(networks: xr.Dataset, theory: xr.Dataset, settings: xr.Dataset) -> str:
     """Loss, norm and elr of one run of up to three settings; theory drawn over the network."""
-    runs = [_first_run(networks, setting) for setting in _showcase(settings)]
+    shown = _showcase(settings)
+    runs = [_first_run(networks, setting) for setting in shown]
     names = ("train_loss", "weight_norm", "effective_lr")
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
             len(names), len(runs), figsize=(3.7 * len(runs), 6.4), sharex="col", squeeze=False
         )
-        for column, run in zip(axes.T, runs, strict=True):
+        for column, run, setting in zip(axes.T, runs, shown, strict=True):
             for axis, name in zip(column, names, strict=True):
                 _draw_series(axis, networks, run, name, NETWORK, "network")
                 if name in theory and run in theory["run"].values:
                     _draw_series(axis, theory, run, name, THEORY, "theory")
                 axis.set_yscale("log")
             intrinsic_lr = float(networks["intrinsic_lr"].sel(run=run))
-            column[0].set_title(f"ηλ = {intrinsic_lr:.2g}")
+            column[0].set_title(f"ηλ = {intrinsic_lr:.2g} ({setting['regime'].item()})")
             column[-1].set_xlabel(label("step"))
         for axis, name in zip(axes[:, 0], names, strict=True):
             axis.set_ylabel(label(name))
         handles, texts = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, texts, loc="upper right", ncols=2)
+        figure.legend(handles, texts, loc="upper left", ncols=2)
         figure.tight_layout(rect=(0, 0, 1, 0.96))
         return _svg(figure)
 
@@ -109,8 +111,11 @@ def periods(settings: xr.Dataset) -> str:
         _draw_periods(axes[0], periodic, xr.ones_like(periodic["intrinsic_lr"]))
         _draw_periods(axes[1], periodic, periodic["intrinsic_lr"])
         axes[0].set(xscale="log", yscale="log", ylabel="mean period T [steps]")
-        axes[1].set(xscale="log", ylabel="rise of the log norm per period, T ηλ")
+        axes[1].set(xscale="log", ylabel="decay of the log norm in a period, T ηλ")
         axes[1].set_ylim(bottom=0)
+        ticks = periodic["intrinsic_lr"].values
+        axes[1].set_xticks(ticks, [f"{tick:.2g}" for tick in ticks])
+        axes[1].xaxis.set_minor_locator(NullLocator())
         axes[1].set_xlabel(label("intrinsic_lr"))
         axes[0].legend()
         figure.tight_layout()

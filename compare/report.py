@@ -104,10 +104,11 @@ def render(study: xr.DataTree) -> str:
 
 def _summary(networks: xr.Dataset, comparison: xr.Dataset, settings: xr.Dataset) -> dict[str, Any]:
     """The numbers of the first screen."""
+    periodic = comparison["regime"] == "periodic"
     summary: dict[str, Any] = {
         "n_runs": comparison.sizes["run"],
-        "n_periodic": int((comparison["regime"] == "periodic").sum()),
-        "n_jumps": int(comparison["n_jumps"].sum()),
+        "n_periodic": int(periodic.sum()),
+        "n_jumps": int(comparison["n_jumps"].values[periodic.values].sum()),
         "n_steps": int(networks["n_steps"].sum()),
         "largest_residual": float(comparison["norm_law_residual"].max()),
     }

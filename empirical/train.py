@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Never
 
-import numpy as np
 import torch
 import xarray as xr
 from tqdm import tqdm
 
 from empirical import checkpoint, data, models
-from empirical.ensemble import EVALUATED, RECORDED, Ensemble, Record
+from empirical.ensemble import Ensemble
+from empirical.fleet import Fleet
 from theory import trajectory
-from theory.laws import FloatArray
 from theory.trajectory import RunSpec
 
 CHUNK = 200  # steps between looks at the clock, the keyboard and the checkpoint
@@ -77,36 +76,66 @@ def train(
         Interrupted: on SIGINT or SIGTERM, after the checkpoint was written.
     """
     images = data.load(data_source)
-    ensemble = Ensemble(
+    place = choose_device(device)
+
+    def build(some: list[RunSpec]) -> Ensemble:
+        return Ensemble(
+            some,
+            models.build(model, images),
+            images,
+            batch_size=batch_size,
+            eval_every=eval_every,
+            device=place,
+        )
+
+    fleet = _start_or_resume(runs, build, place, checkpoint_path, config)
+    _advance_to_the_end(fleet, checkpoint_path, config)
+    return trajectory.build(
         runs,
-        models.build(model, images),
-        images,
-        batch_size=batch_size,
+        fleet.series(),
+        source="network",
+        model=model,
+        data=data_source,
+        steps_per_epoch=len(images.train_labels) // batch_size,
+        evaluations=fleet.evaluations(eval_every),
         eval_every=eval_every,
-        device=choose_device(device),
+        n_steps=fleet.ends,
+        reasons=fleet.reasons,
     )
-    if checkpoint_path is not None and checkpoint_path.exists():
-        ensemble.restore(checkpoint.load(checkpoint_path, config=config))
-    _advance_to_the_end(ensemble, checkpoint_path, config)
-    return _to_dataset(ensemble, model, data_source, len(images.train_labels) // batch_size)
 
 
-def _advance_to_the_end(ensemble: Ensemble, path: Path | None, config: str) -> None:
+def _start_or_resume(
+    runs: Sequence[RunSpec],
+    build: Callable[[list[RunSpec]], Ensemble],
+    device: torch.device,
+    path: Path | None,
+    config: str,
+) -> Fleet:
+    """A new fleet with an ensemble for each core, or the one that a checkpoint holds."""
+    if path is None or not path.exists():
+        n_groups = torch.get_num_threads() if device.type == "cpu" else 1
+        return Fleet(runs, build, n_groups=n_groups)
+    state = checkpoint.load(path, config=config)
+    fleet = Fleet(runs, build, n_groups=len(state["ensembles"]))
+    fleet.restore(state)
+    return fleet
+
+
+def _advance_to_the_end(fleet: Fleet, path: Path | None, config: str) -> None:
     """Train chunk by chunk, saving now and then and when asked to stop."""
     saved_at = time.monotonic()
-    with _stop_requests() as stop_requested, _progress_bar(ensemble) as bar:
-        while not ensemble.done:
-            active = len(ensemble.rows)
-            n_steps = ensemble.advance(CHUNK)
-            bar.update(n_steps * (active + OVERHEAD_IN_RUNS))
-            bar.set_postfix_str(f"step {ensemble.step}, {len(ensemble.rows)} runs", refresh=False)
+    with _stop_requests() as stop_requested, _progress_bar(fleet) as bar:
+        while not fleet.done:
+            fleet.advance(CHUNK)
+            bar.set_postfix_str(f"step {fleet.step}, {fleet.n_active} active", refresh=False)
+            bar.update(_work(fleet) - bar.n)
             if path is not None and (
                 stop_requested or time.monotonic() - saved_at > CHECKPOINT_SECONDS
             ):
-                checkpoint.save(path, ensemble.state(), config=config)
+                checkpoint.save(path, fleet.state(), config=config)
                 saved_at = time.monotonic()
             if stop_requested:
-                raise Interrupted(f"stopped at step {ensemble.step}")
+                raise Interrupted(f"stopped at step {fleet.step}")
 
 
 @contextmanager
@@ -130,60 +159,21 @@ def _stop_requests() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _progress_bar(ensemble: Ensemble) -> tqdm[Never]:
+def _progress_bar(fleet: Fleet) -> tqdm[Never]:
     """Progress in work, not in steps: late steps, with few runs left, are cheaper."""
-    ends = np.sort([run.n_steps for run in ensemble.runs])
-    total = ends.sum() + OVERHEAD_IN_RUNS * ends[-1]
-    done = np.minimum(ends, ensemble.step).sum() + OVERHEAD_IN_RUNS * ensemble.step
+    lengths = [run.n_steps for run in fleet.runs]
     return tqdm(
-        total=total,
-        initial=done,
-        desc=f"training {len(ends)} networks",
+        total=sum(lengths) + OVERHEAD_IN_RUNS * max(lengths),
+        initial=_work(fleet),
+        desc=f"training {len(lengths)} networks",
         bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}",
         disable=None,
     )
 
 
-def _to_dataset(
-    ensemble: Ensemble, model: str, data_source: str, steps_per_epoch: int
-) -> xr.Dataset:
-    """Lay the records out as (run, step), NaN where a run had ended."""
-    n_steps = [int(end) for end in ensemble.end]
-    series = _padded(RECORDED, ensemble.records, len(n_steps), max(n_steps), stride=1)
-    for values in series.values():
-        for row, end in enumerate(n_steps):
-            values[row, end:] = np.nan
-    evaluations = _padded(
-        EVALUATED,
-        ensemble.evaluations,
-        len(n_steps),
-        -(-max(n_steps) // ensemble.eval_every),
-        stride=ensemble.eval_every,
-    )
-    return trajectory.build(
-        ensemble.runs,
-        series,
-        source="network",
-        model=model,
-        data=data_source,
-        steps_per_epoch=steps_per_epoch,
-        evaluations=evaluations,
-        eval_every=ensemble.eval_every,
-        n_steps=n_steps,
-        reasons=ensemble.reasons,
-    )
-
-
-def _padded(
-    names: Sequence[str], records: Sequence[Record], n_runs: int, length: int, *, stride: int
-) -> dict[str, FloatArray]:
-    """Scatter records into one (n_runs, length) array per quantity."""
-    values = np.full((len(names), n_runs, length), np.nan)
-    for record in records:
-        first = record.start // stride
-        block = record.values.permute(0, 2, 1).numpy()[..., : max(length - first, 0)]
-        values[:, record.rows.numpy(), first : first + block.shape[2]] = block
-    return dict(zip(names, values, strict=True))
+def _work(fleet: Fleet) -> float:
+    """Work done so far, in steps of one network."""
+    return fleet.n_recorded + OVERHEAD_IN_RUNS * fleet.step
 
 
 def describe_device(device: torch.device) -> str:
