@@ -132,9 +132,9 @@ def adamw(
     about ``1 / (2 eta lam) + 1 / (1 - b2)``, exactly as in ``walk.lagged_relaxation``.
 
     Valid for beta2 near 1, where the second moment is steady: with Gaussian gradients and
-    beta1 = 0.9 the norm is 0.5 % high at beta2 = 0.98 and 1 % at 0.95. Any spread of gradient
+    beta1 = 0.9 the norm is 0.7 % high at beta2 = 0.98 and 1 % at 0.95. Any spread of gradient
     sizes over the weights is allowed. The relaxation is long by about ``b1 / (1 - b1)`` steps, so
-    within 1 % for ``eta lam < (1 - b1) / 200``.
+    within 1 % for ``eta lam <= (1 - b1) / 200``.
 
     Source: K24; the discrete form and the relaxation derived.
 
@@ -227,7 +227,7 @@ def lion(
 
     ``rho^2`` relaxes as ``a^(2t)``, since signs do not feel the size of the gradient; the momentum
     does, as it remembers gradients of another norm: valid within 1 % for
-    ``eta lam < (1 - b2) / 100``, and 13 % long at ``eta lam = 0.08 (1 - b2)``.
+    ``eta lam < (1 - b2) / 200``, and 13 % long at ``eta lam = 0.08 (1 - b2)``.
 
     Source: K24; the arcsine law and the relaxation derived.
 
