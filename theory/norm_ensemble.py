@@ -100,9 +100,11 @@ def _increasing(steps: FloatArray) -> FloatArray:
 
 
 def _check_runs(norms: FloatArray, lrs: FloatArray, wds: FloatArray) -> None:
-    for norm, lr, wd in zip(norms, lrs, wds, strict=True):
-        validate.positive("initial_norm", norm)
-        validate.setting(lr, wd)
+    sound = np.isfinite(norms) & (norms > 0) & np.isfinite(lrs) & (lrs > 0)
+    sound &= np.isfinite(wds) & (wds >= 0) & (lrs * wds < 1)
+    for i in np.flatnonzero(~sound):  # the first one raises its sentence
+        validate.positive("initial_norm", norms[i])
+        validate.setting(lrs[i], wds[i])
 
 
 def _tables(gradient: Any, times: FloatArray) -> tuple[FloatArray, FloatArray, Any]:

@@ -58,7 +58,7 @@ def norm_at_constant_gradient(
     inflow = 2 * (learning_rate * effective_grad_norm) ** 2
     elapsed = _discounted_time(steps, 4 * learning_rate * weight_decay)
     decayed = start * np.exp(-4 * learning_rate * weight_decay * np.asarray(steps))
-    return np.asarray((decayed + inflow * elapsed) ** 0.25)
+    return np.asarray(np.sqrt(np.sqrt(decayed + inflow * elapsed)))
 
 
 def norm_at_sampled_gradient(
