@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 DONE, BAD_INPUT, DIVERGED, INTERRUPTED = 0, 2, 3, 130
 
@@ -55,10 +55,25 @@ def _parser() -> Parser:
     predict.add_argument("--lr", type=float, required=True, help="learning rate")
     predict.add_argument("--wd", type=float, required=True, help="weight decay")
     predict.add_argument(
-        "--grad-norm", type=float, required=True, help="root mean square effective gradient norm"
+        "--optimizer",
+        choices=("sgd", "adamw", "adam", "lion"),
+        default="sgd",
+        help="adam is Adam with L2 regularisation, adamw and lion decay the weights themselves",
+    )
+    predict.add_argument(
+        "--grad-norm",
+        type=float,
+        help="root mean square effective gradient norm (weight norm times gradient norm); needed "
+        "for sgd and for adam, where it counts as spread evenly over the weights; adamw and lion "
+        "do not depend on it",
+    )
+    predict.add_argument("--momentum", type=float, help="of sgd (default: none)")
+    predict.add_argument("--n-weights", type=int, help="scale-invariant weights; not for sgd")
+    predict.add_argument("--beta1", type=float, help="of adam, adamw, lion (default: 0.9)")
+    predict.add_argument(
+        "--beta2", type=float, help="of adam, adamw (default: 0.999), lion (default: 0.99)"
     )
     predict.add_argument("--rho0", type=float, help="initial weight norm, for the way there")
-    predict.add_argument("--optimizer", choices=("sgd",), default="sgd")
     predict.add_argument("--json", action="store_true", help="print JSON")
     predict.set_defaults(command=_predict)
 
@@ -92,35 +107,11 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    from theory import equilibrium, validate
+    from compare import predict
 
-    g = validate.positive("grad-norm", options.grad_norm)
-    state = equilibrium.sgd(options.lr, options.wd, g**2)
-    answer: dict[str, Any] = {
-        "learning_rate": options.lr,
-        "weight_decay": options.wd,
-        "intrinsic_lr": options.lr * options.wd,
-        "equilibrium_norm": state.norm,
-        "equilibrium_effective_lr": state.effective_lr,
-        "angular_update": state.angular_update,
-        "relaxation_steps": state.relaxation_steps,
-    }
-    if options.rho0 is not None:
-        answer["settling_steps"] = equilibrium.settling_steps(options.rho0, state)
-    if options.json:
-        print(json.dumps(answer))
-        return DONE
-    width = max(map(len, answer))
-    for name, value in answer.items():
-        print(f"{name:{width}}  {value:.6g}{_UNITS.get(name, '')}")
+    result = predict.answer(options)
+    print(json.dumps(result) if options.json else predict.as_lines(result))
     return DONE
-
-
-_UNITS = {
-    "angular_update": " rad per step",
-    "relaxation_steps": " steps",
-    "settling_steps": " steps to within 1 % of the equilibrium norm",
-}
 
 
 def _report(options: argparse.Namespace) -> int:

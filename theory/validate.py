@@ -27,6 +27,17 @@ def non_negative(name: str, value: float) -> float:
     return float(value)
 
 
+def fraction(name: str, value: float) -> float:
+    """Return value as a float.
+
+    Raises:
+        ValueError: if it is not from 0 to below 1.
+    """
+    if not 0 <= value < 1:
+        raise ValueError(f"{name} must be from 0 to below 1, got {value}")
+    return float(value)
+
+
 def at_least(name: str, value: int, lowest: int) -> int:
     """Return an integer value.
 

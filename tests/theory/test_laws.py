@@ -1,5 +1,7 @@
 """The exact laws, held against steps of SGD on a scale-invariant loss in float64."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -198,3 +200,41 @@ def test_growing_rate_is_the_twin_with_momentum():
 def test_momentum_twin_refuses_oscillating_decay():
     with pytest.raises(ValueError, match="at most"):
         laws.momentum_shrink(1.0, 0.5, 0.9)
+
+
+def heavy_ball_states(weights, lrs, wds, momentum):
+    """State before each step: weights, its lr, wd and z = rho (m b + gradient)."""
+    buffer, states = np.zeros(DIMENSION), []
+    for lr, wd in zip(lrs, wds, strict=True):
+        update = momentum * buffer + loss_gradient(weights)
+        states.append((weights, lr, wd, np.linalg.norm(weights) * update))
+        buffer = update + wd * weights
+        weights = weights - lr * buffer
+    return states
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
+def test_heavy_ball_laws_of_reduced_lr_and_radial_update(momentum):
+    n_steps = 60
+    weights = np.random.default_rng(4).normal(size=DIMENSION)
+    lrs = 0.05 * (1 + 0.5 * np.sin(np.arange(n_steps) / 5))
+    wds = 0.2 + 0.1 * np.cos(np.arange(n_steps) / 7)
+    states = heavy_ball_states(weights, lrs, wds, momentum)
+    for (w, lr, wd, z), (moved, next_lr, next_wd, next_z) in pairwise(states):
+        phi, size = laws.reduced_lr(np.linalg.norm(w), lr, wd), np.linalg.norm(z)
+        radial, next_radial = z @ w / np.linalg.norm(w), next_z @ moved / np.linalg.norm(moved)
+        predicted = laws.next_reduced_lr_with_momentum(phi, size, radial, lr, wd, next_lr, next_wd)
+        measured = laws.reduced_lr(np.linalg.norm(moved), next_lr, next_wd)
+        assert predicted == pytest.approx(measured, rel=ROUNDING)
+        predicted = laws.next_radial_update(radial, phi, size, lr, wd, momentum)
+        assert predicted == pytest.approx(next_radial, rel=ROUNDING, abs=1e-13)
+        tangent = phi * np.sqrt(size**2 - radial**2) / (1 - phi * radial)
+        assert np.arctan2(tangent, 1) == pytest.approx(angle_between(w, moved), rel=1e-9)
+    assert momentum == 0 or max(abs(z @ w) for w, _, _, z in states) > 0.01
+
+
+def test_heavy_ball_law_without_momentum_is_that_of_sgd():
+    arguments = (0.05, 0.2, 0.06, 0.1)
+    plain = laws.next_reduced_lr(0.3, 1.7, *arguments)
+    assert laws.next_reduced_lr_with_momentum(0.3, 1.7, 0.0, *arguments) == pytest.approx(plain)
+    assert laws.next_reduced_lr_with_momentum(0.3, 1.7, 0.1, *arguments) > plain

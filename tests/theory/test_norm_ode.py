@@ -67,6 +67,19 @@ def test_gradient_law_in_time_agrees_with_samples():
     np.testing.assert_allclose(norms, sampled[::25_000], rtol=1e-7)
 
 
+@pytest.mark.parametrize("intrinsic_lr", [1e-3, 1e-2])
+@pytest.mark.parametrize(("start", "distance"), [(10, 0.81), (3, 0.335), (0.5, -1.65)])
+def test_distance_from_the_discrete_law_is_as_documented(intrinsic_lr, start, distance):
+    lr, wd = 0.5, 2 * intrinsic_lr
+    norms = [start * equilibrium.sgd(lr, wd, 1.0).norm]
+    for _ in range(int(4 / intrinsic_lr)):
+        norms.append(laws.next_weight_norm(norms[-1], 1.0, lr, wd))
+    closed = norm_ode.norm_at_constant_gradient(np.arange(len(norms)), norms[0], 1.0, lr, wd)
+    error = closed / np.array(norms) - 1
+    largest = error[np.argmax(np.abs(error))]
+    assert largest == pytest.approx(distance * intrinsic_lr, rel=0.07)
+
+
 def test_bad_start_is_named():
     with pytest.raises(ValueError, match="initial_norm must be a positive finite number, got -1"):
         norm_ode.norm_at_constant_gradient(np.zeros(1), -1.0, G, LR, WD)

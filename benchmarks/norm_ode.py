@@ -1,0 +1,159 @@
+"""The norm ODE side by side: closed form, our Dormand-Prince, SciPy, and diffrax where installed.
+
+Every method solves the same problem to the same tolerance, 201 outputs at rtol 1e-8. Rounds
+alternate between the methods, so that a slow moment of the machine hits all of them; the table
+gives medians and, because absolute times drift, the ratio to our integrator within the run.
+
+Run: python benchmarks/norm_ode.py
+"""
+
+import importlib.util
+import statistics
+import time
+
+import numpy as np
+from numba import njit
+from scipy.integrate import solve_ivp
+
+from theory import norm_ensemble, norm_ode
+
+TIMES = np.linspace(0.0, 4000.0, 201)
+LR, WD, G, RTOL = 0.1, 0.01, 2.0, 1e-8
+N_RUNS = 1000
+NORMS = np.linspace(1.0, 5.0, N_RUNS)
+N_ROUNDS = 15
+
+
+@njit
+def constant(step, norm):
+    return 2.0
+
+
+@njit
+def wave(step, norm):
+    return 1.0 + np.sin(step / 50.0) ** 2 + 0.1 * norm
+
+
+def closed_form(norms):
+    return np.array([norm_ode.norm_at_constant_gradient(TIMES, norm, G, LR, WD) for norm in norms])
+
+
+def ours(law):
+    def solve(norms):
+        return norm_ensemble.norm_ensemble(
+            TIMES, norms, law, learning_rate=LR, weight_decay=WD, tolerance=RTOL
+        ).weight_norm
+
+    return solve
+
+
+def scipy(law, method):
+    def slope(step, y):
+        return 2 * (LR * law(step, y[0] ** 0.25)) ** 2 - 4 * LR * WD * y
+
+    def solve(norms):
+        span = (TIMES[0], TIMES[-1])
+        return np.array(
+            [
+                solve_ivp(
+                    slope, span, [norm**4], method=method, t_eval=TIMES, rtol=RTOL, atol=1e-20
+                ).y[0]
+                ** 0.25
+                for norm in norms
+            ]
+        )
+
+    return solve
+
+
+def diffrax(law_name):
+    """Ensemble of diffrax's Dopri5 under jit and vmap, in float64."""
+    import diffrax as dfx
+    import jax
+    import jax.numpy as jnp
+
+    jax.config.update("jax_enable_x64", True)
+    laws = {
+        "constant": lambda step, norm: 2.0,
+        "wave": lambda step, norm: 1.0 + jnp.sin(step / 50.0) ** 2 + 0.1 * norm,
+    }
+
+    def slope(step, y, _):
+        return 2 * (LR * laws[law_name](step, y**0.25)) ** 2 - 4 * LR * WD * y
+
+    @jax.jit
+    @jax.vmap
+    def solve(norm):
+        solution = dfx.diffeqsolve(
+            dfx.ODETerm(slope),
+            dfx.Dopri5(),
+            TIMES[0],
+            TIMES[-1],
+            None,
+            norm**4,
+            saveat=dfx.SaveAt(ts=TIMES),
+            stepsize_controller=dfx.PIDController(rtol=RTOL, atol=1e-20),
+            max_steps=100_000,
+        )
+        return solution.ys**0.25
+
+    return lambda norms: np.asarray(solve(norms))
+
+
+def microseconds(solve, norms):
+    start = time.perf_counter()
+    solve(norms)
+    return (time.perf_counter() - start) / len(norms) * 1e6
+
+
+def measure(methods, n_rounds=N_ROUNDS):
+    """Median time for each method, µs per run, from rounds that take the methods in turn."""
+    for solve, n_runs in methods.values():
+        solve(NORMS[:n_runs])  # compile
+    rounds = [
+        {name: microseconds(solve, NORMS[:n_runs]) for name, (solve, n_runs) in methods.items()}
+        for _ in range(n_rounds)
+    ]
+    return {name: statistics.median(one[name] for one in rounds) for name in methods}
+
+
+def report(title, methods, reference):
+    times = measure(methods)
+    print(f"\n{title}\n{'':24}{'µs a run':>12}{'ratio':>10}{'largest error':>16}")
+    for name, (solve, n_runs) in methods.items():
+        norms = NORMS[:n_runs]
+        error = np.abs(solve(norms) / reference(norms) - 1).max()
+        ratio = times[name] / times["Dormand-Prince (ours)"]
+        print(f"{name:24}{times[name]:12.2f}{ratio:10.2f}{error:16.1e}")
+
+
+def methods_for(law, name):
+    methods = {
+        "Dormand-Prince (ours)": (ours(law), N_RUNS),
+        "SciPy RK45": (scipy(law.py_func, "RK45"), 2),
+        "SciPy LSODA": (scipy(law.py_func, "LSODA"), 2),
+    }
+    if importlib.util.find_spec("diffrax"):
+        methods["diffrax Dopri5 (vmap)"] = (diffrax(name), N_RUNS)
+    return methods
+
+
+def main():
+    print(
+        f"norm ODE: {TIMES.size} outputs, rtol {RTOL:g}, one thread, medians of {N_ROUNDS} rounds"
+    )
+    methods = {"closed form": (closed_form, N_RUNS)} | methods_for(constant, "constant")
+    report("constant gradient", methods, closed_form)
+
+    def precise(norms):
+        return norm_ensemble.norm_ensemble(
+            TIMES, norms, wave, learning_rate=LR, weight_decay=WD, tolerance=1e-13
+        ).weight_norm
+
+    report("g = 1 + sin(t/50)^2 + rho/10", methods_for(wave, "wave"), precise)
+    if not importlib.util.find_spec("diffrax"):
+        print("\ndiffrax is not installed, so it is not compared.")
+
+
+if __name__ == "__main__":
+    main()
