@@ -65,7 +65,7 @@ VARIABLES: dict[str, Variable] = {
     "step": Variable("t", "optimizer step", "steps"),
     "eval_step": Variable("t", "optimizer step of an evaluation", "steps"),
     "epoch": Variable("e", "epoch", "epochs"),
-    "n_steps": Variable("N", "recorded optimizer steps", "steps"),
+    "n_steps": Variable("N", "optimizer steps done", "steps"),
     "weight_norm": Variable("ρ", "weight norm"),
     "effective_lr": Variable("η/ρ²", "effective learning rate"),
     "effective_grad_norm": Variable("g", "effective gradient norm"),
@@ -97,13 +97,16 @@ def build(
     eval_every: int = 1,
     n_steps: Sequence[int] | None = None,
     reasons: Sequence[str] | None = None,
+    record_every: int = 1,
+    momentum: float = 0.0,
 ) -> xr.Dataset:
     """Assemble trajectories into a Dataset.
 
     Args:
         runs: the runs, in order.
-        series: quantities of every step, (n_runs, n_steps), NaN beyond a run's end; must hold
-            ``weight_norm``, from which ``effective_lr`` is derived.
+        series: quantities of every recorded step, (n_runs, n_records), NaN beyond a run's end;
+            must hold ``weight_norm``, from which ``effective_lr`` is derived at a constant
+            learning rate if it is not among them.
         source: what made them, e.g. ``"network"`` or ``"theory"``.
         model: name of the model.
         data: name of the data source.
@@ -112,6 +115,8 @@ def build(
         eval_every: steps between evaluations.
         n_steps: steps recorded of each run; all it asked for by default.
         reasons: why a run ended early, "" where it did not.
+        record_every: steps between records.
+        momentum: heavy-ball coefficient of all runs.
 
     Returns:
         A Dataset on ``run``, ``step`` and ``eval_step``.
@@ -120,15 +125,16 @@ def build(
     reasons = list(reasons) if reasons is not None else [""] * n_runs
     learning_rate = np.array([run.learning_rate for run in runs])
     variables: dict[str, Any] = {name: (("run", "step"), values) for name, values in series.items()}
-    elr = laws.effective_lr(series["weight_norm"], learning_rate[:, None])
-    variables["effective_lr"] = (("run", "step"), elr)
+    if "effective_lr" not in series:
+        elr = laws.effective_lr(series["weight_norm"], learning_rate[:, None])
+        variables["effective_lr"] = (("run", "step"), elr)
     for name, values in (evaluations or {}).items():
         variables[name] = (("run", "eval_step"), values)
     ended = n_steps if n_steps is not None else [run.n_steps for run in runs]
     variables["n_steps"] = ("run", np.array(ended, dtype=np.int64))
     variables["status"] = ("run", ["diverged" if reason else "completed" for reason in reasons])
     variables["reason"] = ("run", reasons)
-    steps = np.arange(series["weight_norm"].shape[1])
+    steps = np.arange(series["weight_norm"].shape[1]) * record_every
     coordinates: dict[str, Any] = {
         "run": [run.id for run in runs],
         "step": steps,
@@ -136,7 +142,7 @@ def build(
         "learning_rate": ("run", learning_rate),
         "weight_decay": ("run", np.array([run.weight_decay for run in runs])),
         "intrinsic_lr": ("run", np.array([run.intrinsic_lr for run in runs])),
-        "momentum": ("run", np.zeros(n_runs)),
+        "momentum": ("run", np.full(n_runs, momentum)),
         "seed": ("run", np.array([run.seed for run in runs])),
         "model": ("run", [model] * n_runs),
         "data": ("run", [data] * n_runs),
@@ -148,6 +154,6 @@ def build(
 
 
 def recorded(dataset: xr.Dataset, run: str, name: str) -> FloatArray:
-    """One quantity of one run over the steps it recorded, (n_steps,)."""
+    """One quantity of one run over the steps it recorded before its end, (n_records,)."""
     one = dataset.sel(run=run)
-    return np.asarray(one[name].values[: int(one["n_steps"])])
+    return np.asarray(one[name].values[one["step"].values < int(one["n_steps"])])

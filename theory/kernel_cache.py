@@ -1,0 +1,55 @@
+"""Generated kernels as real files in a cache folder, where Numba can keep what it compiled."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import sys
+import tempfile
+from pathlib import Path
+from types import ModuleType
+
+
+def folder() -> Path:
+    """The cache folder: ``SAWTOOTH_CACHE``, else ``sawtooth`` in the user's cache folder."""
+    if chosen := os.environ.get("SAWTOOTH_CACHE"):
+        return Path(chosen)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "sawtooth"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "sawtooth" / "cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sawtooth"
+
+
+def load(source: str) -> ModuleType:
+    """Import a module from its source, through a file named after its content.
+
+    Numba's ``cache=True`` needs that file. Two processes may write it at once: each writes its
+    own and moves it into place, and both contents are the same.
+
+    Raises:
+        OSError: if the cache folder cannot be written; ``SAWTOOTH_CACHE`` names another one.
+    """
+    name = f"sawtooth_kernel_{hashlib.sha256(source.encode()).hexdigest()[:20]}"
+    path = folder() / f"{name}.py"
+    loaded = sys.modules.get(name)
+    if loaded is not None and loaded.__file__ == str(path):
+        return loaded
+    if not path.is_file() or path.read_text() != source:
+        _write(path, source)
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise OSError(f"cannot import the generated kernel {path}")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    sys.modules[name] = module
+    return module
+
+
+def _write(path: Path, source: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    with os.fdopen(handle, "w") as file:
+        file.write(source)
+    Path(temporary).replace(path)

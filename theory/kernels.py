@@ -1,0 +1,108 @@
+r"""Hand-written kernels for the Rayleigh quotient with many weights.
+
+Above about 64 weights lanes no longer pay: one trajectory at a time, vectorised over its weights.
+One fused sweep updates the weights, ``x_i' = x_i (c - e alpha_i)`` with ``e = eta / s`` and ``c =
+a + e N / s``, and sums ``s' = |x'|^2`` and ``N' = <x', A x'>`` for the next step.
+
+In the safe kernel a weight is ``mantissa 2^exponent``; see ``theory.codegen``.
+
+Source: Rayleigh quotient, theory of power iteration with a shift.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import prange
+
+from theory.lanes import RENORMALISE, ensemble, fast, renormalise, scaled
+
+
+@fast
+def plain_step(x, alphas, e, c):
+    """Update the weights and return the next ``s`` and ``N``."""
+    s = 0.0
+    form = 0.0
+    for k in range(x.shape[0]):
+        new = x[k] * (c - e * alphas[k])
+        x[k] = new
+        square = new * new
+        s += square
+        form += alphas[k] * square
+    return s, form
+
+
+@fast
+def safe_step(x, m, alphas, e, c):
+    """The same with squares of mantissas brought to scale by m."""
+    s = 0.0
+    form = 0.0
+    for k in range(x.shape[0]):
+        new = x[k] * (c - e * alphas[k])
+        x[k] = new
+        square = new * new * m[k]
+        s += square
+        form += alphas[k] * square
+    return s, form
+
+
+@fast
+def squared_slope(x, m, alphas, s, form):
+    """``g^2 = |w|^2 |grad F|^2 = sum x_i^2 (alpha_i - N/s)^2 / s``."""
+    total = 0.0
+    mean = form / s
+    for k in range(x.shape[0]):
+        distance = alphas[k] - mean
+        total += x[k] * x[k] * m[k] * distance * distance
+    return total / s
+
+
+@ensemble
+def rayleigh(
+    weights, alphas, lowest, learning_rate, weight_decay, growth, rates, sphere, safe,
+    n_steps, every, weight_norm, grad_norm, loss, path,
+):  # fmt: skip
+    """Advance (d, n) weights; alphas (d,) count from ``lowest``; records are (n_records, n).
+
+    ``rates`` is (n_steps,), or (1,) where the learning rate does not change.
+    """
+    d = weights.shape[0]
+    for lane in prange(weights.shape[1]):
+        x = weights[:, lane].copy()
+        e = np.zeros(d, np.int64)
+        m = np.ones(d)
+        if safe:
+            renormalise(x, e, m, 0, d)
+        eta = learning_rate[lane]
+        s, form = 0.0, 0.0
+        for k in range(d):
+            s += x[k] * x[k] * m[k]
+            form += alphas[k] * x[k] * x[k] * m[k]
+        for step in range(n_steps):
+            if step % every == 0:
+                record = step // every
+                weight_norm[record, lane] = math.sqrt(s)
+                loss[record, lane] = 0.5 * (lowest + form / s)
+                grad_norm[record, lane] = math.sqrt(squared_slope(x, m, alphas, s, form))
+                if path.shape[0] > 0:
+                    for k in range(d):
+                        path[record, k, lane] = scaled(x[k], e[k])
+            now = eta * rates[step] if rates.shape[0] > 1 else eta
+            eta *= growth[lane]
+            shrink = 1.0 if sphere else 1.0 - now * weight_decay[lane]
+            pull = now / s
+            c = shrink + pull * form / s
+            if safe:
+                s, form = safe_step(x, m, alphas, pull, c)
+                if step % RENORMALISE == RENORMALISE - 1:
+                    renormalise(x, e, m, 0, d)
+            else:
+                s, form = plain_step(x, alphas, pull, c)
+            if sphere:
+                project = 1.0 / math.sqrt(s)
+                for k in range(d):
+                    x[k] *= project
+                s, form = 1.0, form * project * project
+        for k in range(d):
+            weights[k, lane] = scaled(x[k], e[k])

@@ -1,0 +1,38 @@
+"""Learning rates that change in time, as factors on a run's learning rate."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from theory.laws import FloatArray
+
+SCHEDULES = ("constant", "step", "cosine", "growing")
+
+
+def known(schedule: str) -> str:
+    """Return the name of a schedule.
+
+    Raises:
+        ValueError: if there is none of that name.
+    """
+    if schedule not in SCHEDULES:
+        raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, got {schedule!r}")
+    return schedule
+
+
+def factors(schedule: str, n_steps: int) -> FloatArray:
+    """Factor on the learning rate at each step, (n_steps,).
+
+    ``step`` divides by 10 after 1/2 and again after 3/4 of the run; ``cosine`` is ``(1 + cos(pi t
+    / N)) / 2``. ``growing`` is 1 here: its growth differs from run to run, see
+    ``laws.growing_learning_rate``.
+
+    Raises:
+        ValueError: if the schedule is unknown.
+    """
+    done = np.arange(n_steps) / n_steps
+    if known(schedule) == "step":
+        return np.asarray(0.1 ** ((done >= 0.5).astype(float) + (done >= 0.75)))
+    if schedule == "cosine":
+        return np.asarray((1 + np.cos(np.pi * done)) / 2)
+    return np.ones(n_steps)
