@@ -77,6 +77,40 @@ def _parser() -> Parser:
     predict.add_argument("--json", action="store_true", help="print JSON")
     predict.set_defaults(command=_predict)
 
+    simulate = commands.add_parser("simulate", help="toy dynamics over a grid of settings")
+    simulate.add_argument(
+        "loss",
+        metavar="LOSS",
+        help="rayleigh[:a1,a2,...], multi-block[:a1,...], isotropic[:d], logistic[:scale] "
+        "or a formula such as 'x**2/(x**2+y**2)'",
+    )
+    simulate.add_argument("--lr", type=float, nargs="+", required=True, help="learning rates")
+    simulate.add_argument("--wd", type=float, nargs="+", required=True, help="weight decays")
+    simulate.add_argument("--seeds", type=int, default=1, help="seeds of each setting (default: 1)")
+    simulate.add_argument("--steps", type=int, default=10_000, help="steps (default: 10000)")
+    simulate.add_argument(
+        "--record-every", type=int, default=100, help="steps between records (default: 100)"
+    )
+    simulate.add_argument("--out", type=Path, required=True, help="netCDF file to make")
+    simulate.add_argument("--rho0", type=float, default=1.0, help="initial norm (default: 1)")
+    simulate.add_argument(
+        "--schedule",
+        choices=("constant", "step", "cosine", "growing"),
+        default="constant",
+        help="of the learning rate; growing: the twin without decay (default: constant)",
+    )
+    simulate.add_argument("--momentum", type=float, default=0.0, help="(default: 0)")
+    simulate.add_argument(
+        "--noise",
+        type=float,
+        default=0.0,
+        help="standard deviation of the effective gradient per tangent direction (default: 0)",
+    )
+    simulate.add_argument(
+        "--sphere", action="store_true", help="fix the norm at 1; --lr is then the effective lr"
+    )
+    simulate.set_defaults(command=_simulate)
+
     report = commands.add_parser("report", help="write the report of a study file again")
     report.add_argument("file", type=Path, metavar="STUDY.nc")
     report.add_argument("--out", type=Path, help="HTML file (default: report.html beside it)")
@@ -111,6 +145,13 @@ def _predict(options: argparse.Namespace) -> int:
 
     result = predict.answer(options)
     print(json.dumps(result) if options.json else predict.as_lines(result))
+    return DONE
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    from compare import simulate
+
+    print(f"data:   {simulate.run(options)}")
     return DONE
 
 
