@@ -111,4 +111,9 @@ def _predict(calibration: Calibration, theory: xr.Dataset, observed: xr.Dataset)
     with np.errstate(divide="ignore"):
         baseline = calibration.baseline / observed["intrinsic_lr"].values
     columns["baseline_period"] = ("run", np.where(np.isfinite(baseline), baseline, np.nan))
+    power_law = [
+        float(np.exp(calibration.power_law(x))) if x > 0 else np.nan
+        for x in observed["intrinsic_lr"].values
+    ]
+    columns["power_law_period"] = ("run", power_law)
     return xr.Dataset(columns, {"run": observed["run"].values})

@@ -13,6 +13,7 @@ from theory.reduced import KickModel, LogLine, decay_rate
 from theory.trajectory import recorded
 
 MIN_CYCLES_PER_SETTING = 10
+SMALLEST_RANGE = 1.5
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,14 @@ class Calibration:
     Attributes:
         model: the kick model.
         baseline: mean period times ``eta lam``, the constant of the baseline.
+        power_law: ``ln(period)`` as a line in ``ln(eta lam)``, the baseline with as many free
+            numbers as the model has for the period, and no theory in it.
         runs: ids of the runs that were used.
     """
 
     model: KickModel
     baseline: float
+    power_law: LogLine
     runs: tuple[str, ...]
 
 
@@ -68,11 +72,13 @@ def calibrate(trajectories: xr.Dataset, calibration_runs: list[str]) -> Calibrat
             fewer than ``MIN_CYCLES_PER_SETTING`` cycles.
     """
     chosen = trajectories.sel(run=calibration_runs)
-    settings = [_cycles(runs) for _, runs in chosen.groupby("intrinsic_lr")]
-    if len(settings) < 2:
+    values = np.sort(np.unique(chosen["intrinsic_lr"].values))
+    if len(values) < 2 or values[-1] < SMALLEST_RANGE * values[0]:
         raise ValueError(
-            f"calibration needs runs at two or more values of eta*lam, got {len(settings)}"
+            "calibration needs runs at two or more values of eta*lam at least a factor "
+            f"{SMALLEST_RANGE} apart, got {', '.join(f'{value:g}' for value in values) or 'none'}"
         )
+    settings = [_cycles(chosen.sel(run=chosen["intrinsic_lr"] == value)) for value in values]
     for cycles in settings:
         if len(cycles.lengths) < MIN_CYCLES_PER_SETTING:
             raise ValueError(
@@ -82,6 +88,7 @@ def calibrate(trajectories: xr.Dataset, calibration_runs: list[str]) -> Calibrat
     return Calibration(
         model=_fit(settings, chosen),
         baseline=float(np.mean([c.lengths.mean() * c.intrinsic_lr for c in settings])),
+        power_law=_log_line(settings, np.log([c.lengths.mean() for c in settings])),
         runs=tuple(calibration_runs),
     )
 
@@ -117,8 +124,8 @@ def _fit(settings: list[_Cycles], chosen: xr.Dataset) -> KickModel:
     rates = np.array([decay_rate(c.intrinsic_lr) for c in settings])
     kicks = rates * [c.lengths.mean() for c in settings]
     drops = np.array([c.drops.mean() for c in settings])
-    # the landing lies (sqrt(K) - sqrt(r s0))^2 below the onset
-    kick_times = np.maximum(np.sqrt(kicks) - np.sqrt(drops), 1e-3) ** 2 / rates
+    # the landing lies (sqrt(K + r s0) - sqrt(r s0))^2 below the onset
+    kick_times = np.maximum(kicks - drops, 1e-3) ** 2 / (4 * drops * rates)
     excess = np.concatenate([c.onsets - c.onsets.mean() for c in settings])
     kick_excess = np.concatenate([c.kicks - c.kicks.mean() for c in settings])
     sensitivity = float(excess @ kick_excess / (excess @ excess))
@@ -127,7 +134,7 @@ def _fit(settings: list[_Cycles], chosen: xr.Dataset) -> KickModel:
         kick=_log_line(settings, kicks),
         onset=_log_line(settings, np.array([c.onsets.mean() for c in settings])),
         kick_time=float(np.exp(np.log(kick_times).mean())),
-        rise_variation=float(np.mean([c.lengths.std() / c.lengths.mean() for c in settings])),
+        period_variation=float(np.mean([c.lengths.std() / c.lengths.mean() for c in settings])),
         sensitivity=sensitivity,
         kick_scatter=float((kick_excess - sensitivity * excess).std()),
         initial_norm=float(chosen["weight_norm"].isel(step=0).mean()),

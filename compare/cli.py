@@ -29,8 +29,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("sawtooth: interrupted", file=sys.stderr)
         return INTERRUPTED
     except (ValueError, OSError) as error:
-        print(f"sawtooth: {' '.join(str(error).split())}", file=sys.stderr)
-        return BAD_INPUT
+        return _refuse(" ".join(str(error).split()))
+    except ArithmeticError as error:
+        return _refuse(f"the numbers given leave the range of floating point ({error.args[-1]})")
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "sklearn"):
+            raise
+        return _refuse(f"training needs {error.name}: pip install 'sawtooth[networks]'")
+
+
+def _refuse(sentence: str) -> int:
+    print(f"sawtooth: {sentence}", file=sys.stderr)
+    return BAD_INPUT
 
 
 def _parser() -> Parser:
@@ -42,10 +52,11 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
 
     run = commands.add_parser("run", help="run a study: theory, training, comparison, report")
-    run.add_argument("study", type=Path, metavar="STUDY.toml")
+    run.add_argument("study", type=Path, metavar="STUDY.toml", help="study file")
     run.add_argument("--out", type=Path, help="results folder (default: results/<name>)")
-    run.add_argument("--resume", action="store_true", help="go on from what the folder holds")
-    run.add_argument("--overwrite", action="store_true", help="start again in the same folder")
+    again = run.add_mutually_exclusive_group()
+    again.add_argument("--resume", action="store_true", help="go on from what the folder holds")
+    again.add_argument("--overwrite", action="store_true", help="start again in the same folder")
     run.add_argument("--seeds", type=int, help="runs per setting, instead of the file's")
     run.add_argument("--cycles", type=float, help="expected cycles per run, instead of the file's")
     run.add_argument("--device", choices=("auto", "cpu", "cuda"), help="instead of the file's")
@@ -112,7 +123,7 @@ def _parser() -> Parser:
     simulate.set_defaults(command=_simulate)
 
     report = commands.add_parser("report", help="write the report of a study file again")
-    report.add_argument("file", type=Path, metavar="STUDY.nc")
+    report.add_argument("file", type=Path, metavar="STUDY.nc", help="what run has written")
     report.add_argument("--out", type=Path, help="HTML file (default: report.html beside it)")
     report.add_argument("--figures", type=Path, metavar="DIR", help="also write the figures, SVG")
     report.set_defaults(command=_report)

@@ -15,6 +15,8 @@ from theory import validate
 from theory.trajectory import RunSpec
 
 ROLES = ("calibration", "held_out")
+LONGEST_RUN = 1e9
+MOST_SEEDS = 100_000
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Study:
         cycle_constant: expected period times eta*lam, to turn cycles into steps.
         eval_every: steps between evaluations on the test set.
         device: ``auto``, ``cpu`` or ``cuda``.
+        checkpoint_seconds: time between checkpoints while training.
         expect_divergence: whether a run may stop being finite.
     """
 
@@ -70,6 +73,7 @@ class Study:
     cycle_constant: float = 0.7
     eval_every: int = 100
     device: str = "auto"
+    checkpoint_seconds: float = 10.0
     expect_divergence: bool = False
 
     def __post_init__(self) -> None:
@@ -79,6 +83,9 @@ class Study:
             raise ValueError("settings must hold at least one [[settings]] table")
         validate.at_least("batch_size", self.batch_size, 2)
         validate.at_least("seeds", self.seeds, 1)
+        if self.seeds > MOST_SEEDS:
+            raise ValueError(f"seeds must be at most {MOST_SEEDS}, got {self.seeds}")
+        validate.non_negative("checkpoint_seconds", self.checkpoint_seconds)
         validate.at_least("eval_every", self.eval_every, 1)
         validate.positive("cycles", self.cycles)
         validate.positive("cycle_constant", self.cycle_constant)
@@ -89,6 +96,14 @@ class Study:
         for setting in self.settings:
             if setting.steps == 0 and setting.weight_decay == 0:
                 raise ValueError("a setting without weight_decay needs its number of steps")
+            intrinsic_lr = setting.learning_rate * setting.weight_decay
+            if setting.steps == 0 and not (
+                self.cycles * self.cycle_constant <= LONGEST_RUN * intrinsic_lr
+            ):
+                raise ValueError(
+                    f"a run must have at most {LONGEST_RUN:g} steps, got cycles = {self.cycles:g} "
+                    f"at learning_rate * weight_decay = {intrinsic_lr:g}"
+                )
 
     @property
     def runs(self) -> list[RunSpec]:
@@ -110,7 +125,7 @@ class Study:
         if setting.steps:
             return setting.steps
         intrinsic_lr = setting.learning_rate * setting.weight_decay
-        return math.ceil(self.cycles * self.cycle_constant / intrinsic_lr)
+        return math.ceil(self.cycles / intrinsic_lr * self.cycle_constant)
 
     def to_json(self) -> str:
         """The study as one line of JSON, the same for the same study."""

@@ -84,7 +84,8 @@ def phase_diagram(networks: xr.Dataset, theory: xr.Dataset, settings: xr.Dataset
             elr = recorded(source, run, "effective_lr")
             g = recorded(source, run, "effective_grad_norm")
             axis.plot(elr, g, ".", color=color, ms=2, alpha=0.35, label=name, rasterized=True)
-        span = np.geomspace(*axis.get_xlim(), 50) if axis.get_xlim()[0] > 0 else elr
+        axis.set(xscale="log", yscale="log", title=f"one run at ηλ = {intrinsic_lr:.2g}")
+        span = np.geomspace(*axis.get_xlim(), 50)
         axis.plot(
             span,
             (1 - intrinsic_lr) * laws.jump_constant(intrinsic_lr) / span,
@@ -92,7 +93,6 @@ def phase_diagram(networks: xr.Dataset, theory: xr.Dataset, settings: xr.Dataset
             lw=1.2,
             label="norm stationary: 1 − cos θ = ηλ",
         )
-        axis.set(xscale="log", yscale="log", title=f"one run at ηλ = {intrinsic_lr:.2g}")
         axis.set_xlabel(label("effective_lr"))
         axis.set_ylabel(label("effective_grad_norm"))
         legend = axis.legend(loc="lower left", markerscale=4)
@@ -103,9 +103,16 @@ def phase_diagram(networks: xr.Dataset, theory: xr.Dataset, settings: xr.Dataset
         return _svg(figure)
 
 
+def with_period(settings: xr.Dataset) -> xr.Dataset:
+    """The periodic settings in which a period could be measured."""
+    return settings.sel(
+        setting=(settings["regime"] == "periodic") & np.isfinite(settings["period"])
+    )
+
+
 def periods(settings: xr.Dataset) -> str:
     """Period against ``eta lam``: measured, predicted with its interval, and baseline."""
-    periodic = settings.where(settings["regime"] == "periodic", drop=True)
+    periodic = with_period(settings)
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(2, 1, figsize=(6.4, 6.4), sharex=True)
         _draw_periods(axes[0], periodic, xr.ones_like(periodic["intrinsic_lr"]))
@@ -140,11 +147,12 @@ def _draw_periods(axis: Axes, periodic: xr.Dataset, scale: xr.DataArray) -> None
         )
     for role, face in (("calibration", "white"), ("held_out", NETWORK)):
         chosen = (periodic["role"] == role).values
-        spread = periodic["period_sem"] * np.sqrt(periodic["n_seeds"])
+        if not chosen.any():
+            continue
         axis.errorbar(
             x.values[chosen],
             (periodic["period"] * scale).values[chosen],
-            (spread * scale).values[chosen],
+            (periodic["period_std"] * scale).values[chosen],
             fmt="o",
             color=NETWORK,
             markerfacecolor=face,

@@ -50,7 +50,15 @@ METRICS: dict[str, Metric] = {
     "regime": Metric("regime"),
 }
 
-PREFIXES = {"predicted_": "predicted ", "baseline_": "baseline ", "reason_": "why not: "}
+PREFIXES = {
+    "predicted_": "predicted ",
+    "baseline_": "baseline ",
+    "power_law_": "power law of the ",
+    "reason_": "why not: ",
+}
+
+
+SOURCES = {"predicted_": "theory", "baseline_": "baseline", "power_law_": "baseline"}
 
 
 def describe(comparison: xr.Dataset) -> xr.Dataset:
@@ -63,7 +71,7 @@ def describe(comparison: xr.Dataset) -> xr.Dataset:
             "long_name": PREFIXES.get(prefix, "") + metric.long_name,
             "units": "1" if prefix == "reason_" else metric.units,
             "symbol": metric.symbol,
-            "source": {"predicted_": "theory", "baseline_": "baseline"}.get(prefix, "network"),
+            "source": SOURCES.get(prefix, "network"),
         }
     return comparison
 
@@ -73,8 +81,9 @@ def by_setting(comparison: xr.Dataset) -> xr.Dataset:
 
     Returns:
         A Dataset on ``setting`` (a readable id, ordered by ``intrinsic_lr``) with every numeric
-        variable averaged over the seeds that have it, ``<name>_sem``, ``regime``, ``n_seeds``
-        and ``role``. ``period`` is the mean over all cycles of all seeds.
+        variable averaged over the seeds that have it, ``<name>_std`` and ``<name>_sem`` over
+        these seeds, ``regime``, ``n_seeds`` and ``role``. ``period`` is the mean over all cycles
+        of all seeds.
     """
     groups = comparison.groupby(_setting_id(comparison))
     rows = sorted((_summary(str(name), runs) for name, runs in groups), key=_order)
@@ -109,8 +118,9 @@ def _summary(name: str, runs: xr.Dataset) -> xr.Dataset:
             continue
         known = variable.values[np.isfinite(variable.values)]
         values[str(name_)] = float(known.mean()) if len(known) else float("nan")
-        sem = known.std(ddof=1) / np.sqrt(len(known)) if len(known) > 1 else float("nan")
-        values[f"{name_}_sem"] = float(sem)
+        spread = float(known.std(ddof=1)) if len(known) > 1 else float("nan")
+        values[f"{name_}_std"] = spread
+        values[f"{name_}_sem"] = spread / np.sqrt(len(known)) if len(known) else spread
     cycles = runs["n_cycles"].where(runs["period"].notnull(), 0)
     if float(cycles.sum()) > 0:
         values["period"] = float((runs["period"].fillna(0) * cycles).sum() / cycles.sum())
@@ -130,24 +140,31 @@ def relative_error(predicted: xr.DataArray, measured: xr.DataArray) -> xr.DataAr
     return predicted / measured - 1
 
 
-def median_absolute_error(
+def absolute_errors(
     settings: xr.Dataset, name: str, *, source: str = "predicted", role: str = "held_out"
-) -> float:
-    """Median over periodic settings of one role of the relative error of a prediction.
+) -> np.typing.NDArray[np.float64]:
+    """Absolute relative errors of a prediction over the periodic settings of one role.
 
     Args:
         settings: what ``by_setting`` returns.
         name: the observable, e.g. ``period``.
-        source: ``predicted`` or ``baseline``.
+        source: ``predicted``, ``baseline`` or ``power_law``.
         role: ``held_out`` or ``calibration``.
 
     Returns:
-        The median, as a fraction; NaN where nothing can be compared.
+        The errors as fractions, one for each setting where both are known.
     """
     chosen = (settings["role"] == role) & (settings["regime"] == "periodic")
     error = np.abs(relative_error(settings[f"{source}_{name}"], settings[name]).values)
-    known = error[chosen.values & np.isfinite(error)]
-    return float(np.median(known)) if len(known) else float("nan")
+    return np.asarray(error[chosen.values & np.isfinite(error)])
+
+
+def median_absolute_error(
+    settings: xr.Dataset, name: str, *, source: str = "predicted", role: str = "held_out"
+) -> float:
+    """Median of ``absolute_errors``; NaN where nothing can be compared."""
+    errors = absolute_errors(settings, name, source=source, role=role)
+    return float(np.median(errors)) if len(errors) else float("nan")
 
 
 def interval_coverage(comparison: xr.Dataset, periods: dict[str, list[float]]) -> float:

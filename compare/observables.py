@@ -13,12 +13,10 @@ import xarray as xr
 
 from theory import laws
 from theory.laws import FloatArray
-from theory.reduced import LARGEST_GROWING_SHARE, decay_rate
+from theory.reduced import JUMP_LOG_ELR, PERIODIC_SHARE, decay_rate
 
 IntArray = npt.NDArray[np.int64]
 
-# A jump is a growth of the norm by at least 5 %, after a decay by as much.
-JUMP_LOG_ELR = 0.1
 MIN_CYCLES = 3
 # Phase A is where decay is undisturbed: the steepest tenth of a rise of elr.
 PHASE_A_SHARE = 0.1
@@ -47,6 +45,8 @@ class Jumps:
 
 def find_jumps(log_elr: FloatArray, *, min_drop: float = JUMP_LOG_ELR) -> Jumps:
     """Find the drops of ``ln(elr)`` that follow a rise, both by at least ``min_drop``.
+
+    By default a jump is a growth of the norm by at least 5 %, after a decay by as much.
 
     A drop at the very start of a run, before any rise, is the transient of initialisation and
     no jump.
@@ -99,14 +99,14 @@ def classify(log_elr: FloatArray, jumps: Jumps, intrinsic_lr: float, *, finite: 
     """Name the regime of a run.
 
     ``divergence`` when it stopped being finite; ``periodic`` when the norm jumps and each growth
-    takes at most a quarter of the time, the kick model's limit; ``equilibrium`` when growth and
-    decay share the time or, without jumps, cancel over the second half; else ``convergence``,
-    where decay alone moves the norm.
+    takes less than a quarter of the time, half-way between a sawtooth and reversible noise;
+    ``equilibrium`` when growth and decay share the time or, without jumps, cancel over the second
+    half; else ``convergence``, where decay alone moves the norm.
     """
     if not finite:
         return "divergence"
     if len(jumps.onsets):
-        sawtooth = growing_share(jumps) < LARGEST_GROWING_SHARE
+        sawtooth = growing_share(jumps) < PERIODIC_SHARE
         return "periodic" if sawtooth else "equilibrium"
     half = len(log_elr) // 2
     decayed = decay_rate(intrinsic_lr) * (len(log_elr) - 1 - half)

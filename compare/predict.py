@@ -41,7 +41,7 @@ def answer(options: argparse.Namespace) -> dict[str, Any]:
     except ArithmeticError as error:
         raise ValueError(
             f"no equilibrium within the range of floats for --lr {options.lr:g} "
-            f"--wd {options.wd:g} and {used}"
+            f"--wd {options.wd:g} {' '.join(f'{_flag(k)} {v:g}' for k, v in used.items())}"
         ) from error
     result: dict[str, Any] = {} if options.optimizer == "sgd" else {"optimizer": options.optimizer}
     result |= {

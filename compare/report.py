@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,17 @@ from compare.metrics import METRICS
 from compare.observables import find_jumps
 from theory.trajectory import recorded
 
-LAWS = ("norm_law_residual", "elr_law_residual", "angle_law_residual", "jump_agreement")
-BALANCES = ("log_balance_ratio", "decay_rate_ratio")
+LAWS = (
+    "norm_law_residual",
+    "elr_law_residual",
+    "angle_law_residual",
+    "jump_agreement",
+    "log_balance_ratio",
+)
 PREDICTIONS = ("period", "first_jump", "effective_lr_before_jump", "effective_lr_after_jump")
+
+
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,7 @@ def write(path: Path, study: xr.DataTree) -> None:
     Raises:
         OSError: if it cannot be written.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     try:
         partial.write_text(render(study), encoding="utf-8")
@@ -59,7 +69,7 @@ def draw(study: xr.DataTree) -> dict[str, str]:
         "trajectories": figures.trajectories(networks, theory, settings),
         "phases": figures.phase_diagram(networks, theory, settings),
     }
-    if bool((settings["regime"] == "periodic").any()):
+    if figures.with_period(settings).sizes["setting"]:
         drawn["periods"] = figures.periods(settings)
     return drawn
 
@@ -93,7 +103,10 @@ def render(study: xr.DataTree) -> str:
         summary=_summary(networks, comparison, settings),
         figures={name: _inline(svg) for name, svg in draw(study).items()},
         levels=[
-            _law_table(comparison),
+            _law_table(comparison, LAWS, "Level 0 — exact laws, no free parameter"),
+            _law_table(
+                comparison, ("decay_rate_ratio",), "Level 1 — decay where gradients are small"
+            ),
             _equilibrium_table(settings),
             *([_prediction_table(settings, name) for name in PREDICTIONS] if predicted else []),
         ],
@@ -110,18 +123,26 @@ def _summary(networks: xr.Dataset, comparison: xr.Dataset, settings: xr.Dataset)
         "n_periodic": int(periodic.sum()),
         "n_jumps": int(comparison["n_jumps"].values[periodic.values].sum()),
         "n_steps": int(networks["n_steps"].sum()),
-        "largest_residual": float(comparison["norm_law_residual"].max()),
+        "largest_residual": number(float(comparison["norm_law_residual"].max())),
     }
-    if "predicted_period" in settings:
-        right = comparison["predicted_regime"] == comparison["regime"]
-        held_out = comparison["role"] == "held_out"
+    if "predicted_period" not in settings:
+        return summary
+    errors = metrics.absolute_errors(settings, "period")
+    if len(errors):
+        held_out = (comparison["role"] == "held_out") & comparison["predicted_period"].notnull()
+        right = (comparison["predicted_regime"] == comparison["regime"]).values[held_out.values]
+        known = figures.with_period(settings)
+        uncertainty = (known["period_sem"] / known["period"]).values[known["role"] == "held_out"]
         summary |= {
-            "model_error": metrics.median_absolute_error(settings, "period"),
+            "model_error": float(np.median(errors)),
+            "largest_model_error": float(np.max(errors)),
             "baseline_error": metrics.median_absolute_error(settings, "period", source="baseline"),
-            "regime_right": float(right.values[held_out.values].mean()),
-            "n_held_out": int(
-                ((settings["role"] == "held_out") & (settings["regime"] == "periodic")).sum()
+            "power_law_error": metrics.median_absolute_error(
+                settings, "period", source="power_law"
             ),
+            "uncertainty": float(np.median(uncertainty)),
+            "regime_right": float(right.mean()),
+            "n_held_out": len(errors),
             "coverage": metrics.interval_coverage(
                 comparison.isel(run=held_out.values), _single_periods(networks, comparison)
             ),
@@ -140,10 +161,10 @@ def _single_periods(networks: xr.Dataset, comparison: xr.Dataset) -> dict[str, l
     }
 
 
-def _law_table(comparison: xr.Dataset) -> Table:
-    """Level 0: exact laws, worst run."""
+def _law_table(comparison: xr.Dataset, names: Sequence[str], caption: str) -> Table:
+    """Laws with their smallest and largest value over the runs, and whether they hold."""
     rows = []
-    for name in (*LAWS, *BALANCES):
+    for name in names:
         values = comparison[name].values
         known = values[np.isfinite(values)]
         if len(known) == 0:
@@ -154,7 +175,7 @@ def _law_table(comparison: xr.Dataset) -> Table:
         allowed = f"{metric.low:g} … {metric.high:g}"
         rows.append([metric.long_name, str(len(known)), *span, allowed, verdict])
     head = ["law", "runs", "smallest", "largest", "allowed", "verdict"]
-    return Table("Level 0 — exact laws, no free parameter", head, rows)
+    return Table(caption, head, rows)
 
 
 def _equilibrium_table(settings: xr.Dataset) -> Table:
@@ -174,38 +195,36 @@ def _equilibrium_table(settings: xr.Dataset) -> Table:
 def _prediction_table(settings: xr.Dataset, name: str) -> Table:
     """Level 2: an observable of the periodic settings beside its predictions."""
     metric = METRICS[name]
-    has_baseline = f"baseline_{name}" in settings
+    sources = {"predicted": "kick model", "baseline": "baseline", "power_law": "power law"}
+    known = {source: title for source, title in sources.items() if f"{source}_{name}" in settings}
     rows = []
-    for one in _rows(settings.where(settings["regime"] == "periodic", drop=True)):
-        measured, predicted = float(one[name]), float(one[f"predicted_{name}"])
-        sem = number(float(one[f"{name}_sem"]))
-        row = [_name(one), str(one["role"].values).replace("_", "-"), f"{number(measured)} ± {sem}"]
-        row += [number(predicted), percent(predicted / measured - 1)]
-        if has_baseline:
-            baseline = float(one[f"baseline_{name}"])
-            row += [number(baseline), percent(baseline / measured - 1)]
+    for one in _rows(settings.sel(setting=settings["regime"] == "periodic")):
+        measured, sem = float(one[name]), float(one[f"{name}_sem"])
+        row = [_name(one), str(one["role"].values).replace("_", "-"), number(measured, sem)]
+        for source in known:
+            value = float(one[f"{source}_{name}"])
+            row += [number(value), percent(value / measured - 1)]
         rows.append(row)
-    head = ["ηλ", "role", "measured ± s.e.", "kick model", "error"]
+    head = ["ηλ", "role", "measured ± s.e."]
+    for title in known.values():
+        head += [title, "error"]
     unit = "" if metric.units == "1" else f" [{metric.units}]"
-    caption = f"Level 2 — {metric.long_name}{unit}"
-    return Table(caption, head + (["baseline", "error"] if has_baseline else []), rows)
+    return Table(f"Level 2 — {metric.long_name}{unit}", head, rows)
 
 
 def _run_table(comparison: xr.Dataset) -> Table:
     """Every run in a line."""
-    names = ("n_jumps", "period", "decay_rate_ratio", "log_balance_ratio", "norm_law_residual")
-    rows = [
-        [
-            str(run),
-            str(one["role"].values).replace("_", "-"),
-            str(one["regime"].values),
-            *(number(float(one[name])) for name in names),
-        ]
-        for run in comparison["run"].values
-        for one in [comparison.sel(run=run)]
-    ]
-    head = ["run", "role", "regime", *(METRICS[name].long_name for name in names)]
-    return Table("All runs", head, rows)
+    names = ("decay_rate_ratio", "log_balance_ratio", "norm_law_residual")
+    rows = []
+    for run in comparison["run"].values:
+        one = comparison.sel(run=run)
+        regime = str(one["regime"].values)
+        period = float(one["period"]) if regime == "periodic" else float("nan")
+        row = [str(run), str(one["role"].values).replace("_", "-"), regime]
+        row += [str(int(one["n_jumps"])), number(period)]
+        rows.append(row + [number(float(one[name])) for name in names])
+    head = ["run", "role", "regime", "jumps", "mean period [steps]"]
+    return Table("All runs", head + [METRICS[name].long_name for name in names], rows)
 
 
 def _rows(settings: xr.Dataset) -> list[xr.Dataset]:
@@ -216,16 +235,23 @@ def _name(setting: xr.Dataset) -> str:
     return f"{float(setting['intrinsic_lr']):.2g}"
 
 
-def number(value: float) -> str:
-    """A number with three significant digits; a dash for an estimate that was refused."""
+def number(value: float, uncertainty: float | None = None) -> str:
+    """A number with three significant digits, or with the digits that its uncertainty allows.
+
+    A dash for an estimate that was refused.
+    """
     if not np.isfinite(value):
         return "–"
+    if uncertainty is not None and np.isfinite(uncertainty) and uncertainty > 0:
+        digits = max(0, 1 - int(np.floor(np.log10(uncertainty))))
+        return f"{value:.{digits}f} ± {uncertainty:.{digits}f}"
     if value == 0:
         return "0"
     if 1e-2 <= abs(value) < 1e5:
         digits = max(0, 2 - int(np.floor(np.log10(abs(value)))))
         return f"{value:.{digits}f}"
-    return f"{value:.2e}"
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa} × 10{str(int(exponent)).translate(SUPERSCRIPT)}"
 
 
 def percent(value: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import subprocess
@@ -16,17 +15,29 @@ import xarray as xr
 
 SCHEMA_VERSION = "1"
 GROUPS = ("theory", "empirical", "comparison")
+REQUIRED = (
+    "config",
+    "provenance",
+    "empirical/weight_norm",
+    "empirical/effective_grad_norm",
+    "empirical/train_loss",
+    "empirical/n_steps",
+    "comparison/role",
+    "comparison/regime",
+    "comparison/period",
+    "comparison/norm_law_residual",
+)
 PACKAGES = ("h5netcdf", "h5py", "matplotlib", "numpy", "scikit-learn", "scipy", "torch", "xarray")
 
 
-def write(path: Path, groups: dict[str, xr.Dataset], *, config: str, device: str) -> None:
+def write(path: Path, groups: dict[str, xr.Dataset], *, config: str, provenance: str) -> None:
     """Write a study file atomically.
 
     Args:
         path: the file, usually ``study.nc``; an older one is replaced.
         groups: the Datasets of ``/theory``, ``/empirical`` and ``/comparison``.
         config: the study as JSON.
-        device: what the networks were trained on.
+        provenance: where the networks come from, as JSON; see ``provenance``.
 
     Raises:
         OSError: if it cannot be written; an older file stays.
@@ -35,7 +46,7 @@ def write(path: Path, groups: dict[str, xr.Dataset], *, config: str, device: str
     tree.attrs = {
         "schema_version": SCHEMA_VERSION,
         "config": config,
-        "provenance": json.dumps(provenance(device)),
+        "provenance": provenance,
     }
     encoding = {
         f"/{name}": {
@@ -67,9 +78,11 @@ def read(path: Path) -> xr.DataTree:
             tree = opened.load()
     except Exception as error:
         raise ValueError(f"{path} is not a readable netCDF file ({error})") from error
-    missing = [name for name in GROUPS if name not in tree.children]
-    if missing or tree.attrs.get("schema_version") != SCHEMA_VERSION:
+    if tree.attrs.get("schema_version") != SCHEMA_VERSION or not set(GROUPS) <= set(tree.children):
         raise ValueError(f"{path} is not a study file of schema version {SCHEMA_VERSION}")
+    held = {*tree.attrs, *(f"{group}/{name}" for group in GROUPS for name in tree[group].variables)}
+    if missing := [name for name in REQUIRED if name not in held]:
+        raise ValueError(f"{path} is not a whole study file: it lacks {', '.join(missing)}")
     return tree
 
 

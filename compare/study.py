@@ -38,28 +38,28 @@ def run(study: Study, out: Path, *, resume: bool = False, overwrite: bool = Fals
         Stopped: when asked to stop while training; the checkpoint is kept.
     """
     _check_folder(study, out, resume=resume, overwrite=overwrite)
-    finished = out / STUDY_FILE
-    if resume and finished.exists():
-        networks = store.read(finished)["empirical"].to_dataset()
-        device = json.loads(store.read(finished).attrs["provenance"])["device"]
+    finished, checkpoint = out / STUDY_FILE, out / CHECKPOINT_FILE
+    if overwrite:
+        checkpoint.unlink(missing_ok=True)
+    if resume and finished.exists() and not checkpoint.exists():
+        held = store.read(finished)
+        networks, provenance = held["empirical"].to_dataset(), held.attrs["provenance"]
     else:
-        networks, device = _train(study, out, overwrite=overwrite)
+        networks, device = _train(study, checkpoint)
+        provenance = json.dumps(store.provenance(device))
     theory, comparison = align.compare(networks, study.roles)
     groups = {"theory": theory, "empirical": networks, "comparison": comparison}
-    store.write(finished, groups, config=study.to_json(), device=device)
-    (out / CHECKPOINT_FILE).unlink(missing_ok=True)
+    store.write(finished, groups, config=study.to_json(), provenance=provenance)
     report.write(out / REPORT_FILE, store.read(finished))
+    checkpoint.unlink(missing_ok=True)
     return [str(run) for run in networks["run"].values[networks["status"].values == "diverged"]]
 
 
-def _train(study: Study, out: Path, *, overwrite: bool) -> tuple[xr.Dataset, str]:
-    """Train the networks, going on from a checkpoint unless it is to be overwritten."""
+def _train(study: Study, checkpoint: Path) -> tuple[xr.Dataset, str]:
+    """Train the networks, going on from a checkpoint if there is one."""
     from empirical import train
 
-    checkpoint = out / CHECKPOINT_FILE
     device = train.choose_device(study.device)
-    if overwrite:
-        checkpoint.unlink(missing_ok=True)
     try:
         networks = train.train(
             study.runs,
@@ -70,6 +70,7 @@ def _train(study: Study, out: Path, *, overwrite: bool) -> tuple[xr.Dataset, str
             device=study.device,
             config=study.to_json(),
             checkpoint_path=checkpoint,
+            checkpoint_seconds=study.checkpoint_seconds,
         )
     except train.Interrupted as stop:
         raise Stopped(str(stop)) from stop
@@ -92,7 +93,8 @@ def _check_folder(study: Study, out: Path, *, resume: bool, overwrite: bool) -> 
     parent = next(folder for folder in [out, *out.absolute().parents] if folder.exists())
     if not os.access(parent, os.W_OK):
         raise ValueError(f"{parent} is not writable")
-    if resume and (out / STUDY_FILE).exists():
+    unfinished = (out / CHECKPOINT_FILE).exists()  # its configuration is checked when read
+    if resume and (out / STUDY_FILE).exists() and not unfinished:
         found = store.read(out / STUDY_FILE).attrs["config"]
         if found != study.to_json():
             raise ValueError(

@@ -12,6 +12,8 @@ from torch import Generator, Tensor
 
 from empirical.data import ImageData
 
+LARGEST_WIDTH = 16_384
+
 
 def _products(left: Tensor, right: Tensor) -> Tensor:
     """Batched matrix product whose rounding does not depend on the number of runs.
@@ -145,7 +147,10 @@ def build(name: str, data: ImageData) -> ScaleInvariantMLP:
         ValueError: if no architecture has that name.
     """
     kind, *widths = name.split("-")
-    if kind != "mlp" or not all(width.isdecimal() and int(width) > 0 for width in widths):
-        raise ValueError(f"model must be mlp or mlp-WIDTH-WIDTH..., got {name!r}")
+    if kind != "mlp" or not all(w.isdecimal() and 0 < int(w) <= LARGEST_WIDTH for w in widths):
+        raise ValueError(
+            "model must be mlp or mlp-WIDTH-WIDTH... "
+            f"with widths up to {LARGEST_WIDTH}, got {name!r}"
+        )
     hidden = tuple(int(width) for width in widths) or (64, 64)
     return ScaleInvariantMLP((data.train_images.shape[1], *hidden, data.n_classes))

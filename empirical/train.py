@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +20,6 @@ from theory import trajectory
 from theory.trajectory import RunSpec
 
 CHUNK = 200  # steps between looks at the clock, the keyboard and the checkpoint
-CHECKPOINT_SECONDS = float(os.environ.get("SAWTOOTH_CHECKPOINT_SECONDS", "10"))
 # One step of R runs costs about R + 1.5 times what each further run adds, measured on 2 cores.
 OVERHEAD_IN_RUNS = 1.5
 
@@ -55,6 +53,7 @@ def train(
     device: str = "auto",
     config: str = "",
     checkpoint_path: Path | None = None,
+    checkpoint_seconds: float = 10.0,
 ) -> xr.Dataset:
     """Train the runs as one ensemble and return their trajectories.
 
@@ -67,6 +66,7 @@ def train(
         device: ``auto``, ``cpu`` or ``cuda``.
         config: identifies the study, so that a checkpoint of another one is refused.
         checkpoint_path: where to keep a checkpoint; training goes on from one that is there.
+        checkpoint_seconds: time between checkpoints; the last one holds the finished runs.
 
     Returns:
         The schema of ``theory.trajectory`` with source ``network``.
@@ -89,7 +89,12 @@ def train(
         )
 
     fleet = _start_or_resume(runs, build, place, checkpoint_path, config)
-    _advance_to_the_end(fleet, checkpoint_path, config)
+
+    def save() -> None:
+        if checkpoint_path is not None:
+            checkpoint.save(checkpoint_path, fleet.state(), config=config)
+
+    _advance_to_the_end(fleet, save, checkpoint_seconds)
     return trajectory.build(
         runs,
         fleet.series(),
@@ -121,18 +126,16 @@ def _start_or_resume(
     return fleet
 
 
-def _advance_to_the_end(fleet: Fleet, path: Path | None, config: str) -> None:
-    """Train chunk by chunk, saving now and then and when asked to stop."""
+def _advance_to_the_end(fleet: Fleet, save: Callable[[], None], seconds: float) -> None:
+    """Train chunk by chunk, saving now and then, when asked to stop and at the end."""
     saved_at = time.monotonic()
     with _stop_requests() as stop_requested, _progress_bar(fleet) as bar:
         while not fleet.done:
             fleet.advance(CHUNK)
             bar.set_postfix_str(f"step {fleet.step}, {fleet.n_active} active", refresh=False)
             bar.update(_work(fleet) - bar.n)
-            if path is not None and (
-                stop_requested or time.monotonic() - saved_at > CHECKPOINT_SECONDS
-            ):
-                checkpoint.save(path, fleet.state(), config=config)
+            if stop_requested or fleet.done or time.monotonic() - saved_at > seconds:
+                save()
                 saved_at = time.monotonic()
             if stop_requested:
                 raise Interrupted(f"stopped at step {fleet.step}")

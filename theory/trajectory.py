@@ -39,13 +39,19 @@ class RunSpec:
 
     @property
     def id(self) -> str:
-        """Readable name, the value of the ``run`` coordinate."""
-        return f"lr{self.learning_rate:g}-wd{self.weight_decay:g}-seed{self.seed}"
+        """Readable and unique name, the value of the ``run`` coordinate."""
+        return f"{setting_id(self.learning_rate, self.weight_decay)}-seed{self.seed}"
 
     @property
     def intrinsic_lr(self) -> float:
         """``eta lam``."""
         return self.learning_rate * self.weight_decay
+
+
+def setting_id(learning_rate: float, weight_decay: float) -> str:
+    """Name of a setting, e.g. ``lr0.5-wd0.001``; different for different numbers."""
+    rate, decay = (repr(float(x)).removesuffix(".0") for x in (learning_rate, weight_decay))
+    return f"lr{rate}-wd{decay}"
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+SMALLEST_INTRINSIC_LR = 1e-15
+
 
 def positive(name: str, value: float) -> float:
     """Return value as a float.
@@ -54,7 +56,8 @@ def setting(learning_rate: float, weight_decay: float) -> tuple[float, float]:
 
     Raises:
         ValueError: if the rate is not positive and finite, the decay is negative or not finite,
-            or their product is 1 or more, where one step turns the weights around.
+            or their product is 1 or more, where one step turns the weights around, or so small
+            that ``1 - eta lam`` is 1 in float64.
     """
     learning_rate = positive("learning_rate", learning_rate)
     weight_decay = non_negative("weight_decay", weight_decay)
@@ -62,5 +65,10 @@ def setting(learning_rate: float, weight_decay: float) -> tuple[float, float]:
         raise ValueError(
             "learning_rate * weight_decay must be below 1, "
             f"got {learning_rate} * {weight_decay} = {learning_rate * weight_decay:g}"
+        )
+    if weight_decay > 0 and learning_rate * weight_decay < SMALLEST_INTRINSIC_LR:
+        raise ValueError(
+            f"learning_rate * weight_decay must be 0 or at least {SMALLEST_INTRINSIC_LR:g}, "
+            f"got {learning_rate} * {weight_decay}"
         )
     return learning_rate, weight_decay

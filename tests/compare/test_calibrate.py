@@ -17,7 +17,7 @@ def test_recovers_the_model_that_made_the_data(networks, roles):
         assert found.kick(intrinsic_lr) == pytest.approx(TRUE_MODEL.kick(intrinsic_lr), rel=0.06)
         assert found.onset(intrinsic_lr) == pytest.approx(TRUE_MODEL.onset(intrinsic_lr), abs=0.06)
     assert found.kick_time == pytest.approx(TRUE_MODEL.kick_time, rel=0.2)
-    assert found.rise_variation == pytest.approx(TRUE_MODEL.rise_variation, rel=0.1)
+    assert found.period_variation == pytest.approx(TRUE_MODEL.period_variation, rel=0.1)
     assert found.sensitivity == pytest.approx(TRUE_MODEL.sensitivity, rel=0.1)
     assert found.kick_scatter == pytest.approx(TRUE_MODEL.kick_scatter, rel=0.15)
     assert found.initial_norm == pytest.approx(TRUE_MODEL.initial_norm, rel=1e-12)
@@ -78,7 +78,7 @@ def test_shuffled_settings_destroy_the_prediction(networks, roles):
 
 def test_one_setting_is_too_few(networks, roles):
     runs = calibration_runs(roles)[:12]
-    with pytest.raises(ValueError, match="two or more values of eta\\*lam, got 1"):
+    with pytest.raises(ValueError, match=r"two or more values of eta\*lam .*, got 0.001"):
         calibrate(networks, runs)
 
 

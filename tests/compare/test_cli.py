@@ -51,7 +51,7 @@ def test_bad_numbers_get_one_sentence_and_exit_2(changes, sentence, capsys):
     ("arguments", "sentence"),
     [
         (["predict", "--lr", "x", "--wd", "1", "--grad-norm", "1"], "invalid float value: 'x'"),
-        (["predict", "--lr", "1"], "required: --wd, --grad-norm"),
+        (["predict", "--lr", "1"], "required: --wd"),
         (["fly"], "invalid choice: 'fly'"),
         ([], "required: COMMAND"),
         ([*PREDICT, "--optimizer", "sgdd"], "invalid choice: 'sgdd'"),

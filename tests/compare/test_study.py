@@ -17,6 +17,7 @@ name = "small"
 title = "Small <b>study</b>"
 seeds = 2
 cycles = 11
+checkpoint_seconds = 0
 eval_every = 200
 
 [[settings]]
@@ -113,12 +114,7 @@ def wait_for(path, process):
         time.sleep(0.01)
 
 
-@pytest.fixture
-def frequent_checkpoints(monkeypatch):
-    monkeypatch.setenv("SAWTOOTH_CHECKPOINT_SECONDS", "0")
-
-
-def test_killed_and_resumed_equals_uninterrupted(folder, tmp_path, frequent_checkpoints):
+def test_killed_and_resumed_equals_uninterrupted(folder, tmp_path):
     out = tmp_path / "killed"
     process = start(folder, "--out", str(out))
     wait_for(out / "checkpoint.pt", process)
@@ -131,7 +127,7 @@ def test_killed_and_resumed_equals_uninterrupted(folder, tmp_path, frequent_chec
     assert not (out / "checkpoint.pt").exists()
 
 
-def test_ctrl_c_keeps_a_checkpoint_and_exits_130(folder, tmp_path, frequent_checkpoints):
+def test_ctrl_c_keeps_a_checkpoint_and_exits_130(folder, tmp_path):
     out = tmp_path / "stopped"
     process = start(folder, "--out", str(out))
     wait_for(out / "checkpoint.pt", process)

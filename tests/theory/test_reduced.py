@@ -10,7 +10,7 @@ MODEL = KickModel(
     kick=LogLine(0.85, -0.06),
     onset=LogLine(-2.7, 0.02),
     kick_time=2.5,
-    rise_variation=0.3,
+    period_variation=0.3,
     sensitivity=1.3,
     kick_scatter=0.2,
     initial_norm=6.5,
@@ -60,7 +60,8 @@ def test_landing_is_the_lowest_point_of_the_mean_cycle():
     intrinsic_lr = 1e-3
     rate, kick = reduced.decay_rate(intrinsic_lr), MODEL.kick(intrinsic_lr)
     steps = np.linspace(0, 200, 200_001)
-    path = MODEL.onset(intrinsic_lr) + rate * steps - kick * steps / (steps + MODEL.kick_time)
+    full = kick + rate * MODEL.kick_time
+    path = MODEL.onset(intrinsic_lr) + rate * steps - full * steps / (steps + MODEL.kick_time)
     predicted = reduced.predict(MODEL, LR, intrinsic_lr / LR)
     assert np.exp(path.min()) == pytest.approx(predicted.effective_lr_after_jump, rel=1e-6)
 
@@ -77,15 +78,21 @@ def test_first_jump_counts_the_way_from_the_initial_norm():
     assert np.mean(first) == pytest.approx(predicted.first_jump, rel=0.06)
 
 
-def test_regime_border_is_four_kick_times():
+def test_regime_border_is_eight_kick_times():
     def regime(intrinsic_lr):
         return reduced.predict(MODEL, LR, intrinsic_lr / LR).regime
 
-    border = 0.0535  # kick / (-2 ln(1 - x)) = 4 * 2.5
-    kick = MODEL.kick(border)
-    assert kick / reduced.decay_rate(border) == pytest.approx(4 * MODEL.kick_time, rel=0.1)
-    assert regime(0.9 * border) == "periodic"
-    assert regime(1.1 * border) == "equilibrium"
+    border = 0.0268  # kick / (-2 ln(1 - x)) = 8 * 2.5
+    period = MODEL.kick(border) / reduced.decay_rate(border)
+    assert period == pytest.approx(8 * MODEL.kick_time, rel=0.01)
+    assert reduced.growing_share(1 / 8) == pytest.approx(0.25, rel=1e-12)
+    assert regime(0.95 * border) == "periodic"
+    assert regime(1.05 * border) == "equilibrium"
+
+
+def test_growing_share_goes_from_a_sawtooth_to_reversible_noise():
+    assert reduced.growing_share(1e-6) == pytest.approx(1e-3, rel=1e-2)
+    assert reduced.growing_share(1e3) == pytest.approx(0.5, rel=1e-3)
 
 
 @pytest.mark.parametrize(("intrinsic_lr", "regime"), [(3e-3, "periodic"), (0.2, "equilibrium")])
