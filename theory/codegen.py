@@ -27,6 +27,8 @@ from sympy.printing.pycode import PythonCodePrinter
 
 from theory.losses import ToyLoss, precise
 
+# Operations above which gradients are not brought over one denominator: that takes minutes.
+_LARGEST_COMBINED = 300
 _ETA, _SHRINK = sympy.symbols("eta a", real=True)
 
 
@@ -123,7 +125,8 @@ def _forms(loss: ToyLoss) -> _Forms:
             form, squares[i], even[i] = candidate, u, True
     for x, u, is_even in zip(names, squares, even, strict=True):
         pulls.append(2 * sympy.diff(form, u) if is_even else sympy.diff(form, x))
-    pulls = min(pulls, [_combined(pull) for pull in pulls], key=_operations)
+    if _operations(pulls) <= _LARGEST_COMBINED and not form.atoms(sympy.Function):
+        pulls = min(pulls, [_combined(pull) for pull in pulls], key=_operations)
     return _Forms(form, tuple(pulls), tuple(even), tuple(squares))
 
 

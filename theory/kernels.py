@@ -16,7 +16,7 @@ import math
 import numpy as np
 from numba import prange
 
-from theory.lanes import RENORMALISE, ensemble, fast, renormalise, scaled
+from theory.lanes import RENORMALISE, aligned, ensemble, fast, renormalise, scaled
 
 
 @fast
@@ -69,22 +69,24 @@ def rayleigh(
     """
     d = weights.shape[0]
     for lane in prange(weights.shape[1]):
-        x = weights[:, lane].copy()
+        x, alpha, m = aligned(d), aligned(d), aligned(d)
+        x[:] = weights[:, lane]
+        alpha[:] = alphas
+        m[:] = 1.0
         e = np.zeros(d, np.int64)
-        m = np.ones(d)
         if safe:
             renormalise(x, e, m, 0, d)
         eta = learning_rate[lane]
         s, form = 0.0, 0.0
         for k in range(d):
             s += x[k] * x[k] * m[k]
-            form += alphas[k] * x[k] * x[k] * m[k]
+            form += alpha[k] * x[k] * x[k] * m[k]
         for step in range(n_steps):
             if step % every == 0:
                 record = step // every
                 weight_norm[record, lane] = math.sqrt(s)
                 loss[record, lane] = 0.5 * (lowest + form / s)
-                grad_norm[record, lane] = math.sqrt(squared_slope(x, m, alphas, s, form))
+                grad_norm[record, lane] = math.sqrt(squared_slope(x, m, alpha, s, form))
                 if path.shape[0] > 0:
                     for k in range(d):
                         path[record, k, lane] = scaled(x[k], e[k])
@@ -94,11 +96,11 @@ def rayleigh(
             pull = now / s
             c = shrink + pull * form / s
             if safe:
-                s, form = safe_step(x, m, alphas, pull, c)
+                s, form = safe_step(x, m, alpha, pull, c)
                 if step % RENORMALISE == RENORMALISE - 1:
                     renormalise(x, e, m, 0, d)
             else:
-                s, form = plain_step(x, alphas, pull, c)
+                s, form = plain_step(x, alpha, pull, c)
             if sphere:
                 project = 1.0 / math.sqrt(s)
                 for k in range(d):

@@ -48,9 +48,13 @@ def float_of(typing_context, bits):
 
 @fast
 def aligned(count):
-    """An empty float64 array that starts on a cache line, so that vectors do not straddle two."""
-    raw = np.empty(count + 8)
-    skip = (64 - raw.ctypes.data % 64) % 64 // 8
+    """An empty float64 array that starts on a multiple of 512 bytes, one row of lanes.
+
+    Vectors then do not straddle cache lines, and loads of one array never share their low 12
+    address bits with the pending stores to another, which would stall them.
+    """
+    raw = np.empty(count + LANES)
+    skip = (512 - raw.ctypes.data % 512) % 512 // 8
     return raw[skip : skip + count]
 
 
