@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,6 +92,20 @@ def calibrate(trajectories: xr.Dataset, calibration_runs: list[str]) -> Calibrat
         power_law=_log_line(settings, np.log([c.lengths.mean() for c in settings])),
         runs=tuple(calibration_runs),
     )
+
+
+def model_from_json(text: str) -> KickModel:
+    """The kick model that a comparison's attribute ``calibration`` holds.
+
+    Raises:
+        ValueError: if the text does not hold one.
+    """
+    try:
+        values = json.loads(text)["model"]
+        lines = {name: LogLine(**values[name]) for name in ("kick", "onset")}
+        return KickModel(**{**values, **lines})
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError("no calibrated model of this version is there") from error
 
 
 def _cycles(runs: xr.Dataset) -> _Cycles:

@@ -66,6 +66,14 @@ def _parser() -> Parser:
     predict.add_argument("--lr", type=float, required=True, help="learning rate")
     predict.add_argument("--wd", type=float, required=True, help="weight decay")
     predict.add_argument(
+        "--from",
+        dest="study",
+        type=Path,
+        metavar="STUDY.nc",
+        help="predict period, jumps and regime with the model that this study has calibrated; "
+        "takes none of the options below but --json",
+    )
+    predict.add_argument(
         "--optimizer",
         choices=("sgd", "adamw", "adam", "lion"),
         default="sgd",
@@ -154,7 +162,7 @@ def _run(options: argparse.Namespace) -> int:
 def _predict(options: argparse.Namespace) -> int:
     from compare import predict
 
-    result = predict.answer(options)
+    result = predict.from_study(options) if options.study else predict.answer(options)
     print(json.dumps(result) if options.json else predict.as_lines(result))
     return DONE
 

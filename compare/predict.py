@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from theory import equilibrium, validate
@@ -21,10 +22,15 @@ NEEDED = {
     "adam": ("grad_norm", "n_weights"),
     "lion": ("n_weights",),
 }
+GIVEN = ("grad_norm", "momentum", "n_weights", "beta1", "beta2")
 DEFAULT_BETAS = {"adamw": (0.9, 0.999), "adam": (0.9, 0.999), "lion": (0.9, 0.99)}
 UNITS = {
     "angular_update": " rad per step",
     "relaxation_steps": " steps",
+    "period": " steps",
+    "period_low": " steps: 5 % of periods are shorter",
+    "period_high": " steps: 5 % of periods are longer",
+    "first_jump": " steps",
     "settling_steps": " steps to within 1 % of the equilibrium norm",
 }
 
@@ -61,6 +67,36 @@ def answer(options: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
+def from_study(options: argparse.Namespace) -> dict[str, Any]:
+    """Predict the cycle of a setting with the model that a study has calibrated.
+
+    Raises:
+        ValueError: if the file is no study, holds no calibrated model, or a number is out of range.
+    """
+    from compare import calibrate, store
+    from theory import reduced
+
+    for name in (*GIVEN, "rho0"):
+        if getattr(options, name) is not None:
+            raise ValueError(f"{_flag(name)} does not go with --from, the study knows it")
+    comparison = store.read(options.study)["comparison"]
+    try:
+        model = calibrate.model_from_json(comparison.attrs.get("calibration", ""))
+    except ValueError as error:
+        raise ValueError(f"{options.study}: {error}") from error
+    cycle = reduced.predict(model, options.lr, options.wd)
+    result = {
+        "learning_rate": options.lr,
+        "weight_decay": options.wd,
+        "intrinsic_lr": options.lr * options.wd,
+        **asdict(cycle),
+    }
+    if cycle.regime != "periodic":  # a period of an equilibrium is no number to give
+        for name in ("period", "period_low", "period_high", "first_jump"):
+            del result[name]
+    return result
+
+
 def as_lines(result: Mapping[str, Any]) -> str:
     """One line for each value, with its unit."""
     width = max(map(len, result))
@@ -74,8 +110,7 @@ def as_lines(result: Mapping[str, Any]) -> str:
 def _chosen(options: argparse.Namespace) -> dict[str, Any]:
     """The options given that the optimizer takes, with its default betas."""
     optimizer = options.optimizer
-    names = ("grad_norm", "momentum", "n_weights", "beta1", "beta2")
-    given = {name: getattr(options, name) for name in names}
+    given = {name: getattr(options, name) for name in GIVEN}
     given = {name: value for name, value in given.items() if value is not None}
     for name in given:
         if name not in OPTIONS[optimizer]:

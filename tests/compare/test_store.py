@@ -59,6 +59,11 @@ def test_unreadable_files_are_refused(tmp_path, groups):
     whole.write_bytes(whole.read_bytes()[:2000])
     with pytest.raises(ValueError, match="not a readable netCDF file"):
         store.read(whole)
+    partial = tmp_path / "partial.nc"
+    bare = {**groups, "comparison": groups["comparison"].drop_vars("period")}
+    store.write(partial, bare, config="{}", provenance="{}")
+    with pytest.raises(ValueError, match="it lacks comparison/period"):
+        store.read(partial)
     other = tmp_path / "other.nc"
     xr.Dataset({"a": 1}).to_netcdf(other, engine="h5netcdf")
     with pytest.raises(ValueError, match="not a study file"):

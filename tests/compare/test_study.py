@@ -161,6 +161,7 @@ def test_resuming_a_finished_study_keeps_its_numbers(folder, tmp_path):
     done = sawtooth(folder, "run", "small.toml", "--resume")
     assert done.returncode == 0, done.stderr
     assert_same_study(kept, finished)
+    assert store.read(kept).attrs["provenance"] == store.read(finished).attrs["provenance"]
 
 
 def test_overwrite_starts_again(folder, tmp_path):
@@ -189,3 +190,47 @@ def test_diverging_runs_exit_3_and_keep_the_data(tmp_path):
     assert "was not finite at step" in str(tree["empirical"]["reason"].values[4])
     assert tree["comparison"]["regime"].values[4] == "divergence"
     assert json.loads(tree.attrs["config"])["expect_divergence"] is False
+
+
+def test_predict_from_a_study_gives_the_period_of_any_setting(folder):
+    study = str(folder / "results/small/study.nc")
+    asked = ["predict", "--from", study, "--lr", "0.25", "--wd", "8e-3", "--json"]
+    answer = json.loads(sawtooth(folder, *asked).stdout)
+    # the held-out setting of the study has the same eta*lam
+    comparison = store.read(folder / "results/small/study.nc")["comparison"]
+    predicted = float(comparison["predicted_period"].values[4])
+    assert answer["period"] == pytest.approx(predicted, rel=1e-12)
+    assert answer["period_low"] < answer["period"] < answer["period_high"]
+    assert answer["regime"] == "periodic"
+    settled = json.loads(sawtooth(folder, *asked[:-3], "--wd", "1.6", "--json").stdout)
+    assert settled["regime"] == "equilibrium"
+    assert "period" not in settled
+    refused = sawtooth(folder, *asked, "--grad-norm", "3")
+    assert refused.returncode == 2
+    assert "--grad-norm does not go with --from" in refused.stderr
+
+
+def test_interrupted_overwrite_is_resumed_not_forgotten(folder, tmp_path):
+    out = tmp_path / "twice"
+    out.mkdir()
+    (out / "study.nc").write_bytes((folder / "results/small/study.nc").read_bytes())
+    process = start(folder, "--out", str(out), "--overwrite", "--seeds", "1")
+    wait_for(out / "checkpoint.pt", process)
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    assert process.returncode == 130
+    again = ("run", "small.toml", "--out", str(out), "--resume", "--seeds", "1")
+    done = sawtooth(folder, *again)
+    assert done.returncode == 0, done.stderr
+    assert store.read(out / "study.nc")["empirical"].sizes["run"] == 3
+
+
+def test_a_single_short_run_still_gets_its_report(tmp_path):
+    (tmp_path / "small.toml").write_text(
+        'name = "small"\ntitle = "t"\nseeds = 1\n'
+        "[[settings]]\nlearning_rate = 0.5\nweight_decay = 0.1\nsteps = 50\n"
+    )
+    done = sawtooth(tmp_path, "run", "small.toml")
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "results/small/report.html").read_text()
+    assert "calibration needs runs at two or more values of eta*lam" in text

@@ -82,7 +82,7 @@ def test_regime_border_is_eight_kick_times():
     def regime(intrinsic_lr):
         return reduced.predict(MODEL, LR, intrinsic_lr / LR).regime
 
-    border = 0.0268  # kick / (-2 ln(1 - x)) = 8 * 2.5
+    border = 0.02636  # kick / (-2 ln(1 - x)) = 8 * 2.5
     period = MODEL.kick(border) / reduced.decay_rate(border)
     assert period == pytest.approx(8 * MODEL.kick_time, rel=0.01)
     assert reduced.growing_share(1 / 8) == pytest.approx(0.25, rel=1e-12)

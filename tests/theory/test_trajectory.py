@@ -50,3 +50,9 @@ def test_status_follows_the_reason():
 def test_bad_runs_are_refused(values, sentence):
     with pytest.raises(ValueError, match=sentence):
         RunSpec(*values)
+
+
+def test_different_settings_have_different_names():
+    near = RunSpec(0.5, 0.02, 0, 1), RunSpec(0.5000001, 0.02, 0, 1)
+    assert near[0].id != near[1].id
+    assert trajectory.setting_id(1e-3, 0.0) == "lr0.001-wd0"
