@@ -8,12 +8,11 @@ Run: python benchmarks/norm_ode.py
 """
 
 import importlib.util
-import statistics
-import time
 
 import numpy as np
 from numba import njit
 from scipy.integrate import solve_ivp
+from timing import alternate
 
 from theory import norm_ensemble, norm_ode
 
@@ -100,21 +99,16 @@ def diffrax(law_name):
     return lambda norms: np.asarray(solve(norms))
 
 
-def microseconds(solve, norms):
-    start = time.perf_counter()
-    solve(norms)
-    return (time.perf_counter() - start) / len(norms) * 1e6
-
-
-def measure(methods, n_rounds=N_ROUNDS):
-    """Median time for each method, µs per run, from rounds that take the methods in turn."""
-    for solve, n_runs in methods.values():
-        solve(NORMS[:n_runs])  # compile
-    rounds = [
-        {name: microseconds(solve, NORMS[:n_runs]) for name, (solve, n_runs) in methods.items()}
-        for _ in range(n_rounds)
-    ]
-    return {name: statistics.median(one[name] for one in rounds) for name in methods}
+def measure(methods):
+    """Median time of each method in µs per run, taken in turn."""
+    seconds = alternate(
+        {
+            name: lambda solve=solve, n_runs=n_runs: solve(NORMS[:n_runs])
+            for name, (solve, n_runs) in methods.items()
+        },
+        rounds=N_ROUNDS,
+    )
+    return {name: 1e6 * seconds[name] / n_runs for name, (_, n_runs) in methods.items()}
 
 
 def report(title, methods, reference):

@@ -1,7 +1,9 @@
 """Run every benchmark: ``make bench``."""
 
+import norm_ode
+import toys
 import training
 
-for benchmark in (training,):
+for benchmark in (training, toys, norm_ode):
     benchmark.main()
-    print()
+    print(flush=True)

@@ -1,6 +1,6 @@
 """Toy kernels side by side with C, NumPy and each other; ratios of medians within one run.
 
-    python -m benchmarks.toys
+    python benchmarks/toys.py
 
 The C code has the same layout (blocks of 64 lanes, or one fused sweep) and is compiled with the
 compiler found on this machine, in four sets of flags of which the fastest counts.
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numba
 import numpy as np
+from timing import alternate
 
 from theory import ensemble, losses
 from theory.ensemble import Dynamics
@@ -30,7 +31,7 @@ FLAGS = [
         (["-fno-math-errno"], ["-ffast-math"]), ([], ["-mprefer-vector-width=512"])
     )
 ]
-# What performance.md asks for: the largest ratio allowed.
+# The largest ratios that the kernels are meant to have.
 ASKED = {
     ("d=2", "C"): 1.25, ("d=10", "C"): 1.35, ("d=1000", "C"): 1.1, ("noise d=2", "C"): 1.1,
     ("d=2", "safe"): 1.3, ("d=10", "safe"): 1.3, ("d=1000", "safe"): 1.3,
@@ -220,13 +221,8 @@ class Case:
                 np.testing.assert_allclose(
                     found, reference["numba"], rtol=1e-6, atol=1e-300, err_msg=way
                 )
-        times: dict[str, list[float]] = {way: [] for way in self.ways}
-        for _ in range(ROUNDS):
-            for way, go in self.ways.items():
-                began = time.perf_counter()
-                go()
-                times[way].append(time.perf_counter() - began)
-        ns = {way: float(np.median(t)) / self.steps / self.n * 1e9 for way, t in times.items()}
+        seconds = alternate(self.ways, rounds=ROUNDS)
+        ns = {way: value / self.steps / self.n * 1e9 for way, value in seconds.items()}
         builds = [value for way, value in ns.items() if way[0] == "C"]
         return {way: v for way, v in ns.items() if way[0] != "C"} | (
             {"C": min(builds)} if builds else {}

@@ -43,7 +43,7 @@ def series(trainer, row):
 
 
 class PlainNetwork(torch.nn.Module):
-    """The network of theory.md, written the ordinary way in float64."""
+    """The same network, written the ordinary way in float64."""
 
     def __init__(self, weights, last):
         super().__init__()
