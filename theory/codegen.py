@@ -161,12 +161,11 @@ def _kernel(loss: ToyLoss, variant: Variant) -> list[str]:
     lines = [
         "@ensemble",
         "def trajectories(",
-        "    weights, velocity, learning_rate, weight_decay, growth, seeds, rates, momentum,",
+        "    start, stop, weights, velocity, learning_rate, weight_decay, growth, seeds, rates, momentum,",
         "    sigma, n_steps, every, weight_norm, grad_norm, loss, path,",
         "):",
-        '    """Advance (d, n) weights; n is a multiple of LANES, records are (n_records, n)."""',
-        "    for block in prange(weights.shape[1] // LANES):",
-        "        first = block * LANES",
+        '    """Advance columns start to stop, multiples of LANES, of (d, n) weights."""',
+        "    for first in range(start, stop, LANES):",
         "        last = first + LANES",
         # one local array with constant offsets: LLVM then sees without run-time checks that the
         # coordinates do not overlap, and vectorises at any d
