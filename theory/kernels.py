@@ -62,9 +62,10 @@ def rayleigh(
     start, stop, weights, alphas, lowest, learning_rate, weight_decay, growth, rates, sphere, safe,
     n_steps, every, weight_norm, grad_norm, loss, path,
 ):  # fmt: skip
-    """Advance columns start to stop of (d, n) weights; alphas (d,) count from ``lowest``; records are (n_records, n).
+    """Advance columns start to stop of (d, n) weights; alphas (d,) count from ``lowest``.
 
-    ``rates`` is (n_steps,), or (1,) where the learning rate does not change.
+    Records are (n_records, n). ``rates`` is (n_steps,), or (1,) where the
+    learning rate does not change.
     """
     d = weights.shape[0]
     for lane in range(start, stop):

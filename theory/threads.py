@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 # Pieces for each thread, so that a thread that the machine delays does not hold up the others.
@@ -40,7 +41,7 @@ def shared(kernel: Callable[..., None], grain: int) -> Callable[..., None]:
         with ThreadPoolExecutor(min(threads, pieces)) as pool:
             tasks = [
                 pool.submit(kernel, start, stop, weights, *arguments)
-                for start, stop in zip(edges, edges[1:], strict=False)
+                for start, stop in pairwise(edges)
             ]
         for task in tasks:
             task.result()
