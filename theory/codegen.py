@@ -40,6 +40,10 @@ class InverseRoot(sympy.Function):  # type: ignore[misc]
     """One over the square root of its argument."""
 
 
+class Pair(sympy.Function):  # type: ignore[misc]
+    """A product of two that other products share, whatever else they have."""
+
+
 @dataclass(frozen=True)
 class Variant:
     """Which terms a generated kernel has; every absent one saves its time.
@@ -75,6 +79,9 @@ class _Printer(PythonCodePrinter):  # type: ignore[misc]
 
     def _print_Inverse(self, node: sympy.Function) -> str:  # noqa: N802
         return f"(1.0 / ({self._print(node.args[0])}))"
+
+    def _print_Pair(self, node: sympy.Function) -> str:  # noqa: N802
+        return f"({self._print(node.args[0])} * {self._print(node.args[1])})"
 
     def _print_InverseRoot(self, node: sympy.Function) -> str:  # noqa: N802
         return f"(1.0 / math.sqrt({self._print(node.args[0])}))"
@@ -161,12 +168,11 @@ def _kernel(loss: ToyLoss, variant: Variant) -> list[str]:
     lines = [
         "@ensemble",
         "def trajectories(",
-        "    weights, velocity, learning_rate, weight_decay, growth, seeds, rates, momentum,",
-        "    sigma, n_steps, every, weight_norm, grad_norm, loss, path,",
+        "    start, stop, weights, velocity, learning_rate, weight_decay, growth, seeds, rates,",
+        "    momentum, sigma, n_steps, every, weight_norm, grad_norm, loss, path,",
         "):",
-        '    """Advance (d, n) weights; n is a multiple of LANES, records are (n_records, n)."""',
-        "    for block in prange(weights.shape[1] // LANES):",
-        "        first = block * LANES",
+        '    """Advance columns start to stop, multiples of LANES, of (d, n) weights."""',
+        "    for first in range(start, stop, LANES):",
         "        last = first + LANES",
         # one local array with constant offsets: LLVM then sees without run-time checks that the
         # coordinates do not overlap, and vectorises at any d
@@ -373,7 +379,7 @@ def _assignments(forms: list[sympy.Expr]) -> tuple[list[str], list[str]]:
         for power in form.atoms(sympy.Pow)
         if power.exp.is_Rational and power.exp.q == 2 and power.exp < 0
     }
-    cheap = [_cheap(precise(form), rooted) for form in forms]
+    cheap = [_paired(_cheap(precise(form), rooted)) for form in forms]
     named = [
         form.xreplace({s: sympy.Symbol(_scalar(s.name)) for s in form.free_symbols})
         for form in cheap
@@ -409,3 +415,21 @@ def _cheap(form: sympy.Expr, rooted: set[sympy.Expr]) -> sympy.Expr:
     if exponent.q == 2 and exponent > 1:
         return base ** (exponent - sympy.Rational(1, 2)) * sympy.sqrt(base)
     return form.func(base, exponent)
+
+
+def _paired(form: sympy.Expr) -> sympy.Expr:
+    """The form with ``eta / b`` as one quantity, in ``eta / b^2`` too.
+
+    It is shared then, and ``eta / b^2`` neither overflows nor underflows before ``eta / b`` does.
+    """
+    if not form.args:
+        return form
+    form = form.func(*(_paired(part) for part in form.args))
+    if not (form.is_Mul and _ETA in form.args):
+        return form
+    for part in form.args:
+        base, exponent = part.as_base_exp()
+        if isinstance(base, Inverse) and exponent.is_Integer and exponent > 0:
+            rest = [other for other in form.args if other not in (_ETA, part)]
+            return sympy.Mul(Pair(_ETA, base), base ** (exponent - 1), *rest)
+    return form

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from theory import codegen, kernel_cache
+from theory import codegen, kernel_cache, threads
 from theory.laws import FloatArray
 from theory.losses import LARGEST_SYMBOLIC, ToyLoss
 
@@ -154,7 +154,7 @@ def kernel(loss: ToyLoss, dynamics: Dynamics, *, scheduled: bool = False) -> Any
         sphere=dynamics.sphere,
         safe=dynamics.carries_exponents and codegen.carries_exponents(loss),
     )
-    return kernel_cache.load(codegen.source(loss, variant)).trajectories
+    return threads.shared(kernel_cache.load(codegen.source(loss, variant)).trajectories, LANES)
 
 
 def _large_kernel(loss: ToyLoss, dynamics: Dynamics) -> Any:
@@ -167,12 +167,13 @@ def _large_kernel(loss: ToyLoss, dynamics: Dynamics) -> Any:
     from theory import kernels
 
     alphas, lowest = np.array(loss.spectrum), min(loss.spectrum)
+    rayleigh = threads.shared(kernels.rayleigh, 1)
 
     def trajectories(*arguments: Any) -> None:
         weights, _, learning_rate, weight_decay, growth, _, rates, _, _, n_steps, every = arguments[
             :11
         ]
-        kernels.rayleigh(
+        rayleigh(
             weights, alphas - lowest, lowest, learning_rate, weight_decay, growth, rates,
             dynamics.sphere, dynamics.carries_exponents, n_steps, every, *arguments[11:],
         )  # fmt: skip

@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import prange
 
 from theory.lanes import RENORMALISE, aligned, ensemble, fast, renormalise, scaled
 
@@ -60,15 +59,16 @@ def squared_slope(x, m, alphas, s, form):
 
 @ensemble
 def rayleigh(
-    weights, alphas, lowest, learning_rate, weight_decay, growth, rates, sphere, safe,
+    start, stop, weights, alphas, lowest, learning_rate, weight_decay, growth, rates, sphere, safe,
     n_steps, every, weight_norm, grad_norm, loss, path,
 ):  # fmt: skip
-    """Advance (d, n) weights; alphas (d,) count from ``lowest``; records are (n_records, n).
+    """Advance columns start to stop of (d, n) weights; alphas (d,) count from ``lowest``.
 
-    ``rates`` is (n_steps,), or (1,) where the learning rate does not change.
+    Records are (n_records, n). ``rates`` is (n_steps,), or (1,) where the
+    learning rate does not change.
     """
     d = weights.shape[0]
-    for lane in prange(weights.shape[1]):
+    for lane in range(start, stop):
         x, alpha, m = aligned(d), aligned(d), aligned(d)
         x[:] = weights[:, lane]
         alpha[:] = alphas

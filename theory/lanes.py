@@ -15,15 +15,17 @@ import math
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, prange, types  # noqa: F401 (generated kernels use prange)
+from numba import njit, types
 from numba.extending import intrinsic
 
 LANES = 64
 RENORMALISE = 16
 # Everything that lets loops vectorise but keeps NaN and infinity meaningful.
 FAST = {"contract", "nsz", "arcp", "reassoc"}
-fast = njit(error_model="numpy", fastmath=FAST)
-ensemble = njit(error_model="numpy", fastmath=FAST, parallel=True, cache=True)
+# Inlined by force: a helper with a symbol of its own is compiled twice, alone and inside the
+# kernel, and which of the two runs depends on whether the kernel came from the cache.
+fast = njit(error_model="numpy", fastmath=FAST, forceinline=True)
+ensemble = njit(error_model="numpy", fastmath=FAST, nogil=True, cache=True)
 
 
 @intrinsic

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import mpmath
 import numba
 import numpy as np
@@ -102,6 +106,43 @@ def test_trajectories_do_not_depend_on_threads_or_neighbours(loss, dynamics):
     numba.set_num_threads(before)
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_array_equal(found[0][..., 66:71], found[2])
+
+
+FINGERPRINTS = """
+import hashlib
+import numpy as np
+from theory import ensemble, losses
+n = 130
+ones = np.ones(n)
+for loss, noise, more in (
+    (losses.rayleigh([0.0, 1.0]), 0.0, {"growth": 1.001 * ones}),
+    (losses.isotropic(2), 0.3, {}),
+    (losses.rayleigh(np.linspace(0, 1, 70).tolist()), 0.0, {}),
+):
+    records = ensemble.run(
+        loss, np.random.default_rng(0).normal(size=(loss.dimension, n)), n_steps=300,
+        learning_rate=0.1 * ones, weight_decay=0.05 * ones,
+        dynamics=ensemble.Dynamics(noise=noise), **more,
+    )
+    fields = records.weight_norm, records.effective_grad_norm, records.weights
+    print([hashlib.sha256(field.tobytes()).hexdigest() for field in fields])
+"""
+
+
+def test_the_process_that_compiles_has_the_bits_of_those_that_load(tmp_path):
+    def process(threads):
+        # NUMBA_CACHE_DIR holds what was compiled, that of theory.kernels too
+        folders = {"SAWTOOTH_CACHE": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "compiled")}
+        command = [sys.executable, "-c", FINGERPRINTS]
+        environment = {**os.environ, **folders, "NUMBA_NUM_THREADS": threads}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    compiled = process("2")
+    objects = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nbc")}
+    assert len(objects) == 3
+    assert process("1") == compiled
+    assert objects == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nbc")}
 
 
 def test_one_bad_trajectory_leaves_the_others_alone():
