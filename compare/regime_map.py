@@ -13,11 +13,12 @@ origin by more than it came from. Between 1 and 2 every step of decay turns the 
 and the oscillator says nothing.
 
 The noise of the oscillator is a floor under the displacement, without fluctuations of its own.
-On the logistic toy of three points its map agrees with the simulated one in all cells without
-noise, in nine of ten at sigma = 0.03, and fails above: at sigma = 0.3 three in ten are wrong.
+On the logistic toy of three points, for eta from 0.01 to 100 and 6000 steps, its map agrees with
+the simulated one in every cell without noise, in 92 % of them at sigma = 0.03 and in 71 % at 0.3,
+where fluctuations alone move the norm.
 
-The period exponent is the slope of ``log T`` on ``log(eta lam)``: -1 where the displacement from
-the minimum has no floor, -1/2 where noise or rounding puts one under it.
+The period exponent is the slope of ``log T`` on ``log(eta lam)``: near -1 where the displacement
+from the minimum has no floor, near -1/2 where noise or rounding puts one under it.
 """
 
 from __future__ import annotations

@@ -54,6 +54,14 @@ def test_laws_of_the_sphere_reproduce_the_simulated_logistic_toy(line, intrinsic
     agree(oscillator.predict(tables, intrinsic_lr), found, 0.1)
 
 
+@pytest.mark.parametrize("intrinsic_lr", [1e-4, 1e-3, 1e-2])
+def test_rounding_is_the_floor_of_full_batch_descent_in_general_position(general, intrinsic_lr):
+    laws = unstable.cut(GENERAL, general.minimum)
+    found = simulated(GENERAL, intrinsic_lr, max(int(6 / intrinsic_lr), 4000))
+    assert found.n_cycles > 100
+    agree(oscillator.predict(laws, intrinsic_lr, noise=oscillator.ROUNDING), found, 0.1)
+
+
 @pytest.mark.parametrize("intrinsic_lr", [1e-3, 1e-2])
 def test_noise_sets_the_delay_in_general_position(general, intrinsic_lr):
     laws = unstable.cut(GENERAL, general.minimum)
