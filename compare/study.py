@@ -8,8 +8,8 @@ from pathlib import Path
 
 import xarray as xr
 
-from compare import align, report, store
-from compare.config import Study
+from compare import align, report, store, toys
+from compare.config import Study, ToyStudy
 
 STUDY_FILE = "study.nc"
 REPORT_FILE = "report.html"
@@ -20,8 +20,10 @@ class Stopped(Exception):  # noqa: N818 - a wish of the user, not an error
     """The study was interrupted; what it had is in the checkpoint."""
 
 
-def run(study: Study, out: Path, *, resume: bool = False, overwrite: bool = False) -> list[str]:
-    """Train, compare and report.
+def run(
+    study: Study | ToyStudy, out: Path, *, resume: bool = False, overwrite: bool = False
+) -> list[str]:
+    """Train or, for toys, simulate; compare and report.
 
     Args:
         study: what to run.
@@ -39,6 +41,11 @@ def run(study: Study, out: Path, *, resume: bool = False, overwrite: bool = Fals
     """
     _check_folder(study, out, resume=resume, overwrite=overwrite)
     finished = out / STUDY_FILE
+    if isinstance(study, ToyStudy):
+        if not (resume and finished.exists()):
+            toys.run(study, finished)
+        report.write(out / REPORT_FILE, store.read(finished))
+        return []
     if resume and finished.exists():
         networks = store.read(finished)["empirical"].to_dataset()
         device = json.loads(store.read(finished).attrs["provenance"])["device"]
@@ -76,7 +83,9 @@ def _train(study: Study, out: Path, *, overwrite: bool) -> tuple[xr.Dataset, str
     return networks, train.describe_device(device)
 
 
-def _check_folder(study: Study, out: Path, *, resume: bool, overwrite: bool) -> None:
+def _check_folder(
+    study: Study | ToyStudy, out: Path, *, resume: bool, overwrite: bool
+) -> None:
     """Refuse a folder that would lose something or cannot be written.
 
     Raises:
