@@ -83,7 +83,7 @@ def write_figures(folder: Path, study: xr.DataTree) -> list[Path]:
 def render(study: xr.DataTree) -> str:
     """Render the report of a study as HTML."""
     if toys.is_toys(study):
-        return toys.render(study, _inline, number)
+        return toys.render(study, _inline)
     networks, comparison = (study[name].to_dataset() for name in ("empirical", "comparison"))
     settings = metrics.by_setting(comparison)
     environment = jinja2.Environment(

@@ -83,9 +83,7 @@ def _train(study: Study, out: Path, *, overwrite: bool) -> tuple[xr.Dataset, str
     return networks, train.describe_device(device)
 
 
-def _check_folder(
-    study: Study | ToyStudy, out: Path, *, resume: bool, overwrite: bool
-) -> None:
+def _check_folder(study: Study | ToyStudy, out: Path, *, resume: bool, overwrite: bool) -> None:
     """Refuse a folder that would lose something or cannot be written.
 
     Raises:

@@ -21,7 +21,7 @@ FLOOR_DEPTH = (10.0, 20.0, 40.0, 80.0)  # F
 PUBLISHED_CYCLE = (1.3, 1.5)  # period times eta lam
 
 
-def weights_at(q: FloatArray, phi: FloatArray, intrinsic_lr: FloatArray) -> FloatArray:
+def weights_at(q: FloatArray, phi: FloatArray, intrinsic_lr: FloatArray | float) -> FloatArray:
     """Weights (2, n) of given cosine and reduced learning rate, at a learning rate of 1."""
     norm = np.sqrt(1 / (1 - np.asarray(intrinsic_lr)) / phi)
     return np.array([norm * q, norm * np.sqrt(1 - np.asarray(q) ** 2)])

@@ -6,15 +6,17 @@ for noise; Amin et al. 2026 (2609.09116) for underflow.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import mpmath
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq, minimize_scalar
 
 from compare.config import ToyStudy
 from compare.observables import find_jumps, measure_run
 from compare.simulate import LOGISTIC_POINTS
 from compare.toy_claims import Claim, Finding, advance, finding, worst
-from theory import laws, losses, simulate
+from theory import isotropic, laws, losses, simulate
 from theory.ensemble import Dynamics
 from theory.laws import FloatArray
 
@@ -96,12 +98,12 @@ def blocks(study: ToyStudy) -> Finding:
 def _converged(strengths: tuple[float, ...], factors: FloatArray, study: ToyStudy) -> FloatArray:
     """Share of random starts whose loss is below 1e-12 at the end, for each factor."""
     loss, n = losses.multi_block(strengths), study.scaled(24)
-    weights = simulate.initial_weights(loss, np.arange(n), 1.0)
+    weights = simulate.initial_weights(loss, np.arange(n, dtype=float), 1.0)
     records = advance(
         loss,
         np.tile(weights, len(factors)),
         0.0,
-        study.scaled(20_000),
+        study.scaled(40_000),
         learning_rate=np.repeat(factors, n) * 2 / sum(strengths),
         record_every=100,
         dynamics=Dynamics(sphere=True),
@@ -123,7 +125,7 @@ def noise(study: ToyStudy) -> Finding:
     return finding(
         "noise",
         [
-            worst("equilibrium norm r* with noise, ηλ ≤ 3e-3", found_norm[small], norm[small], 0.02),
+            worst("norm r* with noise, ηλ ≤ 3e-3", found_norm[small], norm[small], 0.02),
             worst("mean loss (d−1)T/2, ηλ ≤ 5e-4", found_loss[rate <= 5e-4],
                   mean_loss[rate <= 5e-4], 0.02),
         ],
@@ -202,7 +204,8 @@ def logistic(study: ToyStudy) -> Finding:
     threshold = 2 / _sharpness_at_minimum(loss)
     rates = np.geomspace(3e-4, 2e-2, study.scaled(7))
     rows = np.array([_measured(loss, x, study) for x in rates]).T
-    period, depth, turning, balance = rows
+    period, depth, turning, balance, before = rows
+    exits = np.array([_exit(x, f) for x, f in zip(rates, depth, strict=True)]) * threshold / 2
     slope = float(np.polyfit(np.log(rates), np.log(period), 1)[0])
     ratios = [last / first for first, last in (NETWORK_PERIODS, NETWORK_RANGE)]
     network = float(np.log(ratios[0]) / np.log(ratios[1])) - 1
@@ -212,15 +215,17 @@ def logistic(study: ToyStudy) -> Finding:
     return finding(
         "logistic",
         [
-            worst("logistic: elr where small g grows, 2/S", turning, 0 * rates + threshold, 0.03),
+            worst("logistic: φ where small g grows, 2/S", turning, 0 * rates + threshold, 0.03),
             worst("logistic: growth over decay of the log norm", balance, 0 * rates + 1, 0.03),
-            Claim("logistic: period √(2F/ηλ), ηλ = 3e-4", period[0], rounding[0], 0.2, "steps"),
+            worst("logistic: elr before a jump, floor F of rounding", before, exits, 0.1),
             Claim("logistic: exponent of T against ηλ, as in networks", slope, network, 0.1),
         ],
         {
             "intrinsic_lr": (("lr",), rates, LR_AXIS),
             "period": (("lr",), period * rates, "period times ηλ"),
             "predicted_period": (("lr",), rounding * rates, "√(2F/ηλ), rounding as the floor"),
+            "before": (("lr",), before, "effective lr before a jump"),
+            "predicted_before": (("lr",), exits, "Re Li₂(S elr) = π²/4 − 2ηλF"),
             "shown_lr": (("shown",), shown, LR_AXIS),
             "norm": (("shown", "step"), np.array([run[0] for run in runs]), "weight norm ρ"),
             "loss": (("shown", "step"), np.array([run[1] for run in runs]), "loss"),
@@ -244,29 +249,36 @@ def _sharpness_at_minimum(loss: losses.ToyLoss) -> float:
 
 def _trajectory(loss: losses.ToyLoss, intrinsic_lr: float) -> FloatArray:
     """Norm, loss and g over a fixed time, (3, 4000)."""
-    start = simulate.initial_weights(loss, np.array([1]), 1.0)
+    start = simulate.initial_weights(loss, np.array([1.0]), 1.0)
     records = advance(loss, start, intrinsic_lr, 4000)
     series = (records.weight_norm, records.train_loss, records.effective_grad_norm)
     return np.array([values[:, 0] for values in series])
 
 
-def _measured(
-    loss: losses.ToyLoss, intrinsic_lr: float, study: ToyStudy
-) -> tuple[float, float, float, float]:
-    """Mean period, depth F of the gradient's dip, ``2/S`` from its growth, log balance."""
-    start = simulate.initial_weights(loss, np.arange(study.scaled(4)), 1.0)
-    records = advance(loss, start, intrinsic_lr, int(3 * study.cycles / intrinsic_lr**0.75))
+def _measured(loss: losses.ToyLoss, intrinsic_lr: float, study: ToyStudy) -> tuple[float, ...]:
+    """Mean period, depth F of g's dip, ``2/S`` from its growth, log balance, elr before jumps."""
+    start = simulate.initial_weights(loss, np.arange(study.scaled(4), dtype=float), 1.0)
+    # the way to the first jump, and then cycles that get longer with about that power
+    n_steps = int(6 / intrinsic_lr + 3 * study.cycles / intrinsic_lr**0.75)
+    records = advance(loss, start, intrinsic_lr, n_steps)
     rows = []
     for norm, g in zip(records.weight_norm.T, records.effective_grad_norm.T, strict=True):
         onsets = find_jumps(-2 * np.log(norm)).onsets
-        dips = [g[a:b] for a, b in zip(onsets[1:-1], onsets[2:], strict=True)]
+        before = np.exp(-2 * np.log(norm[onsets[1:]]).mean())
+        dips = [g[a:b] for a, b in pairwise(onsets[1:])]
         # the direction is kept to about 1e-16, whatever g the rounded weights happen to show
         depth = [np.log(dip.max() / max(dip.min(), 1e-16)) for dip in dips]
         balance = measure_run(norm, g, 1.0, intrinsic_lr)["log_balance_ratio"]
-        turning = _growth_threshold(norm, g)
-        rows.append((np.diff(onsets[1:]).mean(), np.mean(depth), turning, float(balance)))
-    period, depth_, turning, ratio = np.nanmean(np.array(rows), axis=0)
-    return float(period), float(depth_), float(turning), float(ratio)
+        turning = _growth_threshold(norm, g) / (1 - intrinsic_lr)
+        period = np.diff(onsets[1:]).mean()
+        rows.append((period, np.mean(depth), turning, float(balance), before))
+    return tuple(np.nanmean(np.array(rows), axis=0).tolist())
+
+
+def _exit(intrinsic_lr: float, depth: float) -> float:
+    """``S phi`` at which the angle has grown by e^F since ``S phi = 2``, by the dilogarithm."""
+    level = np.pi**2 / 4 - 2 * intrinsic_lr * depth
+    return float(brentq(lambda x: isotropic.real_dilogarithm(x) - level, 2.0, 1e3))
 
 
 def _growth_threshold(norm: FloatArray, g: FloatArray) -> float:

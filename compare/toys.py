@@ -49,7 +49,7 @@ def _claims() -> list[Callable[[ToyStudy], Finding]]:
 
 def is_toys(tree: xr.DataTree) -> bool:
     """Whether a study file holds a study of toys."""
-    return json.loads(tree.attrs["config"]).get("kind") == "toys"
+    return bool(json.loads(tree.attrs["config"]).get("kind") == "toys")
 
 
 def draw(tree: xr.DataTree) -> dict[str, str]:
@@ -57,13 +57,12 @@ def draw(tree: xr.DataTree) -> dict[str, str]:
     return toy_figures.draw(tree["theory"].to_dataset())
 
 
-def render(tree: xr.DataTree, inline: Callable[[str], str], number: Callable[[float], str]) -> str:
+def render(tree: xr.DataTree, inline: Callable[[str], str]) -> str:
     """Render the report of a study of toys as HTML.
 
     Args:
         tree: the study.
         inline: turns an SVG into a data URI.
-        number: formats a number.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("compare"), autoescape=True, undefined=jinja2.StrictUndefined
@@ -73,12 +72,12 @@ def render(tree: xr.DataTree, inline: Callable[[str], str], number: Callable[[fl
         config=json.loads(tree.attrs["config"]),
         provenance=json.loads(tree.attrs["provenance"]),
         figures={name: inline(svg) for name, svg in draw(tree).items()},
-        rows=[_row(claims.isel(claim=i), number) for i in range(claims.sizes["claim"])],
+        rows=[_row(claims.isel(claim=i)) for i in range(claims.sizes["claim"])],
         n_passed=int(claims["passes"].sum()),
     )
 
 
-def _row(one: xr.Dataset, number: Callable[[float], str]) -> list[str]:
+def _row(one: xr.Dataset) -> list[str]:
     """A claim as cells of the table."""
     measured, predicted, error, tolerance = (
         float(one[name]) for name in ("measured", "predicted", "relative_error", "tolerance")
@@ -86,8 +85,8 @@ def _row(one: xr.Dataset, number: Callable[[float], str]) -> list[str]:
     unit = str(one["unit"].values)
     return [
         str(one["claim"].values),
-        number(measured),
-        number(predicted),
+        f"{measured:.5g}",
+        f"{predicted:.5g}",
         "" if unit == "1" else unit,
         f"{error:+.1e}",
         f"{tolerance:g}",
