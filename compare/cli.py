@@ -153,7 +153,7 @@ def _run(options: argparse.Namespace) -> int:
         print(f"sawtooth: {stop}; go on with --resume", file=sys.stderr)
         return INTERRUPTED
     print(f"data:   {out / study.STUDY_FILE}\nreport: {out / study.REPORT_FILE}")
-    if diverged and not chosen.expect_divergence:
+    if diverged and not getattr(chosen, "expect_divergence", False):
         print(f"sawtooth: {len(diverged)} runs diverged, first {diverged[0]}", file=sys.stderr)
         return DIVERGED
     return DONE

@@ -17,6 +17,7 @@ from theory.trajectory import RunSpec
 ROLES = ("calibration", "held_out")
 LONGEST_RUN = 1e9
 MOST_SEEDS = 100_000
+KINDS = ("networks", "toys")
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,7 @@ class Study:
     expect_divergence: bool = False
 
     def __post_init__(self) -> None:
-        if not self.name or not self.name.replace("-", "").replace("_", "").isalnum():
-            raise ValueError(f"name must consist of letters, digits, - and _, got {self.name!r}")
+        _check_name(self.name)
         if not self.settings:
             raise ValueError("settings must hold at least one [[settings]] table")
         validate.at_least("batch_size", self.batch_size, 2)
@@ -132,8 +132,48 @@ class Study:
         return json.dumps(asdict(self), sort_keys=True)
 
 
-def read(path: Path, overrides: Mapping[str, Any] | None = None) -> Study:
-    """Read a study file.
+@dataclass(frozen=True)
+class ToyStudy:
+    """A study of toy losses alone, marked by ``kind = "toys"``: every claim of theory on them.
+
+    Attributes:
+        name: names the results folder.
+        title: heading of the report.
+        kind: ``toys``.
+        size: share of trajectories and settings to simulate, up to 1.
+        cycles: length of a run in expected cycles, about.
+    """
+
+    name: str
+    title: str
+    kind: str = "toys"
+    size: float = 1.0
+    cycles: float = 12.0
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        validate.positive("size", self.size)
+        if self.size > 1:
+            raise ValueError(f"size must be at most 1, got {self.size}")
+        if not (math.isfinite(self.cycles) and self.cycles >= 6):
+            raise ValueError(f"cycles must be a finite number >= 6, got {self.cycles}")
+
+    def scaled(self, count: int) -> int:
+        """A number of trajectories or settings at this size, at least 3."""
+        return max(3, round(self.size * count))
+
+    def to_json(self) -> str:
+        """The study as one line of JSON, the same for the same study."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+def _check_name(name: str) -> None:
+    if not name or not name.replace("-", "").replace("_", "").isalnum():
+        raise ValueError(f"name must consist of letters, digits, - and _, got {name!r}")
+
+
+def read(path: Path, overrides: Mapping[str, Any] | None = None) -> Study | ToyStudy:
+    """Read a study file; its key ``kind`` says of what, of networks by default.
 
     Args:
         path: a TOML file.
@@ -152,23 +192,31 @@ def read(path: Path, overrides: Mapping[str, Any] | None = None) -> Study:
     try:
         study = from_table(table)
         given = {key: value for key, value in (overrides or {}).items() if value is not None}
+        for key, value in given.items():
+            if not hasattr(study, key):
+                raise ValueError(f"a study of toys has no {key}, got {value}")
         return replace(study, **given)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def from_table(table: Mapping[str, Any]) -> Study:
+def from_table(table: Mapping[str, Any]) -> Study | ToyStudy:
     """Build a study from parsed TOML.
 
     Raises:
         ValueError: for an unknown or missing key, a wrong type or a bad value.
     """
+    kind = table.get("kind", "networks")
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
+    if kind == "toys":
+        return ToyStudy(**_typed(ToyStudy, table, ""))
     rows = table.get("settings", [])
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ValueError("settings must be [[settings]] tables")
     settings = tuple(Setting(**_typed(Setting, row, "settings.")) for row in rows)
-    plain = {key: value for key, value in table.items() if key != "settings"}
-    return Study(settings=settings, **_typed(Study, plain, "", given={"settings"}))
+    plain = {key: value for key, value in table.items() if key not in ("settings", "kind")}
+    return Study(settings=settings, **_typed(Study, plain, "", given=("settings", "kind")))
 
 
 def _typed(
@@ -178,7 +226,7 @@ def _typed(
     expected = {field.name: field for field in fields(kind) if field.name not in given}
     for key in table:
         if key not in expected:
-            close = difflib.get_close_matches(key, [*expected, "settings"], n=1)
+            close = difflib.get_close_matches(key, [*expected, *given], n=1)
             hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(expected)}"
             raise ValueError(f"unknown key {prefix}{key}; {hint}")
     for name, field in expected.items():

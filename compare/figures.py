@@ -67,7 +67,7 @@ def trajectories(networks: xr.Dataset, theory: xr.Dataset, settings: xr.Dataset)
         handles, texts = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, texts, loc="upper left", ncols=2)
         figure.tight_layout(rect=(0, 0, 1, 0.96))
-        return _svg(figure)
+        return svg(figure)
 
 
 def phase_diagram(networks: xr.Dataset, theory: xr.Dataset, settings: xr.Dataset) -> str:
@@ -100,7 +100,7 @@ def phase_diagram(networks: xr.Dataset, theory: xr.Dataset, settings: xr.Dataset
             if handle is not None:
                 handle.set_alpha(1)
         figure.tight_layout()
-        return _svg(figure)
+        return svg(figure)
 
 
 def with_period(settings: xr.Dataset) -> xr.Dataset:
@@ -126,7 +126,7 @@ def periods(settings: xr.Dataset) -> str:
         axes[1].set_xlabel(label("intrinsic_lr"))
         axes[0].legend()
         figure.tight_layout()
-        return _svg(figure)
+        return svg(figure)
 
 
 def _draw_periods(axis: Axes, periodic: xr.Dataset, scale: xr.DataArray) -> None:
@@ -203,7 +203,8 @@ def thin(values: FloatArray, max_points: int = MAX_POINTS) -> tuple[FloatArray, 
     return kept.astype(float), values[kept]
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
+    """Return a figure as SVG text and close it."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", dpi=200, metadata={"Date": None})
     plt.close(figure)

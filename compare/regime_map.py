@@ -34,7 +34,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 
 from compare import observables
-from compare.figures import NETWORK, STYLE, THEORY, _svg, label
+from compare.figures import NETWORK, STYLE, THEORY, svg, label
 from theory import ensemble, laws, oscillator, simulate, validate
 from theory.ensemble import Dynamics
 from theory.laws import FloatArray
@@ -193,7 +193,7 @@ def regime_figure(regimes: RegimeMap) -> str:
             handles.append(Patch(facecolor="white", edgecolor="#6B6B6B", label="no statement"))
         figure.legend(handles=handles, loc="lower center", ncols=len(handles))
         figure.tight_layout(rect=(0, 0.07, 1, 1))
-        return _svg(figure)
+        return svg(figure)
 
 
 def _draw_map(
@@ -242,4 +242,4 @@ def exponent_figure(intrinsic_lr: FloatArray, simulation: FloatArray, theory: Fl
         axis.set_xlabel(label("intrinsic_lr"))
         axis.legend()
         figure.tight_layout()
-        return _svg(figure)
+        return svg(figure)

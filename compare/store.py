@@ -15,9 +15,8 @@ import xarray as xr
 
 SCHEMA_VERSION = "1"
 GROUPS = ("theory", "empirical", "comparison")
-REQUIRED = (
-    "config",
-    "provenance",
+REQUIRED = ("config", "provenance")
+REQUIRED_OF_NETWORKS = (
     "empirical/weight_norm",
     "empirical/effective_grad_norm",
     "empirical/train_loss",
@@ -81,7 +80,9 @@ def read(path: Path) -> xr.DataTree:
     if tree.attrs.get("schema_version") != SCHEMA_VERSION or not set(GROUPS) <= set(tree.children):
         raise ValueError(f"{path} is not a study file of schema version {SCHEMA_VERSION}")
     held = {*tree.attrs, *(f"{group}/{name}" for group in GROUPS for name in tree[group].variables)}
-    if missing := [name for name in REQUIRED if name not in held]:
+    toys = '"kind": "toys"' in tree.attrs.get("config", "")
+    required = REQUIRED if toys else REQUIRED + REQUIRED_OF_NETWORKS
+    if missing := [name for name in required if name not in held]:
         raise ValueError(f"{path} is not a whole study file: it lacks {', '.join(missing)}")
     return tree
 

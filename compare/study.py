@@ -8,8 +8,8 @@ from pathlib import Path
 
 import xarray as xr
 
-from compare import align, report, store
-from compare.config import Study
+from compare import align, report, store, toys
+from compare.config import Study, ToyStudy
 
 STUDY_FILE = "study.nc"
 REPORT_FILE = "report.html"
@@ -20,8 +20,10 @@ class Stopped(Exception):  # noqa: N818 - a wish of the user, not an error
     """The study was interrupted; what it had is in the checkpoint."""
 
 
-def run(study: Study, out: Path, *, resume: bool = False, overwrite: bool = False) -> list[str]:
-    """Train, compare and report.
+def run(
+    study: Study | ToyStudy, out: Path, *, resume: bool = False, overwrite: bool = False
+) -> list[str]:
+    """Train or, for toys, simulate; compare and report.
 
     Args:
         study: what to run.
@@ -39,6 +41,20 @@ def run(study: Study, out: Path, *, resume: bool = False, overwrite: bool = Fals
     """
     _check_folder(study, out, resume=resume, overwrite=overwrite)
     finished, checkpoint = out / STUDY_FILE, out / CHECKPOINT_FILE
+    diverged: list[str] = []
+    if isinstance(study, Study):
+        diverged = _run_networks(study, finished, checkpoint, resume=resume, overwrite=overwrite)
+    elif not (resume and finished.exists()):
+        toys.run(study, finished)
+    report.write(out / REPORT_FILE, store.read(finished))
+    checkpoint.unlink(missing_ok=True)
+    return diverged
+
+
+def _run_networks(
+    study: Study, finished: Path, checkpoint: Path, *, resume: bool, overwrite: bool
+) -> list[str]:
+    """Train or take up the networks, compare them with theory, and write the study file."""
     if overwrite:
         checkpoint.unlink(missing_ok=True)
     if resume and finished.exists() and not checkpoint.exists():
@@ -50,8 +66,6 @@ def run(study: Study, out: Path, *, resume: bool = False, overwrite: bool = Fals
     theory, comparison = align.compare(networks, study.roles)
     groups = {"theory": theory, "empirical": networks, "comparison": comparison}
     store.write(finished, groups, config=study.to_json(), provenance=provenance)
-    report.write(out / REPORT_FILE, store.read(finished))
-    checkpoint.unlink(missing_ok=True)
     return [str(run) for run in networks["run"].values[networks["status"].values == "diverged"]]
 
 
@@ -77,7 +91,7 @@ def _train(study: Study, checkpoint: Path) -> tuple[xr.Dataset, str]:
     return networks, train.describe_device(device)
 
 
-def _check_folder(study: Study, out: Path, *, resume: bool, overwrite: bool) -> None:
+def _check_folder(study: Study | ToyStudy, out: Path, *, resume: bool, overwrite: bool) -> None:
     """Refuse a folder that would lose something or cannot be written.
 
     Raises:
