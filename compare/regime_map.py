@@ -34,7 +34,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 
 from compare import observables
-from compare.figures import NETWORK, STYLE, THEORY, svg, label
+from compare.figures import NETWORK, STYLE, THEORY, label, svg
 from theory import ensemble, laws, oscillator, simulate, validate
 from theory.ensemble import Dynamics
 from theory.laws import FloatArray
