@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jinja2
 import xarray as xr
 
 from compare import store, toy_figures
 from compare.config import ToyStudy
-from compare.toy_claims import Finding, table
+
+if TYPE_CHECKING:
+    from compare.toy_claims import Finding
 
 
 def run(study: ToyStudy, finished: Path) -> None:
@@ -24,6 +27,8 @@ def run(study: ToyStudy, finished: Path) -> None:
     Raises:
         OSError: if it cannot be written.
     """
+    from compare.toy_claims import table  # brings Numba and SymPy, which a report does not need
+
     findings = [claim(study) for claim in _claims()]
     data = xr.merge([one.data for one in findings], join="exact", compat="no_conflicts")
     groups = {"theory": data, "empirical": xr.Dataset(), "comparison": table(findings)}
