@@ -26,15 +26,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
-from matplotlib.patches import Patch
 
 from compare import observables
-from compare.figures import NETWORK, STYLE, THEORY, label, svg
 from theory import ensemble, laws, oscillator, simulate, validate
 from theory.ensemble import Dynamics
 from theory.laws import FloatArray
@@ -43,7 +38,6 @@ from theory.unstable import UnstableLaws
 
 REGIMES = ("convergence", "periodic", "equilibrium", "divergence")
 UNKNOWN = "unknown"
-COLORS = ("#DCE9F3", "#F0E442", "#9DC7B5", "#B0B0B0")
 
 
 @dataclass(frozen=True)
@@ -179,67 +173,3 @@ def period_exponent(intrinsic_lr: FloatArray, period: FloatArray) -> Exponent:
     residual = y - y.mean() - slope * x
     error = math.sqrt((residual**2).sum() / (len(x) - 2) / (x * x).sum())
     return Exponent(slope, error, len(x))
-
-
-def regime_figure(regimes: RegimeMap) -> str:
-    """Both maps side by side, with lines of equal ``eta lam``, as SVG."""
-    with plt.rc_context({**STYLE, "axes.grid": False}):
-        figure, axes = plt.subplots(1, 2, figsize=(8.4, 4.2), sharex=True, sharey=True)
-        _draw_map(axes[0], regimes, regimes.simulation, "simulation", NETWORK)
-        _draw_map(axes[1], regimes, regimes.theory, "theory", THEORY)
-        axes[0].set_ylabel(label("weight_decay"))
-        handles = [Patch(color=c, label=r) for r, c in zip(REGIMES, COLORS, strict=True)]
-        if (regimes.theory == UNKNOWN).any():
-            handles.append(Patch(facecolor="white", edgecolor="#6B6B6B", label="no statement"))
-        figure.legend(handles=handles, loc="lower center", ncols=len(handles))
-        figure.tight_layout(rect=(0, 0.07, 1, 1))
-        return svg(figure)
-
-
-def _draw_map(
-    axis: Axes, regimes: RegimeMap, names: npt.NDArray[np.str_], title: str, color: str
-) -> None:
-    """One map; cells without a regime stay white."""
-    index = np.full(names.shape, np.nan)
-    for number, regime in enumerate(REGIMES):
-        index[names == regime] = number
-    axis.pcolormesh(
-        regimes.learning_rates,
-        regimes.weight_decays,
-        np.ma.masked_invalid(index.T),
-        cmap=ListedColormap(COLORS),
-        vmin=-0.5,
-        vmax=len(REGIMES) - 0.5,
-        shading="nearest",
-    )
-    axis.set(xscale="log", yscale="log")
-    x_limits, y_limits = axis.get_xlim(), axis.get_ylim()
-    for power in range(-12, 3):
-        axis.plot(x_limits, 10.0**power / np.array(x_limits), ":", color="#6B6B6B", lw=0.6)
-    axis.set(xlim=x_limits, ylim=y_limits)
-    axis.set_title(title, color=color)
-    axis.set_xlabel(label("learning_rate"))
-
-
-def exponent_figure(intrinsic_lr: FloatArray, simulation: FloatArray, theory: FloatArray) -> str:
-    """Period against ``eta lam`` with the fitted exponents in the legend, as SVG.
-
-    Args:
-        intrinsic_lr: eta lam, (n,).
-        simulation: simulated periods in steps, (n,).
-        theory: predicted periods in steps, (n,).
-    """
-    with plt.rc_context(STYLE):
-        figure, axis = plt.subplots(figsize=(6.0, 4.2))
-        for times, color, form, name in (
-            (theory, THEORY, "-", "theory"),
-            (simulation, NETWORK, "o", "simulation"),
-        ):
-            fit = period_exponent(intrinsic_lr, times)
-            text = f"{name}: exponent {fit.value:.3f} ± {fit.standard_error:.3f}"
-            axis.plot(intrinsic_lr, times, form, color=color, label=text)
-        axis.set(xscale="log", yscale="log", ylabel="mean period T [steps]")
-        axis.set_xlabel(label("intrinsic_lr"))
-        axis.legend()
-        figure.tight_layout()
-        return svg(figure)

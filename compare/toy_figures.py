@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
+from compare import toy_oscillator_figures
 from compare.figures import BASELINE, NETWORK, STYLE, THEORY, label, svg
 from compare.observables import find_jumps
 from theory.laws import FloatArray
@@ -314,5 +315,6 @@ FIGURES: dict[str, Callable[[dict[str, FloatArray]], Figure]] = {
     for function in (
         fixed_point, oscillations, cycle, entry_exit, floor,
         underflow, blocks, noise, rayleigh, logistic,
+        toy_oscillator_figures.closure, toy_oscillator_figures.regimes,
     )
 }  # fmt: skip

@@ -37,7 +37,7 @@ def run(study: ToyStudy, finished: Path) -> None:
 
 
 def _claims() -> list[Callable[[ToyStudy], Finding]]:
-    from compare import toy_cycles, toy_losses
+    from compare import toy_cycles, toy_losses, toy_oscillator
 
     return [
         toy_cycles.fixed_point,
@@ -50,6 +50,8 @@ def _claims() -> list[Callable[[ToyStudy], Finding]]:
         toy_losses.noise,
         toy_losses.rayleigh,
         toy_losses.logistic,
+        toy_oscillator.closure,
+        toy_oscillator.regimes,
     ]
 
 

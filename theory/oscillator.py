@@ -34,11 +34,9 @@ import numpy as np
 
 from theory import oscillator_kernel, validate
 from theory.laws import FloatArray
-from theory.reduced import decay_rate
+from theory.reduced import JUMP_LOG_ELR, decay_rate
 from theory.unstable import UnstableLaws
 
-# A jump is a growth of the norm by at least 5 %, after a decay by as much.
-JUMP_LOG_ELR = 0.1
 MIN_CYCLES = 3
 # Noise of a gradient in general position that is computed in float64, relative to weights.
 ROUNDING = 1e-16

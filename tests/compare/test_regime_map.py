@@ -111,13 +111,3 @@ def test_the_exponent_and_its_error_are_those_of_least_squares():
     assert np.sqrt((errors**2).mean()) == pytest.approx(values.std(), rel=0.1)
     with pytest.raises(ValueError, match=r"needs 3 periods at different eta\*lam, got 2"):
         regime_map.period_exponent(np.ones(3), np.array([1.0, 2.0, np.nan]))
-
-
-def test_figures_show_both_in_their_colours(regimes):
-    drawn = regime_map.regime_figure(regimes)
-    assert drawn == regime_map.regime_figure(regimes)
-    for color in (regime_map.NETWORK, regime_map.THEORY, *regime_map.COLORS):
-        assert color.lower() in drawn.lower()
-    lines = regime_map.exponent_figure(INTRINSIC_LRS, 2 / INTRINSIC_LRS, 2.1 / INTRINSIC_LRS)
-    for color in (regime_map.NETWORK, regime_map.THEORY):
-        assert color.lower() in lines.lower()

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compare import config, store, toy_cycles, toy_figures, toy_losses
+from compare import config, store, toy_cycles, toy_figures, toy_losses, toy_oscillator
 from compare.cli import main
 from compare.config import ToyStudy
 from compare.toy_claims import Claim, table, worst
@@ -31,6 +31,8 @@ REFUTED = {
         toy_losses.noise,
         toy_losses.rayleigh,
         toy_losses.logistic,
+        toy_oscillator.closure,
+        toy_oscillator.regimes,
     ],
 )
 def test_claims_hold_within_their_tolerance_and_refuted_ones_do_not(claim):

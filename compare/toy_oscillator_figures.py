@@ -1,0 +1,82 @@
+"""Figures of the oscillator in the toys study: its cycles and its map of regimes."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from compare import regime_map
+from compare.figures import NETWORK, THEORY, label
+from theory.laws import FloatArray
+
+COLORS = ("#DCE9F3", "#F0E442", "#9DC7B5", "#B0B0B0")
+LINE = "#6B6B6B"
+
+
+def closure(data: dict[str, FloatArray]) -> Figure:
+    """Period and elr on both sides of the jumps against eta lam, with the period's exponents."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.8))
+    rates = data["intrinsic_lr"]
+    for key, form, color, name in (
+        ("predicted_period", "-", THEORY, "oscillator"),
+        ("period", "o", NETWORK, "simulation"),
+    ):
+        fit = regime_map.period_exponent(rates, data[key])
+        text = f"{name}: exponent {fit.value:.3f} ± {fit.standard_error:.3f}"
+        left.plot(rates, data[key], form, color=color, label=text)
+    left.set_ylabel("mean period T [steps]")
+    for side, form, mark in (("before", "-", "o"), ("after", "--", "s")):
+        right.plot(
+            rates, data[f"predicted_{side}"], form, color=THEORY, label=f"oscillator, {side} a jump"
+        )
+        right.plot(rates, data[side], mark, color=NETWORK, label=f"simulation, {side} a jump")
+    right.set_ylabel(label("effective_lr"))
+    for axis in (left, right):
+        axis.set(xscale="log", yscale="log")
+        axis.set_xlabel(label("intrinsic_lr"))
+        axis.legend()
+    figure.tight_layout()
+    return figure
+
+
+def regimes(data: dict[str, FloatArray]) -> Figure:
+    """Both maps of regimes side by side, with lines of equal eta lam."""
+    figure, axes = plt.subplots(1, 2, figsize=(9.2, 4.4), sharex=True, sharey=True)
+    for axis, key, title, color in (
+        (axes[0], "simulated", "simulation", NETWORK),
+        (axes[1], "predicted", "oscillator", THEORY),
+    ):
+        _draw_map(axis, data["lr"], data["wd"], data[key])
+        axis.set_title(title, color=color)
+        axis.set_xlabel(label("learning_rate"))
+    axes[0].set_ylabel(label("weight_decay"))
+    names = zip(regime_map.REGIMES, COLORS, strict=True)
+    handles = [Patch(color=color, label=regime) for regime, color in names]
+    if np.isnan(data["predicted"]).any():
+        handles.append(Patch(facecolor="white", edgecolor=LINE, label="no statement"))
+    figure.legend(handles=handles, loc="lower center", ncols=len(handles))
+    figure.tight_layout(rect=(0, 0.07, 1, 1))
+    return figure
+
+
+def _draw_map(axis: Axes, rates: FloatArray, decays: FloatArray, numbers: FloatArray) -> None:
+    """One map; cells without a regime stay white."""
+    axis.grid(visible=False)
+    axis.pcolormesh(
+        rates,
+        decays,
+        np.ma.masked_invalid(numbers.T),
+        cmap=ListedColormap(COLORS),
+        vmin=-0.5,
+        vmax=len(COLORS) - 0.5,
+        shading="nearest",
+    )
+    axis.set(xscale="log", yscale="log")
+    x_limits, y_limits = axis.get_xlim(), axis.get_ylim()
+    for power in range(-12, 3):
+        axis.plot(x_limits, 10.0**power / np.array(x_limits), ":", color=LINE, lw=0.6)
+    axis.set(xlim=x_limits, ylim=y_limits)
