@@ -26,13 +26,13 @@ from scipy.integrate import solve_ivp
 from scipy.signal import lfilter
 
 from theory import validate
-from theory.laws import FloatArray
+from theory.laws import FloatArray, Real
 
 
 def norm_at_constant_gradient(
     steps: FloatArray,
-    initial_norm: float,
-    effective_grad_norm: float,
+    initial_norm: Real,
+    effective_grad_norm: Real,
     learning_rate: float,
     weight_decay: float,
 ) -> FloatArray:
@@ -42,8 +42,9 @@ def norm_at_constant_gradient(
 
     Args:
         steps: times in optimizer steps, any shape.
-        initial_norm: weight norm at step 0.
-        effective_grad_norm: g.
+        initial_norm: weight norm at step 0; an array that broadcasts with the times, such as
+            (n_runs, 1), for an ensemble.
+        effective_grad_norm: g, likewise.
         learning_rate: eta.
         weight_decay: lam, 0 or more.
 
@@ -54,7 +55,8 @@ def norm_at_constant_gradient(
         ValueError: if the setting or the initial norm is out of range.
     """
     learning_rate, weight_decay = validate.setting(learning_rate, weight_decay)
-    start = validate.positive("initial_norm", initial_norm) ** 4
+    validate.positive("initial_norm", float(np.min(initial_norm)))
+    start = np.asarray(initial_norm) ** 4
     inflow = 2 * (learning_rate * effective_grad_norm) ** 2
     elapsed = _discounted_time(steps, 4 * learning_rate * weight_decay)
     decayed = start * np.exp(-4 * learning_rate * weight_decay * np.asarray(steps))

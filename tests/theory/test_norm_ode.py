@@ -21,6 +21,15 @@ def test_closed_form_follows_the_discrete_law():
     assert closed[-1] / discrete - 1 == pytest.approx(-LR * WD / 8, rel=0.01)
 
 
+def test_closed_form_of_an_ensemble_is_that_of_its_runs():
+    times, norms = np.linspace(0, 500, 7), np.array([0.5, 2.0, 9.0])
+    together = norm_ode.norm_at_constant_gradient(times, norms[:, None], G, LR, WD)
+    for row, norm in zip(together, norms, strict=True):
+        np.testing.assert_array_equal(
+            row, norm_ode.norm_at_constant_gradient(times, float(norm), G, LR, WD)
+        )
+
+
 def test_closed_form_without_decay():
     closed = norm_ode.norm_at_constant_gradient(np.array([0.0, 1000.0]), START, G, LR, 0.0)
     expected = (START**4 + 2 * (LR * G) ** 2 * 1000) ** 0.25
