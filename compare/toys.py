@@ -29,14 +29,15 @@ def run(study: ToyStudy, finished: Path) -> None:
     """
     from compare.toy_claims import table  # brings Numba and SymPy, which a report does not need
 
-    findings = [claim(study) for claim in _claims()]
+    findings = [claim(study) for claim in claims()]
     data = xr.merge([one.data for one in findings], join="exact", compat="no_conflicts")
     groups = {"theory": data, "empirical": xr.Dataset(), "comparison": table(findings)}
     provenance = json.dumps(store.provenance("cpu"))
     store.write(finished, groups, config=study.to_json(), provenance=provenance)
 
 
-def _claims() -> list[Callable[[ToyStudy], Finding]]:
+def claims() -> list[Callable[[ToyStudy], Finding]]:
+    """What the study simulates: a function for each figure and its claims."""
     from compare import toy_cycles, toy_losses, toy_oscillator
 
     return [
@@ -75,13 +76,13 @@ def render(tree: xr.DataTree, inline: Callable[[str], str]) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("compare"), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    claims = tree["comparison"].to_dataset()
+    held = tree["comparison"].to_dataset()
     return environment.get_template("toys.html").render(
         config=json.loads(tree.attrs["config"]),
         provenance=json.loads(tree.attrs["provenance"]),
         figures={name: inline(svg) for name, svg in draw(tree).items()},
-        rows=[_row(claims.isel(claim=i)) for i in range(claims.sizes["claim"])],
-        n_passed=int(claims["passes"].sum()),
+        rows=[_row(held.isel(claim=i)) for i in range(held.sizes["claim"])],
+        n_passed=int(held["passes"].sum()),
     )
 
 

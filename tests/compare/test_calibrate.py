@@ -4,7 +4,8 @@ import pytest
 from compare import align, metrics
 from compare.calibrate import calibrate
 
-from .conftest import TRUE_MODEL, networks_from, roles_of
+from ..kick_model import TRUE_MODEL
+from .conftest import networks_from, roles_of
 
 
 def calibration_runs(roles):

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compare import config, store, toy_cycles, toy_figures, toy_losses, toy_oscillator
+from compare import config, store, toy_cycles, toy_figures, toys
 from compare.cli import main
 from compare.config import ToyStudy
 from compare.toy_claims import Claim, table, worst
@@ -18,23 +18,7 @@ REFUTED = {
 }
 
 
-@pytest.mark.parametrize(
-    "claim",
-    [
-        toy_cycles.fixed_point,
-        toy_cycles.oscillations,
-        toy_cycles.cycle,
-        toy_cycles.entry_exit,
-        toy_cycles.floor,
-        toy_losses.underflow,
-        toy_losses.blocks,
-        toy_losses.noise,
-        toy_losses.rayleigh,
-        toy_losses.logistic,
-        toy_oscillator.closure,
-        toy_oscillator.regimes,
-    ],
-)
+@pytest.mark.parametrize("claim", toys.claims())
 def test_claims_hold_within_their_tolerance_and_refuted_ones_do_not(claim):
     finding = claim(SMALL)
     assert finding.name == claim.__name__
