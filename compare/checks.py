@@ -7,6 +7,7 @@ import xarray as xr
 
 from theory import equilibrium, laws
 from theory.laws import FloatArray
+from theory.trajectory import recorded
 
 
 def norm_law_residual(
@@ -59,9 +60,11 @@ def check_laws(trajectories: xr.Dataset) -> xr.Dataset:
     """Level 0 for every run: residuals of the exact laws, along ``run``."""
     rows = []
     for run in trajectories["run"].values:
-        one = trajectories.sel(run=run).isel(step=slice(int(trajectories["n_steps"].sel(run=run))))
-        norm, g = one["weight_norm"].values, one["effective_grad_norm"].values
-        angle = one["angular_update"].values
+        one = trajectories.sel(run=run)
+        norm, g, angle = (
+            recorded(trajectories, run, name)
+            for name in ("weight_norm", "effective_grad_norm", "angular_update")
+        )
         setting = (float(one["learning_rate"]), float(one["weight_decay"]))
         rows.append(
             {

@@ -92,7 +92,7 @@ def by_setting(comparison: xr.Dataset) -> xr.Dataset:
 
 def _setting_id(comparison: xr.Dataset) -> xr.DataArray:
     names = [
-        f"lr {lr:g}, wd {wd:g}"
+        trajectory.setting_id(lr, wd)
         for lr, wd in zip(
             comparison["learning_rate"].values, comparison["weight_decay"].values, strict=True
         )

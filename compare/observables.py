@@ -14,6 +14,7 @@ import xarray as xr
 from theory import laws
 from theory.laws import FloatArray
 from theory.reduced import JUMP_LOG_ELR, PERIODIC_SHARE, decay_rate
+from theory.trajectory import recorded
 
 IntArray = npt.NDArray[np.int64]
 
@@ -177,11 +178,10 @@ def measure(trajectories: xr.Dataset) -> xr.Dataset:
     rows = []
     for run in trajectories["run"].values:
         one = trajectories.sel(run=run)
-        n_steps = int(one["n_steps"])
         rows.append(
             measure_run(
-                one["weight_norm"].values[:n_steps],
-                one["effective_grad_norm"].values[:n_steps],
+                recorded(trajectories, run, "weight_norm"),
+                recorded(trajectories, run, "effective_grad_norm"),
                 float(one["learning_rate"]),
                 float(one["weight_decay"]),
                 finite=str(one["status"].values) != "diverged",

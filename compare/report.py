@@ -13,7 +13,7 @@ import jinja2
 import numpy as np
 import xarray as xr
 
-from compare import figures, metrics, toys
+from compare import figures, metrics, store, toys
 from compare.metrics import METRICS
 from compare.observables import find_jumps
 from theory.trajectory import recorded
@@ -61,7 +61,7 @@ def write(path: Path, study: xr.DataTree) -> None:
 
 def draw(study: xr.DataTree) -> dict[str, str]:
     """Draw the figures of a study as SVG, by name; those that its data allow."""
-    if toys.is_toys(study):
+    if store.is_toys(study):
         return toys.draw(study)
     networks, theory, comparison = (
         study[name].to_dataset() for name in ("empirical", "theory", "comparison")
@@ -92,7 +92,7 @@ def write_figures(folder: Path, study: xr.DataTree) -> list[Path]:
 
 def render(study: xr.DataTree) -> str:
     """Render the report of a study as HTML."""
-    if toys.is_toys(study):
+    if store.is_toys(study):
         return toys.render(study, _inline)
     networks, comparison = (study[name].to_dataset() for name in ("empirical", "comparison"))
     settings = metrics.by_setting(comparison)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
@@ -80,11 +81,15 @@ def read(path: Path) -> xr.DataTree:
     if tree.attrs.get("schema_version") != SCHEMA_VERSION or not set(GROUPS) <= set(tree.children):
         raise ValueError(f"{path} is not a study file of schema version {SCHEMA_VERSION}")
     held = {*tree.attrs, *(f"{group}/{name}" for group in GROUPS for name in tree[group].variables)}
-    toys = '"kind": "toys"' in tree.attrs.get("config", "")
-    required = REQUIRED if toys else REQUIRED + REQUIRED_OF_NETWORKS
+    required = REQUIRED if is_toys(tree) else REQUIRED + REQUIRED_OF_NETWORKS
     if missing := [name for name in required if name not in held]:
         raise ValueError(f"{path} is not a whole study file: it lacks {', '.join(missing)}")
     return tree
+
+
+def is_toys(tree: xr.DataTree) -> bool:
+    """Whether a study file holds a study of toys."""
+    return bool(json.loads(tree.attrs.get("config", "{}")).get("kind") == "toys")
 
 
 def provenance(device: str) -> dict[str, Any]:

@@ -56,11 +56,6 @@ def claims() -> list[Callable[[ToyStudy], Finding]]:
     ]
 
 
-def is_toys(tree: xr.DataTree) -> bool:
-    """Whether a study file holds a study of toys."""
-    return bool(json.loads(tree.attrs["config"]).get("kind") == "toys")
-
-
 def draw(tree: xr.DataTree) -> dict[str, str]:
     """Draw the figures of a study of toys as SVG, by name."""
     return toy_figures.draw(tree["theory"].to_dataset())

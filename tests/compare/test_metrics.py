@@ -56,3 +56,11 @@ def test_every_variable_of_the_comparison_is_described(networks, roles):
             assert comparison[name].attrs.keys() >= {"units", "long_name", "source"}, name
     assert comparison["predicted_period"].attrs["units"] == "steps"
     assert comparison["predicted_period"].attrs["source"] == "theory"
+
+
+def test_settings_that_differ_in_the_seventh_digit_stay_apart(networks, roles):
+    _, comparison = align.compare(networks, roles)
+    rates = comparison["learning_rate"].values.copy()
+    rates[:6] += 1e-7
+    near = comparison.assign_coords(learning_rate=("run", rates))
+    assert metrics.by_setting(near)["n_seeds"].values.tolist() == [6, 6, 12, 12, 12]
