@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from compare.observables import find_jumps
+from theory.jumps import find_jumps
 from theory.laws import FloatArray
 from theory.reduced import KickModel, LogLine, decay_rate
 from theory.trajectory import recorded

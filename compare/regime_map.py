@@ -32,6 +32,7 @@ import numpy.typing as npt
 from compare import observables
 from theory import ensemble, laws, oscillator, simulate, validate
 from theory.ensemble import Dynamics
+from theory.jumps import find_jumps
 from theory.laws import FloatArray
 from theory.losses import ToyLoss
 from theory.unstable import UnstableLaws
@@ -146,7 +147,7 @@ def _predicted(unstable: UnstableLaws, eta: float, lam: float, n_steps: int, noi
 
 def _regime(norm: FloatArray, eta: float, lam: float) -> str:
     log_elr = np.log(laws.effective_lr(norm, eta))
-    jumps = observables.find_jumps(log_elr)
+    jumps = find_jumps(log_elr)
     with np.errstate(all="ignore"):  # the decay rate is not defined where eta lam >= 1
         return observables.classify(log_elr, jumps, eta * lam, finite=True)
 

@@ -15,7 +15,7 @@ import xarray as xr
 
 from compare import figures, metrics, store, toys
 from compare.metrics import METRICS
-from compare.observables import find_jumps
+from theory.jumps import find_jumps
 from theory.trajectory import recorded
 
 LAWS = (

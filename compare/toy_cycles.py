@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from compare.config import ToyStudy
-from compare.observables import find_jumps
 from compare.toy_claims import Claim, Finding, advance, finding, worst
 from theory import isotropic, laws, losses
 from theory.ensemble import Dynamics
+from theory.jumps import find_jumps
 from theory.laws import FloatArray
 
 LR_AXIS = "intrinsic learning rate ηλ"

@@ -13,7 +13,7 @@ from matplotlib.ticker import ScalarFormatter
 
 from compare import toy_oscillator_figures
 from compare.figures import BASELINE, NETWORK, STYLE, THEORY, label, svg
-from compare.observables import find_jumps
+from theory.jumps import find_jumps
 from theory.laws import FloatArray
 
 SIMULATION = NETWORK

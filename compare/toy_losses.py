@@ -13,11 +13,12 @@ import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
 from compare.config import ToyStudy
-from compare.observables import find_jumps, measure_run
+from compare.observables import measure_run
 from compare.simulate import LOGISTIC_POINTS
 from compare.toy_claims import Claim, Finding, advance, finding, worst
 from theory import isotropic, laws, losses, simulate
 from theory.ensemble import Dynamics
+from theory.jumps import find_jumps
 from theory.laws import FloatArray
 
 LR_AXIS = "intrinsic learning rate ηλ"

@@ -33,6 +33,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from theory import oscillator_kernel, validate
+from theory.jumps import find_jumps
 from theory.laws import FloatArray
 from theory.reduced import JUMP_LOG_ELR, decay_rate
 from theory.unstable import UnstableLaws
@@ -149,12 +150,15 @@ def mean_cycle(log_elr: FloatArray, *, min_drop: float = JUMP_LOG_ELR) -> Cycle:
         min_drop: smallest rise and fall that count.
     """
     runs = np.atleast_2d(np.asarray(log_elr, dtype=float).T)
-    gaps, before, after = [], [], []
+    gaps: list[int] = []
+    before: list[float] = []
+    after: list[float] = []
     for run in runs:
-        highs, lows = oscillator_kernel.turning_points(np.ascontiguousarray(run), min_drop)
-        gaps.extend(np.diff(highs[1:]))
-        before.extend(run[highs[1:]])
-        after.extend(run[lows[1:]])
+        jumps = find_jumps(run, min_drop=min_drop)
+        landed = slice(1, len(jumps.landings))  # the last fall may not be over
+        gaps.extend(np.diff(jumps.onsets[landed]))
+        before.extend(run[jumps.onsets[landed]])
+        after.extend(run[jumps.landings[landed]])
     if len(gaps) < MIN_CYCLES:
         nan = float("nan")
         reason = f"{len(gaps)} cycles, {MIN_CYCLES} needed"

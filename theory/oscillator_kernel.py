@@ -49,27 +49,3 @@ def drive(u, z, s, rate, noise, curvature, spacing, slope, grad_norm, n_steps):
             z = math.log(2.0 * math.pi - math.exp(z))
             s = -s
     return log_elr, log_displacement, gradient
-
-
-@njit(error_model="numpy", cache=True)
-def turning_points(u, drop):
-    """Highs and the lows after them of rises and falls by at least ``drop``, in order."""
-    highs, lows = np.empty(u.shape[0], np.int64), np.empty(u.shape[0], np.int64)
-    count, rising, low, high = 0, False, 0, 0
-    for i in range(u.shape[0]):
-        if rising:
-            if u[i] > u[high]:
-                high = i
-            elif u[high] - u[i] >= drop:
-                highs[count] = high
-                rising, low = False, i
-                count += 1
-        elif u[i] < u[low]:
-            low = i
-        elif u[i] - u[low] >= drop:
-            if count:
-                lows[count - 1] = low
-            rising, high = True, i
-    if count and not rising:
-        count -= 1  # the last fall may not be over
-    return highs[:count], lows[:count]

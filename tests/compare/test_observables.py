@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from compare import observables
-from theory import laws
+from theory import jumps, laws
 
 LR, WD = 0.5, 2e-3
 INTRINSIC = LR * WD
@@ -59,15 +59,15 @@ def test_two_cycles_are_refused_with_a_reason():
 
 def test_the_transient_of_initialisation_is_no_jump():
     log_elr = np.concatenate([np.linspace(0, -1, 20), np.linspace(-1, 0, 500), [-0.5, -0.6, -0.4]])
-    jumps = observables.find_jumps(log_elr)
-    assert jumps.onsets.tolist() == [519]
-    assert jumps.landings.tolist() == [521]
-    assert jumps.start == 19
+    found = jumps.find_jumps(log_elr)
+    assert found.onsets.tolist() == [519]
+    assert found.landings.tolist() == [521]
+    assert found.start == 19
 
 
 def test_small_wiggles_are_no_jumps():
     log_elr = np.linspace(0, 3, 3000) + 0.04 * np.sin(np.arange(3000) / 5)
-    assert len(observables.find_jumps(log_elr).onsets) == 0
+    assert len(jumps.find_jumps(log_elr).onsets) == 0
 
 
 def test_noise_about_an_equilibrium_is_no_sawtooth():

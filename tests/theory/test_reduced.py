@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from compare.observables import find_jumps, measure_run
+from compare.observables import measure_run
 from theory import laws, reduced
+from theory.jumps import find_jumps
 
 from ..kick_model import LR
 from ..kick_model import TRUE_MODEL as MODEL
