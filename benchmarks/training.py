@@ -44,7 +44,7 @@ class PlainNetwork(torch.nn.Sequential):
 
 def plain_loop():
     """What one would write: data in memory, one network after another, nothing but the loss."""
-    inputs, labels = DIGITS.normalise(DIGITS.train_images), DIGITS.train_labels
+    inputs, labels = DIGITS.normalise(DIGITS.train_images).flatten(1), DIGITS.train_labels
     for run in RUNS:
         _, order = run_generators(run.seed)
         network = PlainNetwork()

@@ -18,13 +18,13 @@ class ImageData:
     """A classification data set, kept as uint8 and normalised when a batch is drawn.
 
     Attributes:
-        train_images: (n_train, n_pixels), uint8.
+        train_images: (n_train, channels, height, width), uint8.
         train_labels: (n_train,), int64.
-        test_images: (n_test, n_pixels), uint8.
+        test_images: (n_test, channels, height, width), uint8.
         test_labels: (n_test,), int64.
         n_classes: number of classes.
-        mean: mean pixel value of the training images.
-        std: standard deviation of all pixels of the training images.
+        mean: mean pixel value of each channel over the training images, (channels, 1, 1).
+        std: standard deviation of each channel over the training images, (channels, 1, 1).
     """
 
     train_images: Tensor
@@ -32,12 +32,42 @@ class ImageData:
     test_images: Tensor
     test_labels: Tensor
     n_classes: int
-    mean: float
-    std: float
+    mean: Tensor
+    std: Tensor
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image."""
+        _, channels, height, width = self.train_images.shape
+        return channels, height, width
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Map uint8 pixels to float32 with zero mean and unit variance over the training set."""
-        return (images.float() - self.mean) / self.std
+        """Map uint8 pixels (..., channels, height, width) to float32 on the images' device.
+
+        Each channel gets zero mean and unit variance over the training set.
+        """
+        return (images.float() - self.mean.to(images.device)) / self.std.to(images.device)
+
+
+def from_tensors(
+    train_images: Tensor,
+    train_labels: Tensor,
+    test_images: Tensor,
+    test_labels: Tensor,
+    *,
+    n_classes: int,
+) -> ImageData:
+    """Make a data set of uint8 images, with the mean and spread of its training images."""
+    pixels = train_images.double().transpose(0, 1).flatten(1)
+    return ImageData(
+        train_images,
+        train_labels,
+        test_images,
+        test_labels,
+        n_classes=n_classes,
+        mean=pixels.mean(dim=1).float().view(-1, 1, 1),
+        std=pixels.std(dim=1).float().view(-1, 1, 1),
+    )
 
 
 def load_digits() -> ImageData:
@@ -49,23 +79,14 @@ def load_digits() -> ImageData:
     train_images, test_images, train_labels, test_labels = (
         torch.from_numpy(np.ascontiguousarray(part))
         for part in train_test_split(
-            digits.data.astype(np.uint8),
+            digits.images.astype(np.uint8)[:, None],
             digits.target.astype(np.int64),
             test_size=TEST_FRACTION,
             random_state=SPLIT_SEED,
             stratify=digits.target,
         )
     )
-    pixels = train_images.double()
-    return ImageData(
-        train_images,
-        train_labels,
-        test_images,
-        test_labels,
-        n_classes=10,
-        mean=float(pixels.mean()),
-        std=float(pixels.std()),
-    )
+    return from_tensors(train_images, train_labels, test_images, test_labels, n_classes=10)
 
 
 SOURCES: dict[str, Callable[[], ImageData]] = {"digits": load_digits}

@@ -73,9 +73,9 @@ class Ensemble:
         self.batch_size = batch_size
         self.eval_every = eval_every
         self.device = device
-        self.train_inputs = data.normalise(data.train_images.to(device))
+        self.train_inputs = data.normalise(data.train_images.to(device)).flatten(1)
         self.train_labels = data.train_labels.to(device)
-        self.test_inputs = data.normalise(data.test_images.to(device))
+        self.test_inputs = data.normalise(data.test_images.to(device)).flatten(1)
         self.test_labels = data.test_labels.to(device)
 
         generators = [run_generators(run.seed) for run in self.runs]

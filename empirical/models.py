@@ -153,4 +153,4 @@ def build(name: str, data: ImageData) -> ScaleInvariantMLP:
             f"with widths up to {LARGEST_WIDTH}, got {name!r}"
         )
     hidden = tuple(int(width) for width in widths) or (64, 64)
-    return ScaleInvariantMLP((data.train_images.shape[1], *hidden, data.n_classes))
+    return ScaleInvariantMLP((math.prod(data.image_shape), *hidden, data.n_classes))

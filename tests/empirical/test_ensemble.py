@@ -70,7 +70,7 @@ def reference(run, n_steps):
     optimizer = torch.optim.SGD(
         trained_weights, lr=run.learning_rate, weight_decay=run.weight_decay
     )
-    pixels = DIGITS.train_images.double()
+    pixels = DIGITS.train_images.flatten(1).double()
     inputs = (pixels - pixels.mean()) / pixels.std()
     rows, batches = [], 1437 // 128
     for step in range(n_steps):
@@ -183,8 +183,8 @@ def test_test_error_is_that_of_a_plain_evaluation():
 
 
 def test_digits_are_split_once_and_for_all():
-    assert DIGITS.train_images.shape == (1437, 64)
-    assert DIGITS.test_images.shape == (360, 64)
+    assert DIGITS.train_images.shape == (1437, 1, 8, 8)
+    assert DIGITS.test_images.shape == (360, 1, 8, 8)
     assert DIGITS.train_labels[:8].tolist() == data.load("digits").train_labels[:8].tolist()
     normal = DIGITS.normalise(DIGITS.train_images)
     assert normal.mean().item() == pytest.approx(0, abs=1e-6)
