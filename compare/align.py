@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from compare import checks, metrics
@@ -24,6 +25,20 @@ PREDICTED = (
     "effective_lr_before_jump",
     "effective_lr_after_jump",
 )
+
+SPECIFIED = ("learning_rate", "weight_decay", "seed", "n_steps", "momentum", "variant")
+COORDINATES = (
+    "learning_rate",
+    "weight_decay",
+    "intrinsic_lr",
+    "momentum",
+    "seed",
+    "model",
+    "data",
+    "variant",
+    "update_rule",
+)
+BoolArray = npt.NDArray[np.bool_]
 
 
 def compare(networks: xr.Dataset, roles: Mapping[str, str]) -> tuple[xr.Dataset, xr.Dataset]:
@@ -43,40 +58,54 @@ def compare(networks: xr.Dataset, roles: Mapping[str, str]) -> tuple[xr.Dataset,
     observed["predicted_equilibrium_norm"] = checks.equilibrium_from_gradient(observed)
     chosen = [str(run) for run in networks["run"].values if roles[str(run)] == "calibration"]
     try:
+        alike = _alike(networks, chosen)
         calibration = calibrate(networks, chosen)
     except ValueError as refusal:
         observed.attrs["reason_prediction"] = str(refusal)
         return networks[["n_steps"]], metrics.describe(observed)
-    theory = _simulate(calibration, networks)
-    observed = observed.merge(_predict(calibration, theory, observed))
+    theory = _simulate(calibration, networks, alike)
+    observed = observed.merge(_predict(calibration, theory, observed, alike))
     observed.attrs["calibration"] = json.dumps(asdict(calibration))
     return theory, metrics.describe(observed)
 
 
+def _alike(networks: xr.Dataset, chosen: list[str]) -> BoolArray:
+    """Runs that differ from the calibration runs in rate, decay and seed alone, (n_runs,).
+
+    Raises:
+        ValueError: if the calibration runs themselves differ in more.
+    """
+    if not chosen:
+        raise ValueError("no run has the role calibration")
+    alike = np.ones(networks.sizes["run"], dtype=bool)
+    for name in ("variant", "momentum", "model", "data", "update_rule"):
+        values = np.unique(networks[name].sel(run=chosen).values)
+        if len(values) > 1:
+            found = ", ".join(map(str, values))
+            raise ValueError(f"calibration runs must agree in {name}, got {found}")
+        alike &= networks[name].values == values[0]
+    return alike
+
+
 def _run_coordinates(networks: xr.Dataset, roles: Mapping[str, str]) -> dict[str, xr.DataArray]:
     """Coordinates along ``run``, with the role of each run."""
-    names = ("learning_rate", "weight_decay", "intrinsic_lr", "momentum", "seed", "model", "data")
-    coordinates = {name: networks[name] for name in names}
+    coordinates = {name: networks[name] for name in COORDINATES}
     labels = [roles[str(run)] for run in networks["run"].values]
     return {**coordinates, "role": xr.DataArray(labels, {"run": networks["run"]}, ["run"])}
 
 
-def _simulate(calibration: Calibration, networks: xr.Dataset) -> xr.Dataset:
+def _simulate(calibration: Calibration, networks: xr.Dataset, alike: BoolArray) -> xr.Dataset:
     """One draw of the kick model for each run, on the networks' steps."""
     specs = [
-        RunSpec(float(lr), float(wd), int(seed), max(int(n_steps), 1))
-        for lr, wd, seed, n_steps in zip(
-            networks["learning_rate"].values,
-            networks["weight_decay"].values,
-            networks["seed"].values,
-            networks["n_steps"].values,
-            strict=True,
+        RunSpec(float(lr), float(wd), int(seed), max(int(n_steps), 1), float(m), str(variant))
+        for lr, wd, seed, n_steps, m, variant in zip(
+            *(networks[name].values for name in SPECIFIED), strict=True
         )
     ]
     names = ("weight_norm", "effective_grad_norm", "train_loss")
     series = {name: np.full(networks["weight_norm"].shape, np.nan) for name in names}
     for i, spec in enumerate(specs):
-        if spec.weight_decay == 0:  # nothing raises elr: no cycle to predict
+        if spec.weight_decay == 0 or not alike[i]:  # nothing raises elr: no cycle to predict
             continue
         rng = np.random.default_rng([spec.seed, int(spec.intrinsic_lr * 1e12)])
         drawn = reduced.simulate(
@@ -95,25 +124,29 @@ def _simulate(calibration: Calibration, networks: xr.Dataset) -> xr.Dataset:
     return theory.assign_coords(epoch=networks["epoch"], model=networks["model"])
 
 
-def _predict(calibration: Calibration, theory: xr.Dataset, observed: xr.Dataset) -> xr.Dataset:
+def _predict(
+    calibration: Calibration, theory: xr.Dataset, observed: xr.Dataset, alike: BoolArray
+) -> xr.Dataset:
     """Predictions for every run, named ``predicted_*``, and the baseline's period."""
     predictions = [
-        reduced.predict(calibration.model, float(lr), float(wd)) if wd > 0 else None
-        for lr, wd in zip(
-            observed["learning_rate"].values, observed["weight_decay"].values, strict=True
+        reduced.predict(calibration.model, float(lr), float(wd)) if wd > 0 and same else None
+        for lr, wd, same in zip(
+            observed["learning_rate"].values, observed["weight_decay"].values, alike, strict=True
         )
     ]
     columns: dict[str, Any] = {
         f"predicted_{name}": ("run", [getattr(one, name, np.nan) for one in predictions])
         for name in PREDICTED
     }
-    columns["predicted_regime"] = ("run", measure(theory)["regime"].values)
+    regimes = np.where(alike, measure(theory)["regime"].values, "")
+    columns["predicted_regime"] = ("run", regimes)
     with np.errstate(divide="ignore"):
         baseline = calibration.baseline / observed["intrinsic_lr"].values
-    columns["baseline_period"] = ("run", np.where(np.isfinite(baseline), baseline, np.nan))
+    known = np.isfinite(baseline) & alike
+    columns["baseline_period"] = ("run", np.where(known, baseline, np.nan))
     power_law = [
-        float(np.exp(calibration.power_law(x))) if x > 0 else np.nan
-        for x in observed["intrinsic_lr"].values
+        float(np.exp(calibration.power_law(x))) if x > 0 and same else np.nan
+        for x, same in zip(observed["intrinsic_lr"].values, alike, strict=True)
     ]
     columns["power_law_period"] = ("run", power_law)
     return xr.Dataset(columns, {"run": observed["run"].values})

@@ -77,7 +77,7 @@ def calibrate(trajectories: xr.Dataset, calibration_runs: list[str]) -> Calibrat
     if len(values) < 2 or values[-1] < SMALLEST_RANGE * values[0]:
         raise ValueError(
             "calibration needs runs at two or more values of eta*lam at least a factor "
-            f"{SMALLEST_RANGE} apart, got {', '.join(f'{value:g}' for value in values) or 'none'}"
+            f"{SMALLEST_RANGE} apart, got {', '.join(f'{value:g}' for value in values)}"
         )
     settings = [_cycles(chosen.sel(run=chosen["intrinsic_lr"] == value)) for value in values]
     for cycles in settings:

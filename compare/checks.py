@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import xarray as xr
 
@@ -9,85 +11,143 @@ from theory import equilibrium, laws
 from theory.laws import FloatArray
 from theory.trajectory import recorded
 
+EXACT = ("sgd", "growing")  # update rules whose exact laws are known
+RESIDUALS = ("norm_law_residual", "elr_law_residual", "angle_law_residual", "jump_agreement")
 
-def norm_law_residual(
-    weight_norm: FloatArray, g: FloatArray, learning_rate: float, weight_decay: float
-) -> float:
+
+def norm_law_residual(steps: Steps) -> float:
     """Largest relative deviation of ``rho'^2`` from the norm law over consecutive steps."""
-    predicted = laws.next_weight_norm(weight_norm[:-1], g[:-1], learning_rate, weight_decay)
-    return _largest((weight_norm[1:] / predicted) ** 2 - 1)
+    return _largest((steps.weight_norm[1:] / steps.next_weight_norm()[:-1]) ** 2 - 1)
 
 
-def elr_law_residual(
-    weight_norm: FloatArray, g: FloatArray, learning_rate: float, weight_decay: float
-) -> float:
-    """Largest relative deviation of phi from ``phi' = B phi / (1 + phi^2 g^2)``."""
-    phi = laws.reduced_lr(weight_norm, learning_rate, weight_decay)
-    setting = (learning_rate, weight_decay)
-    return _largest(phi[1:] / laws.next_reduced_lr(phi[:-1], g[:-1], *setting, *setting) - 1)
+def elr_law_residual(steps: Steps) -> float:
+    """Largest relative deviation of phi from ``phi' = B phi / (1 - 2 phi c + phi^2 |z|^2)``."""
+    phi, rate, decay = steps.reduced_lr, steps.learning_rate, steps.weight_decay
+    predicted = laws.next_reduced_lr_with_momentum(
+        phi[:-1],
+        steps.update_norm[:-1],
+        steps.radial_update[:-1],
+        rate[:-1],
+        decay,
+        rate[1:],
+        decay,
+    )
+    return _largest(phi[1:] / predicted - 1)
 
 
-def angle_law_residual(
-    angular_update: FloatArray,
-    weight_norm: FloatArray,
-    g: FloatArray,
-    learning_rate: float,
-    weight_decay: float,
-) -> float:
-    """Largest relative deviation of the measured angle from ``tan(theta) = phi g``."""
-    predicted = laws.angular_update(weight_norm, g, learning_rate, weight_decay)
+def angle_law_residual(angular_update: FloatArray, steps: Steps) -> float:
+    """Largest relative deviation of the measured angle from the law; ``tan(theta) = phi g``."""
+    phi, c = steps.reduced_lr, steps.radial_update
+    tangential = np.sqrt(np.maximum(steps.update_norm**2 - c**2, 0))
+    predicted = np.arctan2(phi * tangential, 1 - phi * c)
     return _largest(angular_update / predicted - 1)
 
 
-def jump_agreement(
-    angular_update: FloatArray,
-    weight_norm: FloatArray,
-    g: FloatArray,
-    learning_rate: float,
-    weight_decay: float,
-) -> float:
+def jump_agreement(angular_update: FloatArray, steps: Steps) -> float:
     """Share of steps on which angle and criterion agree that the step is a delta-jump.
 
-    With ``delta = eta lam``, the angle above which the norm grows.
+    With ``delta = eta lam``, the angle above which the norm grows. The criterion is that of plain
+    SGD.
     """
-    delta = learning_rate * weight_decay
+    delta = steps.learning_rate * steps.weight_decay
     turned = angular_update > laws.stationary_angle(delta)
-    said = laws.is_delta_jump(weight_norm, g, learning_rate, weight_decay, delta)
+    setting = (steps.learning_rate, steps.weight_decay)
+    said = laws.is_delta_jump(steps.weight_norm, steps.update_norm, *setting, delta)
     return float(np.mean(turned == said))
 
 
-def check_laws(trajectories: xr.Dataset) -> xr.Dataset:
-    """Level 0 for every run: residuals of the exact laws, along ``run``."""
-    rows = []
-    for run in trajectories["run"].values:
+@dataclass(frozen=True)
+class Steps:
+    """What the exact laws relate, at consecutive steps of one run; arrays are (n_steps,).
+
+    Attributes:
+        weight_norm: rho before each step.
+        update_norm: ``|z|``, which is g for plain SGD.
+        radial_update: ``c = <u, z>``, which is 0 for plain SGD.
+        learning_rate: eta of each step.
+        weight_decay: lam as applied; 0 for the growing twin.
+    """
+
+    weight_norm: FloatArray
+    update_norm: FloatArray
+    radial_update: FloatArray
+    learning_rate: FloatArray
+    weight_decay: float
+
+    @classmethod
+    def of(cls, trajectories: xr.Dataset, run: str) -> Steps:
+        """The steps that a run recorded."""
         one = trajectories.sel(run=run)
-        norm, g, angle = (
+        norm, g, elr = (
             recorded(trajectories, run, name)
-            for name in ("weight_norm", "effective_grad_norm", "angular_update")
+            for name in ("weight_norm", "effective_grad_norm", "effective_lr")
         )
-        setting = (float(one["learning_rate"]), float(one["weight_decay"]))
-        rows.append(
-            {
-                "norm_law_residual": norm_law_residual(norm, g, *setting),
-                "elr_law_residual": elr_law_residual(norm, g, *setting),
-                "angle_law_residual": angle_law_residual(angle, norm, g, *setting),
-                "jump_agreement": jump_agreement(angle, norm, g, *setting),
-            }
-        )
-    columns = {name: ("run", [row[name] for row in rows]) for name in rows[0]}
+        update, radial = g, np.zeros_like(g)
+        if is_general(one):
+            update = recorded(trajectories, run, "effective_update_norm")
+            radial = recorded(trajectories, run, "radial_update")
+        growing = str(one["update_rule"].values) == "growing"
+        decay = 0.0 if growing else float(one["weight_decay"])
+        return cls(norm, update, radial, elr * norm**2, decay)
+
+    @property
+    def reduced_lr(self) -> FloatArray:
+        """``phi = elr / a`` before each step."""
+        phi = laws.reduced_lr(self.weight_norm, self.learning_rate, self.weight_decay)
+        return np.asarray(phi)
+
+    def next_weight_norm(self) -> FloatArray:
+        """``rho' = a rho |u - phi z|``; the norm law for any update with coupled decay."""
+        phi, c = self.reduced_lr, self.radial_update
+        tangential = phi**2 * (self.update_norm**2 - c**2)
+        shrunk = (1 - self.learning_rate * self.weight_decay) * self.weight_norm
+        return np.asarray(shrunk * np.sqrt((1 - phi * c) ** 2 + tangential))
+
+
+def is_general(run: xr.Dataset) -> bool:
+    """Whether a run's update is not its gradient: with momentum or clipping."""
+    name = "effective_update_norm"
+    return name in run and bool(np.isfinite(run[name].values[:1]).all())
+
+
+def check_laws(trajectories: xr.Dataset) -> xr.Dataset:
+    """Level 0 for every run: residuals of the exact laws, along ``run``.
+
+    NaN with ``reason_norm_law_residual`` where no exact law is known for the update.
+    """
+    rows = [_check_run(trajectories, str(run)) for run in trajectories["run"].values]
+    names = {name: None for row in rows for name in row}
+    columns = {name: ("run", [row.get(name, np.nan) for row in rows]) for name in names}
     return xr.Dataset(columns, {"run": trajectories["run"].values})
+
+
+def _check_run(trajectories: xr.Dataset, run: str) -> dict[str, float | str]:
+    """Residuals of one run, by name."""
+    one = trajectories.sel(run=run)
+    rule = str(one["update_rule"].values)
+    if rule not in EXACT:
+        reason = f"no exact law is known for the update rule {rule}"
+        return {**dict.fromkeys(RESIDUALS, np.nan), "reason_norm_law_residual": reason}
+    steps = Steps.of(trajectories, run)
+    angle = recorded(trajectories, run, "angular_update")
+    plain = steps.weight_decay > 0 and not is_general(one)
+    return {
+        "norm_law_residual": norm_law_residual(steps),
+        "elr_law_residual": elr_law_residual(steps),
+        "angle_law_residual": angle_law_residual(angle, steps),
+        "jump_agreement": jump_agreement(angle, steps) if plain else np.nan,
+        "reason_norm_law_residual": "",
+    }
 
 
 def equilibrium_from_gradient(observed: xr.Dataset) -> xr.DataArray:
     """Level 1: equilibrium norm of each run from its own mean squared effective gradient."""
+    names = ("learning_rate", "weight_decay", "mean_squared_g", "momentum")
     norms = [
-        equilibrium.sgd(lr, wd, p).norm if np.isfinite(p) and p > 0 and wd > 0 else np.nan
-        for lr, wd, p in zip(
-            observed["learning_rate"].values,
-            observed["weight_decay"].values,
-            observed["mean_squared_g"].values,
-            strict=True,
-        )
+        equilibrium.sgd_with_momentum(lr, wd, p, momentum=momentum).norm
+        if np.isfinite(p) and p > 0 and wd > 0
+        else np.nan
+        for lr, wd, p, momentum in zip(*(observed[name].values for name in names), strict=True)
     ]
     return xr.DataArray(norms, {"run": observed["run"].values}, ["run"])
 

@@ -7,40 +7,62 @@ import json
 import math
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from empirical.recipe import Recipe
 from theory import validate
-from theory.trajectory import RunSpec
+from theory.trajectory import RunSpec, setting_id
 
 ROLES = ("calibration", "held_out")
 LONGEST_RUN = 1e9
 MOST_SEEDS = 100_000
 KINDS = ("networks", "toys")
+TYPES: dict[Any, type] = {"float": float, "int": int, "str": str, "bool": bool}
+REGIMES = ("convergence", "periodic", "equilibrium", "divergence")
+RECIPE_KEYS = tuple(one.name for one in fields(Recipe))
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A learning rate and decay of a study.
+    """A learning rate and decay of a study, and how its runs are trained.
 
     Attributes:
         learning_rate: eta, above 0.
         weight_decay: lam, 0 or more.
+        recipe: model, data, batches and the like; what a table leaves out is the study's.
+        momentum: heavy-ball coefficient.
+        variant: what distinguishes the setting from others of the same numbers; "" for nothing.
         role: ``calibration`` (the model is fitted to it) or ``held_out``.
         steps: length of its runs; 0 to derive it from the study's ``cycles``.
+        expect: the regime that theory says, to be held against the measured one; "" for none.
     """
 
     learning_rate: float
     weight_decay: float
+    recipe: Recipe = field(default_factory=Recipe)
+    momentum: float = 0.0
+    variant: str = ""
     role: str = "held_out"
     steps: int = 0
+    expect: str = ""
 
     def __post_init__(self) -> None:
         validate.setting(self.learning_rate, self.weight_decay)
+        validate.fraction("momentum", self.momentum)
         validate.at_least("steps", self.steps, 0)
+        self.recipe.check_run(self.weight_decay, self.momentum)
         if self.role not in ROLES:
             raise ValueError(f"role must be one of {', '.join(ROLES)}, got {self.role!r}")
+        if self.expect not in ("", *REGIMES):
+            raise ValueError(f"expect must be one of {', '.join(REGIMES)}, got {self.expect!r}")
+
+    @property
+    def id(self) -> str:
+        """Readable name, different for different settings of a study."""
+        numbers = (self.learning_rate, self.weight_decay)
+        return setting_id(*numbers, momentum=self.momentum, variant=self.variant)
 
 
 @dataclass(frozen=True)
@@ -50,15 +72,14 @@ class Study:
     Attributes:
         name: names the results folder.
         title: heading of the report.
-        settings: learning rates and decays, with their roles.
-        data: data source.
-        model: architecture.
-        batch_size: examples in a batch.
+        settings: learning rates and decays, with their recipes and roles.
+        about: what the study shows, a paragraph for the report; "" for none.
         seeds: runs per setting.
         cycles: length of a run in expected cycles.
         cycle_constant: expected period times eta*lam, to turn cycles into steps.
         eval_every: steps between evaluations on the test set.
         device: ``auto``, ``cpu`` or ``cuda``.
+        group_size: most runs trained as one; 0 for no limit. Fewer need less memory.
         checkpoint_seconds: time between checkpoints while training.
         expect_divergence: whether a run may stop being finite.
     """
@@ -66,14 +87,13 @@ class Study:
     name: str
     title: str
     settings: tuple[Setting, ...]
-    data: str = "digits"
-    model: str = "mlp"
-    batch_size: int = 128
+    about: str = ""
     seeds: int = 8
     cycles: float = 10.0
     cycle_constant: float = 0.7
     eval_every: int = 100
     device: str = "auto"
+    group_size: int = 0
     checkpoint_seconds: float = 10.0
     expect_divergence: bool = False
 
@@ -81,44 +101,59 @@ class Study:
         _check_name(self.name)
         if not self.settings:
             raise ValueError("settings must hold at least one [[settings]] table")
-        validate.at_least("batch_size", self.batch_size, 2)
         validate.at_least("seeds", self.seeds, 1)
         if self.seeds > MOST_SEEDS:
             raise ValueError(f"seeds must be at most {MOST_SEEDS}, got {self.seeds}")
         validate.non_negative("checkpoint_seconds", self.checkpoint_seconds)
         validate.at_least("eval_every", self.eval_every, 1)
+        validate.at_least("group_size", self.group_size, 0)
         validate.positive("cycles", self.cycles)
         validate.positive("cycle_constant", self.cycle_constant)
-        pairs = [(s.learning_rate, s.weight_decay) for s in self.settings]
-        for pair in pairs:
-            if pairs.count(pair) > 1:
-                raise ValueError(f"settings names learning_rate, weight_decay = {pair} twice")
+        names = [setting.id for setting in self.settings]
         for setting in self.settings:
-            if setting.steps == 0 and setting.weight_decay == 0:
-                raise ValueError("a setting without weight_decay needs its number of steps")
-            intrinsic_lr = setting.learning_rate * setting.weight_decay
-            if setting.steps == 0 and not (
-                self.cycles * self.cycle_constant <= LONGEST_RUN * intrinsic_lr
-            ):
-                raise ValueError(
-                    f"a run must have at most {LONGEST_RUN:g} steps, got cycles = {self.cycles:g} "
-                    f"at learning_rate * weight_decay = {intrinsic_lr:g}"
-                )
+            if names.count(setting.id) > 1:
+                raise ValueError(f"settings names {setting.id} twice; give them different variants")
+            self._check_length(setting)
 
-    @property
-    def runs(self) -> list[RunSpec]:
-        """All runs, setting by setting."""
+    def _check_length(self, setting: Setting) -> None:
+        """Refuse a setting whose number of steps does not follow or is too large."""
+        if setting.steps:
+            return
+        if setting.weight_decay == 0:
+            raise ValueError("a setting without weight_decay needs its number of steps")
+        intrinsic_lr = setting.learning_rate * setting.weight_decay
+        if not self.cycles * self.cycle_constant <= LONGEST_RUN * intrinsic_lr:
+            raise ValueError(
+                f"a run must have at most {LONGEST_RUN:g} steps, got cycles = {self.cycles:g} "
+                f"at learning_rate * weight_decay = {intrinsic_lr:g}"
+            )
+
+    def runs_of(self, setting: Setting) -> list[RunSpec]:
+        """The runs of a setting, one a seed."""
+        rate, decay, length = setting.learning_rate, setting.weight_decay, self.length(setting)
         return [
-            RunSpec(setting.learning_rate, setting.weight_decay, seed, self.length(setting))
-            for setting in self.settings
+            RunSpec(rate, decay, seed, length, setting.momentum, setting.variant)
             for seed in range(self.seeds)
         ]
 
     @property
+    def runs(self) -> list[RunSpec]:
+        """All runs, setting by setting."""
+        return [run for setting in self.settings for run in self.runs_of(setting)]
+
+    @property
+    def jobs(self) -> list[tuple[Recipe, tuple[RunSpec, ...]]]:
+        """Runs that can be trained as one: of the same recipe, all with momentum or none."""
+        jobs: dict[tuple[Recipe, bool], list[RunSpec]] = {}
+        for setting in self.settings:
+            key = (setting.recipe, setting.momentum > 0)
+            jobs.setdefault(key, []).extend(self.runs_of(setting))
+        return [(recipe, tuple(runs)) for (recipe, _), runs in jobs.items()]
+
+    @property
     def roles(self) -> dict[str, str]:
         """Role of each run by its id."""
-        setting_roles = [setting.role for setting in self.settings for _ in range(self.seeds)]
-        return {run.id: role for run, role in zip(self.runs, setting_roles, strict=True)}
+        return {run.id: s.role for s in self.settings for run in self.runs_of(s)}
 
     def length(self, setting: Setting) -> int:
         """Steps of a setting's runs: as many as its expected cycles take."""
@@ -214,24 +249,37 @@ def from_table(table: Mapping[str, Any]) -> Study | ToyStudy:
     rows = table.get("settings", [])
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ValueError("settings must be [[settings]] tables")
-    settings = tuple(Setting(**_typed(Setting, row, "settings.")) for row in rows)
-    plain = {key: value for key, value in table.items() if key not in ("settings", "kind")}
-    return Study(settings=settings, **_typed(Study, plain, "", given=("settings", "kind")))
+    shared = {key: value for key, value in table.items() if key in RECIPE_KEYS}
+    given = {key: value for key, value in table.items() if key not in (*shared, "kind", "settings")}
+    numbers = _typed(Study, given, "", known=[*RECIPE_KEYS, "settings", "kind"])
+    return Study(settings=tuple(_setting(row, shared) for row in rows), **numbers)
+
+
+def _setting(row: Mapping[str, Any], shared: Mapping[str, Any]) -> Setting:
+    """A [[settings]] table; what it leaves out of the recipe is the study's."""
+    own = {key: value for key, value in row.items() if key in RECIPE_KEYS}
+    rest = {key: value for key, value in row.items() if key not in RECIPE_KEYS}
+    recipe = {**_typed(Recipe, shared, ""), **_typed(Recipe, own, "settings.")}
+    numbers = _typed(Setting, rest, "settings.", known=RECIPE_KEYS)
+    return Setting(recipe=Recipe(**recipe), **numbers)
 
 
 def _typed(
-    kind: type, table: Mapping[str, Any], prefix: str, given: Iterable[str] = ()
+    kind: type, table: Mapping[str, Any], prefix: str, known: Iterable[str] = ()
 ) -> dict[str, Any]:
-    """Check the keys and types of a table against a dataclass; integers become floats."""
-    expected = {field.name: field for field in fields(kind) if field.name not in given}
+    """Check the keys and types of a table against a dataclass; integers become floats.
+
+    ``known`` are keys that are read elsewhere, to be suggested for a misspelt one.
+    """
+    expected = {one.name: one for one in fields(kind) if one.type in TYPES}
     for key in table:
         if key not in expected:
-            close = difflib.get_close_matches(key, [*expected, *given], n=1)
+            close = difflib.get_close_matches(key, [*expected, *known], n=1)
             hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(expected)}"
             raise ValueError(f"unknown key {prefix}{key}; {hint}")
-    for name, field in expected.items():
-        if name in ("name", "title", "learning_rate", "weight_decay") and name not in table:
-            raise ValueError(f"missing key {prefix}{field.name}")
+    for name in ("name", "title", "learning_rate", "weight_decay"):
+        if name in expected and name not in table:
+            raise ValueError(f"missing key {prefix}{name}")
     return {
         key: _coerce(prefix + key, value, str(expected[key].type)) for key, value in table.items()
     }
@@ -241,7 +289,7 @@ def _coerce(name: str, value: Any, kind: str) -> Any:
     """Return a TOML value as the declared type: 1 is a float where a float is due."""
     if kind == "float" and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    allowed = {"float": float, "int": int, "str": str, "bool": bool}[kind]
+    allowed = TYPES[kind]
     if not isinstance(value, allowed) or (kind == "int" and isinstance(value, bool)):
         raise ValueError(f"{name} must be of type {kind}, got {value!r}")
     return value

@@ -58,6 +58,7 @@ PREFIXES = {
 }
 
 
+SETTING_COORDINATES = ("learning_rate", "weight_decay", "momentum", "variant")
 SOURCES = {"predicted_": "theory", "baseline_": "baseline", "power_law_": "baseline"}
 
 
@@ -92,9 +93,9 @@ def by_setting(comparison: xr.Dataset) -> xr.Dataset:
 
 def _setting_id(comparison: xr.Dataset) -> xr.DataArray:
     names = [
-        trajectory.setting_id(lr, wd)
-        for lr, wd in zip(
-            comparison["learning_rate"].values, comparison["weight_decay"].values, strict=True
+        trajectory.setting_id(lr, wd, momentum=momentum, variant=str(variant))
+        for lr, wd, momentum, variant in zip(
+            *(comparison[name].values for name in SETTING_COORDINATES), strict=True
         )
     ]
     return xr.DataArray(names, {"run": comparison["run"]}, ["run"], name="setting")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from compare.checks import is_general
 from theory import laws
 from theory.jumps import Jumps, find_jumps
 from theory.laws import FloatArray
@@ -20,6 +21,9 @@ PHASE_A_SHARE = 0.1
 MIN_RISE_STEPS = 20
 # A mean over a stationary stretch needs this many relaxation times 1/(4 eta lam).
 MIN_RELAXATIONS = 10
+# Means of the loss at fixed norm are equal if they differ by less than a fifth.
+SETTLED = 0.8
+SHORTEST_ON_SPHERE = 8
 
 
 def growing_share(jumps: Jumps) -> float:
@@ -73,12 +77,31 @@ def phase_a_rate(log_elr: FloatArray, jumps: Jumps) -> float:
     return float(np.median(rates)) if rates else float("nan")
 
 
+def classify_on_sphere(train_loss: FloatArray, *, finite: bool) -> str:
+    """Name the regime of a run at fixed norm, hence fixed effective learning rate.
+
+    ``divergence`` where the loss of the last quarter is, in the mean, no lower than four fifths
+    of the loss at the start; ``convergence`` where it is at most four fifths of that of the
+    second quarter, so that training still goes on; else ``equilibrium``, where it has settled.
+
+    Source: the three regimes of Kodryan et al. 2022 (arXiv 2209.03695); the borders are ours.
+    """
+    quarter = len(train_loss) // 4
+    start = train_loss[: max(1, quarter // 25)].mean()
+    early, late = train_loss[quarter : 2 * quarter].mean(), train_loss[-quarter:].mean()
+    if not finite or late >= SETTLED * start:
+        return "divergence"
+    return "convergence" if late <= SETTLED * early else "equilibrium"
+
+
 def measure_run(
     weight_norm: FloatArray,
     effective_grad_norm: FloatArray,
     learning_rate: float,
     weight_decay: float,
     *,
+    momentum: float = 0.0,
+    plain: bool = True,
     finite: bool = True,
 ) -> dict[str, float | str]:
     """Measure one trajectory.
@@ -88,6 +111,9 @@ def measure_run(
         effective_grad_norm: g of each step, (n_steps,).
         learning_rate: eta.
         weight_decay: lam.
+        momentum: heavy-ball coefficient.
+        plain: whether the update is the gradient; with momentum or clipping g alone does not
+            balance decay.
         finite: False if the run ended because it stopped being finite.
 
     Returns:
@@ -96,14 +122,29 @@ def measure_run(
     if len(weight_norm) < 3:
         return {"regime": "divergence" if not finite else "convergence", **_too_short()}
     log_elr = np.log(laws.effective_lr(weight_norm, learning_rate))
+    intrinsic_lr = intrinsic_decay(learning_rate, weight_decay, momentum)
     jumps = find_jumps(log_elr)
-    regime = classify(log_elr, jumps, learning_rate * weight_decay, finite=finite)
-    return {
+    regime = classify(log_elr, jumps, intrinsic_lr, finite=finite)
+    measured = {
         "regime": regime,
         **_jump_statistics(log_elr, jumps),
-        **_phase_a(log_elr, jumps, regime, learning_rate * weight_decay),
+        **_phase_a(log_elr, jumps, regime, intrinsic_lr),
         **_stationary(log_elr, effective_grad_norm, learning_rate, weight_decay),
     }
+    if not plain:
+        measured["log_balance_ratio"] = float("nan")
+    return measured
+
+
+def intrinsic_decay(learning_rate: float, weight_decay: float, momentum: float) -> float:
+    """Share of the norm that decay takes in a step in the long run; eta lam without momentum.
+
+    Where decay oscillates with momentum, its envelope: ``1 - sqrt(m)``.
+    """
+    try:
+        return 1 - laws.momentum_shrink(learning_rate, weight_decay, momentum)
+    except ValueError:
+        return float(1 - np.sqrt(momentum))
 
 
 def measure(trajectories: xr.Dataset) -> xr.Dataset:
@@ -112,21 +153,33 @@ def measure(trajectories: xr.Dataset) -> xr.Dataset:
     Returns:
         One variable along ``run`` for each observable and each ``reason_*``.
     """
-    rows = []
-    for run in trajectories["run"].values:
-        one = trajectories.sel(run=run)
-        rows.append(
-            measure_run(
-                recorded(trajectories, run, "weight_norm"),
-                recorded(trajectories, run, "effective_grad_norm"),
-                float(one["learning_rate"]),
-                float(one["weight_decay"]),
-                finite=str(one["status"].values) != "diverged",
-            )
-        )
+    rows = [_measure(trajectories, str(run)) for run in trajectories["run"].values]
     names = sorted({name for row in rows for name in row})
     columns = {name: ("run", [row.get(name, "") for row in rows]) for name in names}
     return xr.Dataset(columns, {"run": trajectories["run"].values})
+
+
+def _measure(trajectories: xr.Dataset, run: str) -> dict[str, float | str]:
+    """Measure one run, by the update rule that made it."""
+    one = trajectories.sel(run=run)
+    finite = str(one["status"].values) != "diverged"
+    learning_rate, rule = float(one["learning_rate"]), str(one["update_rule"].values)
+    norm = recorded(trajectories, run, "weight_norm")
+    if rule == "growing":  # the norm that the run with decay has at the same effective lr
+        norm = np.sqrt(learning_rate / recorded(trajectories, run, "effective_lr"))
+    measured = measure_run(
+        norm,
+        recorded(trajectories, run, "effective_grad_norm"),
+        learning_rate,
+        float(one["weight_decay"]),
+        momentum=float(one["momentum"]),
+        plain=not is_general(one),
+        finite=finite,
+    )
+    if rule == "sphere" and len(norm) >= SHORTEST_ON_SPHERE:
+        loss = recorded(trajectories, run, "train_loss")
+        measured["regime"] = classify_on_sphere(loss, finite=finite)
+    return measured
 
 
 def _too_short() -> dict[str, float | str]:

@@ -123,6 +123,8 @@ def _summary(networks: xr.Dataset, comparison: xr.Dataset, settings: xr.Dataset)
     """The numbers of the first screen."""
     periodic = comparison["regime"] == "periodic"
     summary: dict[str, Any] = {
+        "models": ", ".join(np.unique(comparison["model"].values)),
+        "data": ", ".join(np.unique(comparison["data"].values)),
         "n_runs": comparison.sizes["run"],
         "n_periodic": int(periodic.sum()),
         "n_jumps": int(comparison["n_jumps"].values[periodic.values].sum()),

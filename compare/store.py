@@ -14,7 +14,7 @@ from typing import Any
 
 import xarray as xr
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 GROUPS = ("theory", "empirical", "comparison")
 REQUIRED = ("config", "provenance")
 REQUIRED_OF_NETWORKS = (

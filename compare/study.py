@@ -76,16 +76,17 @@ def _train(study: Study, checkpoint: Path) -> tuple[xr.Dataset, str]:
     device = train.choose_device(study.device)
     try:
         networks = train.train(
-            study.runs,
-            model=study.model,
-            data_source=study.data,
-            batch_size=study.batch_size,
-            eval_every=study.eval_every,
-            device=study.device,
-            config=study.to_json(),
-            checkpoint_path=checkpoint,
-            checkpoint_seconds=study.checkpoint_seconds,
+            [train.Job(*job) for job in study.jobs],
+            train.Settings(
+                eval_every=study.eval_every,
+                device=study.device,
+                group_size=study.group_size,
+                checkpoint=checkpoint,
+                checkpoint_seconds=study.checkpoint_seconds,
+                config=study.to_json(),
+            ),
         )
+        networks = networks.sel(run=[run.id for run in study.runs])
     except train.Interrupted as stop:
         raise Stopped(str(stop)) from stop
     return networks, train.describe_device(device)

@@ -1,4 +1,4 @@
-"""Many runs trained as one: stacked weights, batched products, one optimizer step for all."""
+"""Many runs trained as one: stacked weights, one optimizer step for all."""
 
 from __future__ import annotations
 
@@ -8,25 +8,27 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from empirical import precision
+from empirical.batches import Batches
 from empirical.data import ImageData
-from empirical.models import ScaleInvariantMLP
+from empirical.evaluation import Evaluator
+from empirical.models import Network
+from empirical.recipe import Recipe
+from empirical.sgd import GENERAL, PLAIN, SGD, norms
+from theory import schedules
 from theory.trajectory import RunSpec
 
-RECORDED = ("train_loss", "weight_norm", "effective_grad_norm", "angular_update")
-EVALUATED = ("test_loss", "test_error")
 
-
-def run_generators(seed: int) -> tuple[Generator, Generator]:
-    """Independent generators for the initialisation and the data order of one run."""
-    streams = np.random.SeedSequence(seed).spawn(2)
-    init, order = (
+def run_generators(seed: int) -> tuple[Generator, Generator, Generator]:
+    """Independent generators for the initialisation, data order and augmentation of one run."""
+    streams = np.random.SeedSequence(seed).spawn(3)
+    init, order, views = (
         Generator().manual_seed(int(stream.generate_state(1, np.uint64)[0] >> 1))
         for stream in streams
     )
-    return init, order
+    return init, order, views
 
 
 @dataclass
@@ -44,73 +46,108 @@ class Record:
     values: Tensor
 
 
+@dataclass
+class Evaluation:
+    """What was measured at one step of the runs that were active.
+
+    Attributes:
+        step: the step, measured before it was made.
+        rows: indices of the active runs, (n_active,).
+        values: quantities by name, (n_active, ...) each.
+    """
+
+    step: int
+    rows: Tensor
+    values: dict[str, Tensor]
+
+
 class Ensemble:
-    """Runs of one architecture on one data set that differ in rate, decay and seed.
+    """Runs of one recipe that differ in rate, decay, momentum and seed.
 
-    Each run has its own learning rate, decay, initialisation and data order and is the run one
-    gets by training it alone with the same seed: on a CPU bit for bit, elsewhere to float32
-    rounding. A run leaves the ensemble when it reaches its own number of steps or when it is no
-    longer finite.
+    Each run has its own initialisation and data order and is the run one gets by training it
+    alone with the same seed: on a CPU bit for bit, elsewhere to float32 rounding. A run leaves the
+    ensemble when it reaches its own number of steps or when it is no longer finite.
 
-    The optimizer is SGD with coupled decay, ``w' = w - lr * (grad + wd * w)``, as in torch.
+    Args:
+        runs: the runs.
+        recipe: what they have in common.
+        network: their architecture.
+        data: the images.
+        eval_every: steps between evaluations.
+        device: where to train.
+
+    Raises:
+        ValueError: if the recipe cannot train one of the runs or does not fit the data.
     """
 
     def __init__(
         self,
         runs: Sequence[RunSpec],
-        model: ScaleInvariantMLP,
+        recipe: Recipe,
+        network: Network,
         data: ImageData,
         *,
-        batch_size: int,
         eval_every: int,
         device: torch.device,
     ) -> None:
-        n_train = len(data.train_images)
-        if not 1 <= batch_size <= n_train:
-            raise ValueError(f"batch_size must be in 1 .. {n_train}, got {batch_size}")
-        self.runs = list(runs)
-        self.model = model
-        self.batch_size = batch_size
-        self.eval_every = eval_every
-        self.device = device
-        self.train_inputs = data.normalise(data.train_images.to(device)).flatten(1)
-        self.train_labels = data.train_labels.to(device)
-        self.test_inputs = data.normalise(data.test_images.to(device)).flatten(1)
-        self.test_labels = data.test_labels.to(device)
-
+        for run in runs:
+            recipe.check_run(run.weight_decay, run.momentum)
+        self.runs, self.recipe, self.network = list(runs), recipe, network
+        self.eval_every, self.device = eval_every, device
         generators = [run_generators(run.seed) for run in self.runs]
-        self.order_generators = [order for _, order in generators]
-        networks = [model.initialise(init) for init, _ in generators]
+        _, order, views = zip(*generators, strict=True)
+        self.batches = Batches(data, recipe, order, views, device)
+        self.evaluator = Evaluator(network, recipe, self.batches)
         self.step = 0
         self.end = torch.tensor([run.n_steps for run in self.runs])
         self.reasons = [""] * len(self.runs)
         self.records: list[Record] = []
-        self.evaluations: list[Record] = []
+        self.evaluations: list[Evaluation] = []
         self.rows = torch.arange(len(self.runs))
+        networks = [network.initialise(init) for init, _, _ in generators]
         self.weights = torch.stack([weights for weights, _ in networks]).to(device)
-        self.order = torch.empty(len(self.runs), n_train, dtype=torch.int32)
-        self._all_last = torch.stack([last for _, last in networks]).to(device)
+        self._all_frozen = torch.stack([frozen for _, frozen in networks]).to(device)
+        self._set_initial_norm()
+        self._sphere_norm = norms(network.invariant.split(self.weights))
+        moving = any(run.momentum for run in self.runs)
+        self.momentum_buffer = torch.zeros_like(self.weights) if moving else None
         self._bind()
 
+    def _set_initial_norm(self) -> None:
+        """Scale the scale-invariant weights to the norm that the recipe asks for."""
+        if self.recipe.initial_norm:
+            invariant = self.network.invariant
+            factor = self.recipe.initial_norm / norms(invariant.split(self.weights))
+            self.weights[:, : invariant.n_weights] *= factor[:, None].float()
+
     def _bind(self) -> None:
-        """Rebuild what follows from the active rows: leaf views, last layers, rates, norms."""
-        self.layers = [part.requires_grad_() for part in self.model.unpack(self.weights)]
-        self.last = self._all_last[self.rows]
-        self.norm = _norms([layer.detach() for layer in self.layers])
-        active = [self.runs[row] for row in self.rows.tolist()]
-        column = (len(active), 1)
-        self.learning_rate = torch.tensor([run.learning_rate for run in active], device=self.device)
-        self.learning_rate = self.learning_rate.view(column)
-        self.weight_decay = torch.tensor([run.weight_decay for run in active], device=self.device)
-        self.weight_decay = self.weight_decay.view(column)
+        """Rebuild what follows from the active rows: leaf views, frozen weights, optimizer."""
+        self.leaves = [part.requires_grad_() for part in self.network.layers.split(self.weights)]
+        self.frozen = self._all_frozen[self.rows.to(self.device)]
+        self.active = [self.runs[row] for row in self.rows.tolist()]
+        self.sgd = SGD(
+            self.active,
+            self.recipe,
+            self.network.invariant,
+            self.weights.detach(),
+            sphere_norm=self._sphere_norm[self.rows.to(self.device)],
+            momentum_buffer=self.momentum_buffer,
+        )
 
     def _keep(self, keep: Tensor) -> None:
         """Drop the active runs where ``keep`` is False."""
         if not bool(keep.all()):
             self.rows = self.rows[keep]
-            self.order = self.order[keep]
-            self.weights = self.weights.detach()[keep.to(self.device)]
+            kept = keep.to(self.device)
+            self.weights = self.weights.detach()[kept]
+            if self.momentum_buffer is not None:
+                self.momentum_buffer = self.momentum_buffer[kept]
             self._bind()
+
+    @property
+    def recorded(self) -> tuple[str, ...]:
+        """Names of the scalars recorded at every step."""
+        return ("train_loss", *(GENERAL if self.sgd.general else PLAIN))
 
     @property
     def done(self) -> bool:
@@ -128,17 +165,53 @@ class Ensemble:
             The number of steps done.
         """
         start, stop = self.step, self.next_stop(n_steps)
-        shape = (len(RECORDED), stop - start, len(self.rows))
+        rates, rows = self._rates(start, stop), self.rows.tolist()
+        shape = (len(self.recorded), stop - start, len(rows))
         values = torch.empty(shape, dtype=torch.float64, device=self.device)
         for i in range(stop - start):
-            if self.step % self.eval_every == 0:
-                self.evaluations.append(Record(self.step, self.rows, self._evaluate()[:, None]))
-            values[:, i] = self._train_step()
+            evaluating = self.step % self.eval_every == 0
+            measured = self.evaluator.before(self.leaves, self.frozen) if evaluating else {}
+            losses, gradients = self._gradients(rows)
+            if evaluating:
+                measured |= self.evaluator.per_layer(self.leaves, gradients)
+                self.evaluations.append(Evaluation(self.step, self.rows, measured))
+            flat = torch.cat([part.flatten(1) for part in gradients], dim=1)
+            values[:, i] = torch.stack([losses.double(), *self.sgd.step(flat, rates[i])])
             self.step += 1
         record = Record(start, self.rows, values.cpu())
         self.records.append(record)
         self._retire(record)
         return stop - start
+
+    def _rates(self, start: int, stop: int) -> Tensor:
+        """Learning rates of a chunk's steps, (n_steps, n_active, 1)."""
+        rates = [
+            schedules.learning_rates(
+                self.recipe.schedule, run.learning_rate, run.weight_decay, run.n_steps
+            )[start:stop]
+            for run in self.active
+        ]
+        return torch.from_numpy(np.stack(rates, axis=1)[..., None]).float().to(self.device)
+
+    def _gradients(self, rows: list[int]) -> tuple[Tensor, list[Tensor]]:
+        """Losses of this step and their gradients, averaged over the examples of its batches."""
+        batches = self.batches.at(self.step, rows)
+        total = sum(labels.shape[1] for _, labels in batches)
+        losses, gradients = self._one_batch(*batches[0])
+        if len(batches) == 1:
+            return losses, gradients
+        share = batches[0][1].shape[1] / total
+        losses, gradients = losses * share, [part * share for part in gradients]
+        for images, labels in batches[1:]:
+            share = labels.shape[1] / total
+            more, parts = self._one_batch(images, labels)
+            losses = losses + share * more
+            gradients = [a.add_(b, alpha=share) for a, b in zip(gradients, parts, strict=True)]
+        return losses, gradients
+
+    def _one_batch(self, images: Tensor, labels: Tensor) -> tuple[Tensor, list[Tensor]]:
+        with precision.of(self.recipe.precision, self.device):
+            return self.network.gradients(self.leaves, self.frozen, images, labels)
 
     def _retire(self, record: Record) -> None:
         """End the runs that reached their length or stopped being finite in this chunk."""
@@ -150,54 +223,10 @@ class Ensemble:
             row = int(self.rows[column])
             self.end[row] = record.start + first
             self.reasons[row] = (
-                f"{RECORDED[int(quantities.nonzero()[0])]} was not finite "
+                f"{self.recorded[int(quantities.nonzero()[0])]} was not finite "
                 f"at step {record.start + first}"
             )
         self._keep(~bad_runs & (self.end[self.rows] > self.step))
-
-    def _next_batch(self) -> Tensor:
-        """Indices of this step's examples, (n_active, batch).
-
-        An epoch is a fresh permutation cut into full batches; the remainder is left out, for a
-        short batch is a noisier one and blurs the sawtooth.
-        """
-        n_train = len(self.train_labels)
-        batches_per_epoch = n_train // self.batch_size
-        batch = self.step % batches_per_epoch
-        if batch == 0:
-            for i, row in enumerate(self.rows.tolist()):
-                self.order[i] = torch.randperm(n_train, generator=self.order_generators[row])
-        chosen = self.order[:, batch * self.batch_size : (batch + 1) * self.batch_size]
-        return chosen.to(self.device)
-
-    def _train_step(self) -> Tensor:
-        """One SGD step of every active run; returns the RECORDED scalars, (4, n_active)."""
-        batch = self._next_batch()
-        logits = self.model.logits(self.layers, self.last, self.train_inputs[batch])
-        losses = F.cross_entropy(logits, self.train_labels[batch], reduction="none").mean(dim=1)
-        per_layer = torch.autograd.grad(losses.sum(), self.layers)
-        with torch.no_grad():
-            gradient = torch.cat([part.flatten(1) for part in per_layer], dim=1)
-            norm, gradient_norm = self.norm, _norms(per_layer)
-            direction = self.weights / norm[:, None].float()
-            gradient.addcmul_(self.weights, self.weight_decay)
-            self.weights.addcmul_(gradient, self.learning_rate, value=-1)
-            self.norm = _norms(self.layers)
-            moved = self.weights / self.norm[:, None].float()
-            chord = _norms(self.model.unpack(moved.sub_(direction)))
-            angle = 2 * torch.asin(chord / 2)
-        return torch.stack([losses.detach().double(), norm, norm * gradient_norm, angle])
-
-    @torch.no_grad()
-    def _evaluate(self) -> Tensor:
-        """Test loss and error of the active runs, (2, n_active), on the host."""
-        logits = self.model.population_logits(
-            self.layers, self.last, self.train_inputs, self.test_inputs
-        )
-        labels = self.test_labels.expand(len(self.rows), -1)
-        loss = F.cross_entropy(logits, labels, reduction="none").mean(dim=1)
-        error = (logits.argmax(dim=1) != labels).double().mean(dim=1)
-        return torch.stack([loss.double(), error]).cpu()
 
     def state(self) -> dict[str, Any]:
         """Everything that resuming needs, as tensors and plain values."""
@@ -205,37 +234,24 @@ class Ensemble:
             "step": self.step,
             "rows": self.rows,
             "weights": self.weights.detach(),
-            "order": self.order,
-            "generators": [generator.get_state() for generator in self.order_generators],
+            "momentum_buffer": self.momentum_buffer,
+            "batches": self.batches.state(),
             "end": self.end,
             "reasons": self.reasons,
             "records": [vars(record) for record in self.records],
-            "evaluations": [vars(record) for record in self.evaluations],
+            "evaluations": [vars(evaluation) for evaluation in self.evaluations],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from a ``state()`` of the same runs."""
         self.step = state["step"]
         self.rows = state["rows"]
-        self.order = state["order"]
         self.end = state["end"]
         self.reasons = state["reasons"]
         self.weights = state["weights"].to(self.device)
+        buffer = state["momentum_buffer"]
+        self.momentum_buffer = None if buffer is None else buffer.to(self.device)
         self.records = [Record(**fields) for fields in state["records"]]
-        self.evaluations = [Record(**fields) for fields in state["evaluations"]]
-        for generator, saved in zip(self.order_generators, state["generators"], strict=True):
-            generator.set_state(saved)
+        self.evaluations = [Evaluation(**fields) for fields in state["evaluations"]]
+        self.batches.restore(state["batches"])
         self._bind()
-
-
-def _norms(layers: Sequence[Tensor]) -> Tensor:
-    """Norm of each run's weights from its layers (n_runs, out, ...), float64, (n_runs,).
-
-    Rows are summed in float32, their squares in float64: as exact as a sum in float64, for rounding
-    averages out over rows, and free of a copy in float64.
-    """
-    squares = [
-        torch.linalg.vector_norm(layer.flatten(2), dim=2).double().square().sum(dim=1)
-        for layer in layers
-    ]
-    return torch.stack(squares).sum(dim=0).sqrt()

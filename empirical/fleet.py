@@ -7,16 +7,19 @@ machine and keeps a busy one from slowing training many times over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
-from empirical.ensemble import EVALUATED, RECORDED, Ensemble, Record
+from empirical.ensemble import Ensemble, Evaluation
 from theory.laws import FloatArray
 from theory.trajectory import RunSpec
+
+IntArray = npt.NDArray[np.intp]
 
 
 class Fleet:
@@ -28,6 +31,7 @@ class Fleet:
         runs: the runs, in the order in which results are returned.
         build: makes an ensemble of some of the runs.
         n_groups: number of ensembles, at most one for each run.
+        n_parallel: ensembles that train at the same time.
     """
 
     def __init__(
@@ -36,9 +40,10 @@ class Fleet:
         build: Callable[[list[RunSpec]], Ensemble],
         *,
         n_groups: int,
+        n_parallel: int = 1,
     ) -> None:
         longest_first = np.argsort([-run.n_steps for run in runs], kind="stable")
-        self.runs = list(runs)
+        self.runs, self.n_parallel = list(runs), n_parallel
         self.groups = [longest_first[i::n_groups] for i in range(min(n_groups, len(runs)))]
         self.ensembles = [build([runs[i] for i in group]) for group in self.groups]
 
@@ -68,9 +73,10 @@ class Fleet:
         """Train all active runs for n_steps, or to their end."""
         active = [ensemble for ensemble in self.ensembles if not ensemble.done]
         threads = torch.get_num_threads()
-        torch.set_num_threads(max(1, threads // len(active)))
+        workers = min(len(active), self.n_parallel)
+        torch.set_num_threads(max(1, threads // workers))
         try:
-            with ThreadPoolExecutor(len(active)) as pool:
+            with ThreadPoolExecutor(workers) as pool:
                 list(pool.map(lambda ensemble: _advance(ensemble, n_steps), active))
         finally:
             torch.set_num_threads(threads)
@@ -96,11 +102,40 @@ class Fleet:
 
     def series(self) -> dict[str, FloatArray]:
         """Recorded quantities of every step, each (n_runs, n_steps), NaN after a run's end."""
-        return self._scatter(RECORDED, [e.records for e in self.ensembles], stride=1)
+        names = self.ensembles[0].recorded
+        values = np.full((len(names), len(self.runs), max(self.ends)), np.nan)
+        for group, ensemble in zip(self.groups, self.ensembles, strict=True):
+            for record in ensemble.records:
+                stop = record.start + record.values.shape[1]
+                block = record.values.permute(0, 2, 1).numpy()
+                columns = slice(record.start, min(stop, values.shape[2]))
+                block = block[..., : max(columns.stop - columns.start, 0)]
+                values[:, group[record.rows.numpy()], columns.start : columns.stop] = block
+        for row, end in enumerate(self.ends):
+            values[:, row, end:] = np.nan  # what a run did after it had stopped being finite
+        return dict(zip(names, values, strict=True))
 
     def evaluations(self, every: int) -> dict[str, FloatArray]:
-        """Evaluated quantities, each (n_runs, n_evaluations)."""
-        return self._scatter(EVALUATED, [e.evaluations for e in self.ensembles], stride=every)
+        """Evaluated quantities, each (n_runs, n_evaluations, ...), NaN after a run's end."""
+        lengths = [-(-end // every) for end in self.ends]
+        columns: dict[str, FloatArray] = {}
+        for group, evaluation in self._evaluations():
+            index = evaluation.step // every
+            for name, part in evaluation.values.items():
+                shape = (len(self.runs), max(lengths), *part.shape[1:])
+                column = columns.setdefault(name, np.full(shape, np.nan))
+                if index < max(lengths):
+                    column[group[evaluation.rows.numpy()], index] = part.numpy()
+        for column in columns.values():
+            for row, end in enumerate(lengths):
+                column[row, end:] = np.nan
+        return columns
+
+    def _evaluations(self) -> Iterator[tuple[IntArray, Evaluation]]:
+        """Every evaluation with the runs of its ensemble."""
+        for group, ensemble in zip(self.groups, self.ensembles, strict=True):
+            for evaluation in ensemble.evaluations:
+                yield group, evaluation
 
     def _gather(self, columns: Sequence[Sequence[object]]) -> list[Any]:
         """Put values of the ensembles' runs into the order of all runs."""
@@ -109,22 +144,6 @@ class Fleet:
             for index, value in zip(group, column, strict=True):
                 values[index] = value
         return values
-
-    def _scatter(
-        self, names: Sequence[str], records: list[list[Record]], *, stride: int
-    ) -> dict[str, FloatArray]:
-        """Lay records of every stride-th step out as one (n_runs, length) array per quantity."""
-        lengths = [-(-end // stride) for end in self.ends]
-        length = max(lengths)
-        values = np.full((len(names), len(self.runs), length), np.nan)
-        for group, own in zip(self.groups, records, strict=True):
-            for record in own:
-                first = record.start // stride
-                block = record.values.permute(0, 2, 1).numpy()[..., : max(length - first, 0)]
-                values[:, group[record.rows.numpy()], first : first + block.shape[2]] = block
-        for row, end in enumerate(lengths):
-            values[:, row, end:] = np.nan  # what a run did after it had stopped being finite
-        return dict(zip(names, values, strict=True))
 
 
 def _advance(ensemble: Ensemble, n_steps: int) -> None:

@@ -1,156 +1,178 @@
-"""Networks whose every trained weight is scale-invariant, evaluated for many runs at once."""
+"""Architectures by name, as something that an ensemble can train."""
 
 from __future__ import annotations
 
+import importlib
 import math
-from dataclasses import dataclass
-from itertools import pairwise
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
 
-import torch
-import torch.nn.functional as F
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
+from empirical import networks
+from empirical.batched_mlp import ScaleInvariantMLP
 from empirical.data import ImageData
+from empirical.invariance import scale_invariant_parameters
+from empirical.layout import Layout
+from empirical.module_network import ModuleNetwork
+from empirical.recipe import Recipe
 
 LARGEST_WIDTH = 16_384
+SMALLEST_IMAGE = 8
+CONVOLUTIONAL: dict[str, tuple[Callable[..., nn.Module], int]] = {
+    "convnet": (networks.convnet, 32),
+    "resnet18": (networks.resnet18, 64),
+}
+NAMES = "mlp[-WIDTH...], convnet[-WIDTH], resnet18[-WIDTH] or MODULE:CALLABLE"
+PROBE_EXAMPLES = 64
 
 
-def _products(left: Tensor, right: Tensor) -> Tensor:
-    """Batched matrix product whose rounding does not depend on the number of runs.
-
-    torch hands a batch of one to another kernel, which rounds differently, so a single run
-    is multiplied twice. A run alone is then bit for bit the run inside any ensemble.
-    """
-    if len(left) > 1:
-        return torch.bmm(left, right)
-    return torch.bmm(left.expand(2, -1, -1), right.expand(2, -1, -1))[:1]
-
-
-@dataclass(frozen=True)
-class ScaleInvariantMLP:
-    """Bias-free linear layers, each with BatchNorm (no affine) and ReLU, then a frozen layer.
-
-    Every trained weight feeds a batch normalisation, so the loss does not change when a
-    layer's weights are multiplied by a positive number. The last layer is frozen at a random
-    direction with a fixed Frobenius norm; otherwise its growth would rescale the logits.
-
-    Source: Lobacheva et al. 2021 (arXiv 2106.15739), section 3, with dense layers.
+class Network(Protocol):
+    """An architecture whose weights are flat tensors, one row a run.
 
     Attributes:
-        widths: input width, hidden widths, number of classes; e.g. ``(64, 64, 64, 10)``.
-        last_layer_norm: Frobenius norm of the frozen last layer.
-        norm_eps: epsilon of the batch normalisation. Not 0, which torch rejects in training;
-            small enough that the loss stays invariant to float32 rounding.
+        layers: trained tensors; the scale-invariant ones come first.
+        invariant: the scale-invariant ones.
     """
 
-    widths: tuple[int, ...]
-    last_layer_norm: float = 10.0
-    norm_eps: float = 1e-12
+    @property
+    def layers(self) -> Layout: ...  # noqa: D102
 
     @property
-    def shapes(self) -> list[tuple[int, int]]:
-        """Shapes (out, in) of the trained, scale-invariant layers."""
-        hidden = self.widths[:-1]
-        return [(n_out, n_in) for n_in, n_out in pairwise(hidden)]
-
-    @property
-    def n_weights(self) -> int:
-        """Number of trained weights."""
-        return sum(n_out * n_in for n_out, n_in in self.shapes)
+    def invariant(self) -> Layout: ...  # noqa: D102
 
     def initialise(self, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Draw one network.
+        """Draw one network: its trained weights (n_weights,) and its frozen ones, flat."""
 
-        Args:
-            generator: source of all randomness of the initialisation.
-
-        Returns:
-            The trained weights, flat, (n_weights,); uniform in +-1/sqrt(in) per layer, torch's
-            default. And the frozen last layer, (n_classes, last hidden width).
-        """
-        layers = [
-            (2 * torch.rand(n_out * n_in, generator=generator) - 1) / math.sqrt(n_in)
-            for n_out, n_in in self.shapes
-        ]
-        last = torch.randn(self.widths[-1], self.widths[-2], generator=generator)
-        return torch.cat(layers), last * (self.last_layer_norm / last.norm())
-
-    def unpack(self, weights: Tensor) -> list[Tensor]:
-        """View flat weights (n_runs, n_weights) as one (n_runs, out, in) tensor per layer."""
-        sizes = [n_out * n_in for n_out, n_in in self.shapes]
-        return [
-            part.view(-1, *shape)
-            for part, shape in zip(torch.split(weights, sizes, dim=1), self.shapes, strict=True)
-        ]
-
-    def logits(self, layers: list[Tensor], last: Tensor, inputs: Tensor) -> Tensor:
-        """Evaluate every network on its own batch, BatchNorm in training mode.
-
-        Activations are laid out (run, feature, example), so that the pair (run, feature) is a
-        channel of one ordinary batch normalisation and all runs share its fused kernel.
-
-        Args:
-            layers: trained weights, one (n_runs, out, in) tensor per layer.
-            last: frozen last layers, (n_runs, n_classes, in).
-            inputs: (n_runs, n_examples, n_pixels).
-
-        Returns:
-            Logits, (n_runs, n_classes, n_examples).
-        """
-        n_runs, n_examples, _ = inputs.shape
-        hidden = inputs.transpose(1, 2)
-        for layer in layers:
-            product = _products(layer, hidden).view(1, -1, n_examples)
-            normal = F.batch_norm(product, None, None, training=True, eps=self.norm_eps)
-            hidden = F.relu(normal).view(n_runs, -1, n_examples)
-        return _products(last, hidden)
-
-    def population_logits(
-        self, layers: list[Tensor], last: Tensor, population: Tensor, inputs: Tensor
+    def losses(
+        self, leaves: list[Tensor], frozen: Tensor, images: Tensor, labels: Tensor
     ) -> Tensor:
-        """Evaluate every network with BatchNorm statistics taken over a whole population.
+        """Mean loss of every network on its own batch, normalisations in training mode.
 
         Args:
-            layers: trained weights, one (n_runs, out, in) tensor per layer.
-            last: frozen last layers, (n_runs, n_classes, in).
-            population: inputs that define mean and variance, (n_population, n_pixels).
-            inputs: inputs to classify, (n_examples, n_pixels).
+            leaves: trained tensors, (n_runs, *shape) each.
+            frozen: frozen weights, (n_runs, n_frozen).
+            images: normalised, (n_runs, n_examples, channels, height, width).
+            labels: (n_runs, n_examples).
+
+        Returns:
+            Cross-entropies, (n_runs,), twice differentiable in the leaves.
+        """
+
+    def gradients(
+        self, leaves: list[Tensor], frozen: Tensor, images: Tensor, labels: Tensor
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The losses, (n_runs,), without a graph, and their gradient for each leaf."""
+
+    def test_logits(
+        self, leaves: list[Tensor], frozen: Tensor, population: Tensor, images: Tensor
+    ) -> Tensor:
+        """Evaluate every network with normalisation statistics taken over a population.
+
+        Args:
+            leaves: trained tensors, (n_runs, *shape) each.
+            frozen: frozen weights, (n_runs, n_frozen).
+            population: normalised images that define mean and variance, (n, channels, ...).
+            images: normalised images to classify, (n_examples, channels, height, width).
 
         Returns:
             Logits, (n_runs, n_classes, n_examples).
         """
-        n_runs, n_population = len(last), len(population)
-        hidden = torch.cat([population, inputs]).T.expand(n_runs, -1, -1)
-        for layer in layers:
-            product = _products(layer, hidden)
-            variance, mean = torch.var_mean(product[:, :, :n_population], dim=2, correction=0)
-            normal = F.batch_norm(
-                product.view(1, -1, product.shape[2]),
-                mean.flatten(),
-                variance.flatten(),
-                training=False,
-                eps=self.norm_eps,
-            )
-            hidden = F.relu(normal).view_as(product)
-        return _products(last, hidden[:, :, n_population:])
 
 
-def build(name: str, data: ImageData) -> ScaleInvariantMLP:
-    """Build an architecture for a data set.
-
-    Args:
-        name: ``mlp`` with two hidden layers of 64, or ``mlp-64-128-64`` with the hidden widths
-            given.
-        data: decides input width and number of classes.
+def build(recipe: Recipe, data: ImageData) -> Network:
+    """Make the network of a recipe for a data set.
 
     Raises:
-        ValueError: if no architecture has that name.
+        ValueError: if no architecture has that name, or it does not fit the data.
     """
+    if recipe.model.split("-")[0] == "mlp" and recipe.trained == "scale-invariant":
+        return ScaleInvariantMLP(_mlp_widths(recipe.model, data), norm_eps=recipe.norm_eps)
+    example = module(recipe, data)
+    _check_output(example, recipe.model, data)
+    return ModuleNetwork(lambda: module(recipe, data), _invariant_names(example, recipe, data))
+
+
+def module(recipe: Recipe, data: ImageData) -> nn.Module:
+    """Make one network as an ordinary torch module, drawn from torch's global generator.
+
+    Raises:
+        ValueError: if no architecture has that name, or it does not fit the data.
+    """
+    options: dict[str, Any] = {"all_trained": recipe.trained == "all", "eps": recipe.norm_eps}
+    if ":" in recipe.model:
+        return _imported(recipe.model)(data.image_shape, data.n_classes)
+    kind, *_ = recipe.model.split("-")
+    if kind in CONVOLUTIONAL:
+        if min(data.image_shape[1:]) < SMALLEST_IMAGE:
+            size = "x".join(map(str, data.image_shape[1:]))
+            raise ValueError(f"{kind} needs images of at least 8x8 pixels, got {size}")
+        make, standard = CONVOLUTIONAL[kind]
+        width = (*_widths(recipe.model, at_most=1), standard)[0]
+        return make(width, data.image_shape, data.n_classes, **options)
+    return networks.mlp(_mlp_widths(recipe.model, data), **options)
+
+
+def _widths(name: str, *, at_most: int = 100) -> list[int]:
+    """The numbers that follow an architecture's name."""
     kind, *widths = name.split("-")
-    if kind != "mlp" or not all(w.isdecimal() and 0 < int(w) <= LARGEST_WIDTH for w in widths):
+    known = kind == "mlp" or kind in CONVOLUTIONAL
+    numbers = all(w.isdecimal() and 0 < int(w) <= LARGEST_WIDTH for w in widths)
+    if not known or not numbers or len(widths) > at_most:
         raise ValueError(
-            "model must be mlp or mlp-WIDTH-WIDTH... "
-            f"with widths up to {LARGEST_WIDTH}, got {name!r}"
+            f"model must be {NAMES}, with widths from 1 to {LARGEST_WIDTH}, got {name!r}"
         )
-    hidden = tuple(int(width) for width in widths) or (64, 64)
-    return ScaleInvariantMLP((math.prod(data.image_shape), *hidden, data.n_classes))
+    return [int(width) for width in widths]
+
+
+def _mlp_widths(name: str, data: ImageData) -> tuple[int, ...]:
+    """Pixels, hidden widths (64 and 64 where none is given) and classes."""
+    return (math.prod(data.image_shape), *(_widths(name) or [64, 64]), data.n_classes)
+
+
+def _imported(name: str) -> Callable[[tuple[int, int, int], int], nn.Module]:
+    """A user's ``MODULE:CALLABLE``, looked for in the working folder too."""
+    path, _, attribute = name.partition(":")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        made = getattr(importlib.import_module(path), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"model {name!r} cannot be imported: {error}") from error
+    finally:
+        sys.path.pop(0)
+    if not callable(made):
+        raise ValueError(f"model {name!r} is not callable")
+    return made  # type: ignore[no-any-return]
+
+
+def _check_output(example: nn.Module, name: str, data: ImageData) -> None:
+    """Refuse a module that does not map images to one logit for each class."""
+    if not isinstance(example, nn.Module):
+        raise ValueError(f"model {name!r} made a {type(example).__name__}, not a torch module")
+    images = data.normalise(data.train_images[:PROBE_EXAMPLES])
+    try:
+        shape = tuple(example(images).shape)
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        shown = "x".join(map(str, data.image_shape))
+        raise ValueError(f"model {name!r} does not take images of {shown}: {error}") from error
+    if shape != (len(images), data.n_classes):
+        raise ValueError(
+            f"model {name!r} maps {len(images)} images to {shape}, "
+            f"but the data has {data.n_classes} classes"
+        )
+
+
+def _invariant_names(example: nn.Module, recipe: Recipe, data: ImageData) -> list[str]:
+    """Scale-invariant weights: known for our architectures, measured for a user's."""
+    trained = [(name, p) for name, p in example.named_parameters() if p.requires_grad]
+    if ":" not in recipe.model:
+        # matrices and kernels, all of which feed a normalisation but for the last
+        matrices = [name for name, parameter in trained if parameter.ndim > 1]
+        return matrices[:-1] if recipe.trained == "all" else matrices
+    images = data.normalise(data.train_images[:PROBE_EXAMPLES])
+    names = list(scale_invariant_parameters(example, images).names)
+    if not names:
+        raise ValueError(f"model {recipe.model!r} has no scale-invariant weight")
+    return names

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Never
 
+import numpy as np
 import torch
 import xarray as xr
 from tqdm import tqdm
@@ -16,10 +19,12 @@ from tqdm import tqdm
 from empirical import checkpoint, data, models
 from empirical.ensemble import Ensemble
 from empirical.fleet import Fleet
-from theory import trajectory
+from empirical.recipe import Recipe
+from theory import laws, schedules, trajectory
 from theory.trajectory import RunSpec
 
-CHUNK = 200  # steps between looks at the clock, the keyboard and the checkpoint
+CHUNK_SECONDS = 1.0  # between looks at the clock, the keyboard and the checkpoint
+LONGEST_CHUNK = 200
 # One step of R runs costs about R + 1.5 times what each further run adds, measured on 2 cores.
 OVERHEAD_IN_RUNS = 1.5
 
@@ -43,102 +48,172 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def train(
-    runs: Sequence[RunSpec],
-    *,
-    model: str,
-    data_source: str,
-    batch_size: int,
-    eval_every: int,
-    device: str = "auto",
-    config: str = "",
-    checkpoint_path: Path | None = None,
-    checkpoint_seconds: float = 10.0,
-) -> xr.Dataset:
-    """Train the runs as one ensemble and return their trajectories.
+@dataclass(frozen=True)
+class Job:
+    """Runs that are trained as one.
+
+    Attributes:
+        recipe: what they have in common.
+        runs: rate, decay, momentum, seed and length of each; all with momentum or none.
+    """
+
+    recipe: Recipe
+    runs: tuple[RunSpec, ...]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train, with no influence on the numbers but for ``device`` and ``eval_every``.
+
+    Attributes:
+        eval_every: steps between evaluations.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        group_size: most runs in an ensemble; 0 for no limit. Fewer need less memory.
+        checkpoint: where to keep a checkpoint; training goes on from one that is there.
+        checkpoint_seconds: time between checkpoints; the last one holds the finished runs.
+        config: identifies the study, so that a checkpoint of another one is refused.
+    """
+
+    eval_every: int = 100
+    device: str = "auto"
+    group_size: int = 0
+    checkpoint: Path | None = None
+    checkpoint_seconds: float = 10.0
+    config: str = ""
+
+
+def train(jobs: Sequence[Job], settings: Settings) -> xr.Dataset:
+    """Train all runs, job by job, and return their trajectories.
 
     Args:
-        runs: learning rate, decay, seed and length of each run.
-        model: architecture; see ``empirical.models.build``.
-        data_source: see ``empirical.data.load``.
-        batch_size: examples in a batch.
-        eval_every: steps between evaluations on the test set.
-        device: ``auto``, ``cpu`` or ``cuda``.
-        config: identifies the study, so that a checkpoint of another one is refused.
-        checkpoint_path: where to keep a checkpoint; training goes on from one that is there.
-        checkpoint_seconds: time between checkpoints; the last one holds the finished runs.
+        jobs: the runs, by recipe.
+        settings: device, evaluations, checkpoint.
 
     Returns:
-        The schema of ``theory.trajectory`` with source ``network``.
+        The schema of ``theory.trajectory`` with source ``network``, runs in the order of the jobs.
 
     Raises:
-        ValueError: for an unknown model, source or device, or a foreign checkpoint.
+        ValueError: for an unknown model, source or device, a recipe that does not fit the data,
+            a foreign checkpoint, or when memory runs out.
         Interrupted: on SIGINT or SIGTERM, after the checkpoint was written.
     """
-    images = data.load(data_source)
-    place = choose_device(device)
-
-    def build(some: list[RunSpec]) -> Ensemble:
-        return Ensemble(
-            some,
-            models.build(model, images),
-            images,
-            batch_size=batch_size,
-            eval_every=eval_every,
-            device=place,
-        )
-
-    fleet = _start_or_resume(runs, build, place, checkpoint_path, config)
+    device = choose_device(settings.device)
+    fleets = [_fleet(job, settings, device) for job in jobs]
+    if settings.checkpoint is not None and settings.checkpoint.exists():
+        states = checkpoint.load(settings.checkpoint, config=settings.config)["fleets"]
+        for fleet, state in zip(fleets, states, strict=True):
+            fleet.restore(state)
 
     def save() -> None:
-        if checkpoint_path is not None:
-            checkpoint.save(checkpoint_path, fleet.state(), config=config)
+        if settings.checkpoint is not None:
+            state = {"fleets": [fleet.state() for fleet in fleets]}
+            checkpoint.save(settings.checkpoint, state, config=settings.config)
 
-    _advance_to_the_end(fleet, save, checkpoint_seconds)
+    _advance_to_the_end(fleets, save, settings.checkpoint_seconds)
+    parts = [
+        _dataset(job, fleet, settings.eval_every) for job, fleet in zip(jobs, fleets, strict=True)
+    ]
+    return trajectory.join(parts, [run.id for job in jobs for run in job.runs])
+
+
+def _fleet(job: Job, settings: Settings, device: torch.device) -> Fleet:
+    """The ensembles of a job, one for each core, or for each group that fits in memory."""
+    recipe = job.recipe
+    images = _load(recipe.data, recipe.train_per_class, recipe.test_per_class, recipe.label_noise)
+
+    def build(runs: list[RunSpec]) -> Ensemble:
+        network = models.build(recipe, images)
+        return Ensemble(
+            runs, recipe, network, images, eval_every=settings.eval_every, device=device
+        )
+
+    n_parallel = torch.get_num_threads() if device.type == "cpu" else 1
+    n_groups = n_parallel
+    if settings.group_size:
+        n_groups = max(n_parallel, -(-len(job.runs) // settings.group_size))
+    return Fleet(job.runs, build, n_groups=n_groups, n_parallel=n_parallel)
+
+
+@functools.cache
+def _load(source: str, train_per_class: int, test_per_class: int, noise: float) -> data.ImageData:
+    """A data source, read once for all jobs that share it."""
+    return data.load(
+        source, train_per_class=train_per_class, test_per_class=test_per_class, label_noise=noise
+    )
+
+
+def _dataset(job: Job, fleet: Fleet, eval_every: int) -> xr.Dataset:
+    """Trajectories of a job's finished runs."""
+    series, recipe = fleet.series(), job.recipe
+    if recipe.schedule != "constant":
+        rates = np.full_like(series["weight_norm"], np.nan)
+        for row, run in zip(rates, job.runs, strict=True):
+            setting = (run.learning_rate, run.weight_decay, run.n_steps)
+            row[: run.n_steps] = schedules.learning_rates(recipe.schedule, *setting)[: len(row)]
+        series["effective_lr"] = laws.effective_lr(series["weight_norm"], rates)
+    ensemble = fleet.ensembles[0]
     return trajectory.build(
-        runs,
-        fleet.series(),
+        job.runs,
+        series,
         source="network",
-        model=model,
-        data=data_source,
-        steps_per_epoch=len(images.train_labels) // batch_size,
+        model=recipe.model,
+        data=recipe.data,
+        steps_per_epoch=ensemble.batches.steps_per_epoch,
         evaluations=fleet.evaluations(eval_every),
         eval_every=eval_every,
         n_steps=fleet.ends,
         reasons=fleet.reasons,
+        layers=ensemble.network.invariant.names,
+        update_rule=recipe.update_rule,
     )
 
 
-def _start_or_resume(
-    runs: Sequence[RunSpec],
-    build: Callable[[list[RunSpec]], Ensemble],
-    device: torch.device,
-    path: Path | None,
-    config: str,
-) -> Fleet:
-    """A new fleet with an ensemble for each core, or the one that a checkpoint holds."""
-    if path is None or not path.exists():
-        n_groups = torch.get_num_threads() if device.type == "cpu" else 1
-        return Fleet(runs, build, n_groups=n_groups)
-    state = checkpoint.load(path, config=config)
-    fleet = Fleet(runs, build, n_groups=len(state["ensembles"]))
-    fleet.restore(state)
-    return fleet
-
-
-def _advance_to_the_end(fleet: Fleet, save: Callable[[], None], seconds: float) -> None:
+def _advance_to_the_end(fleets: Sequence[Fleet], save: Callable[[], None], seconds: float) -> None:
     """Train chunk by chunk, saving now and then, when asked to stop and at the end."""
     saved_at = time.monotonic()
-    with _stop_requests() as stop_requested, _progress_bar(fleet) as bar:
-        while not fleet.done:
-            fleet.advance(CHUNK)
-            bar.set_postfix_str(f"step {fleet.step}, {fleet.n_active} active", refresh=False)
-            bar.update(_work(fleet) - bar.n)
-            if stop_requested or fleet.done or time.monotonic() - saved_at > seconds:
-                save()
-                saved_at = time.monotonic()
-            if stop_requested:
-                raise Interrupted(f"stopped at step {fleet.step}")
+    with _stop_requests() as stop_requested, _progress_bar(fleets) as bar:
+        for fleet in fleets:
+            chunk = 1
+            while not fleet.done:
+                started = time.monotonic()
+                _advance(fleet, chunk)
+                now = time.monotonic()
+                chunk = _next_chunk(chunk, now - started)
+                bar.set_postfix_str(f"step {fleet.step}, {fleet.n_active} active", refresh=False)
+                bar.update(sum(map(_work, fleets)) - bar.n)
+                if stop_requested or now - saved_at > seconds:
+                    save()
+                    saved_at = time.monotonic()
+                if stop_requested:
+                    raise Interrupted(f"stopped at step {fleet.step}")
+        save()
+
+
+def _next_chunk(chunk: int, seconds: float) -> int:
+    """Steps of the next chunk, so that it takes about a second; at most twice as many."""
+    ideal = chunk * CHUNK_SECONDS / max(seconds, 1e-6)
+    return int(max(1, min(ideal, 2 * chunk, LONGEST_CHUNK)))
+
+
+def _advance(fleet: Fleet, n_steps: int) -> None:
+    """Advance, and say what would fit if memory runs out.
+
+    Raises:
+        ValueError: if it does.
+    """
+    try:
+        fleet.advance(n_steps)
+    except RuntimeError as error:
+        full = isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+        if not full:
+            raise
+        largest = max(len(ensemble.rows) for ensemble in fleet.ensembles)
+        smaller = (
+            f"group_size = {largest // 2}, below the {largest} runs of a group,"
+            if largest > 1
+            else "a smaller batch_size"
+        )
+        raise ValueError(f"memory ran out at step {fleet.step}; {smaller} may fit") from error
 
 
 @contextmanager
@@ -162,13 +237,13 @@ def _stop_requests() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _progress_bar(fleet: Fleet) -> tqdm[Never]:
+def _progress_bar(fleets: Sequence[Fleet]) -> tqdm[Never]:
     """Progress in work, not in steps: late steps, with few runs left, are cheaper."""
-    lengths = [run.n_steps for run in fleet.runs]
+    lengths = [[run.n_steps for run in fleet.runs] for fleet in fleets]
     return tqdm(
-        total=sum(lengths) + OVERHEAD_IN_RUNS * max(lengths),
-        initial=_work(fleet),
-        desc=f"training {len(lengths)} networks",
+        total=sum(sum(own) + OVERHEAD_IN_RUNS * max(own) for own in lengths),
+        initial=sum(map(_work, fleets)),
+        desc=f"training {sum(map(len, lengths))} networks",
         bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}",
         disable=None,
     )

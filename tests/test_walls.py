@@ -32,7 +32,7 @@ def test_empirical_does_not_import_compare():
 )
 def test_compare_reads_and_reports_without_torch(module):
     loaded = loaded_after(f"from compare import {module}")
-    assert not loaded & {"torch", "empirical", "sklearn"}
+    assert not loaded & {"torch", "sklearn"}
 
 
 def test_help_imports_nothing_heavy():

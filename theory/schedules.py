@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from theory import laws
 from theory.laws import FloatArray
 
 SCHEDULES = ("constant", "step", "cosine", "growing")
@@ -36,3 +37,18 @@ def factors(schedule: str, n_steps: int) -> FloatArray:
     if schedule == "cosine":
         return np.asarray((1 + np.cos(np.pi * done)) / 2)
     return np.ones(n_steps)
+
+
+def learning_rates(
+    schedule: str, learning_rate: float, weight_decay: float, n_steps: int
+) -> FloatArray:
+    """Learning rate of each step of one run without momentum, (n_steps,).
+
+    Raises:
+        ValueError: if the schedule is unknown.
+    """
+    if schedule == "growing":
+        return np.asarray(
+            laws.growing_learning_rate(np.arange(n_steps), learning_rate, weight_decay)
+        )
+    return learning_rate * factors(schedule, n_steps)

@@ -79,7 +79,7 @@ class Grid:
     def runs(self) -> Iterator[RunSpec]:
         """The runs, seeds varying fastest."""
         for lr, wd, seed in product(self.learning_rates, self.weight_decays, self.seeds):
-            yield RunSpec(float(lr), float(wd), int(seed), self.n_steps)
+            yield RunSpec(float(lr), float(wd), int(seed), self.n_steps, self.dynamics.momentum)
 
 
 def _check_sphere(grid: Grid) -> None:
@@ -191,8 +191,14 @@ def _block(loss: ToyLoss, grid: Grid, runs: list[RunSpec]) -> xr.Dataset:
         n_steps=ended.tolist(),
         reasons=reasons,
         record_every=grid.record_every,
-        momentum=grid.dynamics.momentum,
+        update_rule=_update_rule(grid),
     )
+
+
+def _update_rule(grid: Grid) -> str:
+    if grid.dynamics.sphere:
+        return "sphere"
+    return "growing" if grid.schedule == "growing" else "sgd"
 
 
 def _advance(loss: ToyLoss, grid: Grid, runs: list[RunSpec]) -> Records:

@@ -18,12 +18,16 @@ def exact():
     return norms, gs, laws.angular_update(norms, gs, LR, WD)
 
 
+def steps(norms, gs, wd=WD):
+    return checks.Steps(norms, gs, np.zeros_like(gs), np.full_like(gs, LR), wd)
+
+
 def test_exact_trajectories_leave_no_residual(exact):
     norms, gs, angles = exact
-    assert checks.norm_law_residual(norms, gs, LR, WD) < 1e-13
-    assert checks.elr_law_residual(norms, gs, LR, WD) < 1e-13
-    assert checks.angle_law_residual(angles, norms, gs, LR, WD) < 1e-13
-    assert checks.jump_agreement(angles, norms, gs, LR, WD) == 1
+    assert checks.norm_law_residual(steps(norms, gs)) < 1e-13
+    assert checks.elr_law_residual(steps(norms, gs)) < 1e-13
+    assert checks.angle_law_residual(angles, steps(norms, gs)) < 1e-13
+    assert checks.jump_agreement(angles, steps(norms, gs)) == 1
 
 
 def test_residuals_have_the_size_of_the_violation(exact):
@@ -31,22 +35,24 @@ def test_residuals_have_the_size_of_the_violation(exact):
     norms, angles = norms.copy(), angles.copy()
     norms[100] *= 1 + 1e-4
     angles[7] *= 1.01
-    assert checks.norm_law_residual(norms, gs, LR, WD) == pytest.approx(2e-4, rel=0.05)
-    assert checks.elr_law_residual(norms, gs, LR, WD) == pytest.approx(2e-4, rel=0.05)
-    assert checks.angle_law_residual(angles, norms, gs, LR, WD) == pytest.approx(0.01, rel=0.05)
+    assert checks.norm_law_residual(steps(norms, gs)) == pytest.approx(2e-4, rel=0.05)
+    assert checks.elr_law_residual(steps(norms, gs)) == pytest.approx(2e-4, rel=0.05)
+    assert checks.angle_law_residual(angles, steps(norms, gs)) == pytest.approx(0.01, rel=0.05)
 
 
 def test_a_wrong_decay_is_seen(exact):
     norms, gs, angles = exact
-    assert checks.norm_law_residual(norms, gs, LR, 1.1 * WD) == pytest.approx(2e-3 * LR, rel=0.05)
-    assert checks.jump_agreement(2 * angles, norms, gs, LR, WD) < 0.9
+    assert checks.norm_law_residual(steps(norms, gs, 1.1 * WD)) == pytest.approx(
+        2e-3 * LR, rel=0.05
+    )
+    assert checks.jump_agreement(2 * angles, steps(norms, gs)) < 0.9
 
 
 def test_level_one_predicts_from_the_mean_squared_gradient(networks):
     from compare.observables import measure
 
     observed = measure(networks).assign_coords(
-        learning_rate=networks["learning_rate"], weight_decay=networks["weight_decay"]
+        {name: networks[name] for name in ("learning_rate", "weight_decay", "momentum")}
     )
     predicted = checks.equilibrium_from_gradient(observed)
     for i in (0, 40):

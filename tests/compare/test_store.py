@@ -26,7 +26,7 @@ def test_study_file_round_trips(tmp_path, groups):
         assert tree[name]["run"].values.tolist() == groups["empirical"]["run"].values.tolist()
     assert tree["empirical"]["weight_norm"].dtype == np.float64
     assert tree["theory"]["weight_norm"].attrs["units"] == "1"
-    assert tree.attrs["schema_version"] == "1"
+    assert tree.attrs["schema_version"] == "2"
     provenance = store.provenance("cpu")
     assert json.loads(tree.attrs["provenance"]) == {}
     assert provenance.keys() >= {"created", "version", "git_commit", "command", "packages"}

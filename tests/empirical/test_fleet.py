@@ -5,6 +5,7 @@ import torch
 from empirical import data, models
 from empirical.ensemble import Ensemble
 from empirical.fleet import Fleet
+from empirical.recipe import Recipe
 from theory.trajectory import RunSpec
 
 DIGITS = data.load("digits")
@@ -18,18 +19,13 @@ RUNS = [
 
 
 def build(runs):
-    return Ensemble(
-        runs,
-        models.build("mlp-48-32", DIGITS),
-        DIGITS,
-        batch_size=128,
-        eval_every=50,
-        device=torch.device("cpu"),
-    )
+    recipe = Recipe(model="mlp-48-32")
+    network = models.build(recipe, DIGITS)
+    return Ensemble(runs, recipe, network, DIGITS, eval_every=50, device=torch.device("cpu"))
 
 
 def trained(n_groups):
-    fleet = Fleet(RUNS, build, n_groups=n_groups)
+    fleet = Fleet(RUNS, build, n_groups=n_groups, n_parallel=2)
     while not fleet.done:
         fleet.advance(60)
     return fleet
