@@ -182,15 +182,6 @@ def test_test_error_is_that_of_a_plain_evaluation():
         assert measured[1, run].item() == pytest.approx(error.item(), abs=1e-12)
 
 
-def test_digits_are_split_once_and_for_all():
-    assert DIGITS.train_images.shape == (1437, 1, 8, 8)
-    assert DIGITS.test_images.shape == (360, 1, 8, 8)
-    assert DIGITS.train_labels[:8].tolist() == data.load("digits").train_labels[:8].tolist()
-    normal = DIGITS.normalise(DIGITS.train_images)
-    assert normal.mean().item() == pytest.approx(0, abs=1e-6)
-    assert normal.std().item() == pytest.approx(1, rel=1e-5)
-
-
 @pytest.mark.parametrize("size", [0, 1438])
 def test_impossible_batches_are_refused(size):
     with pytest.raises(ValueError, match=f"batch_size must be in 1 .. 1437, got {size}"):
@@ -201,11 +192,6 @@ def test_impossible_batches_are_refused(size):
 def test_unknown_models_are_refused(name):
     with pytest.raises(ValueError, match="model must be mlp"):
         models.build(name, DIGITS)
-
-
-def test_unknown_sources_are_refused():
-    with pytest.raises(ValueError, match="data must be one of digits, got 'cats'"):
-        data.load("cats")
 
 
 @pytest.mark.gpu
