@@ -161,12 +161,12 @@ def load(
             fewer images than asked for, or ``label_noise`` is not from 0 to 1.
         OSError: if an archive cannot be downloaded.
     """
+    from empirical import subset  # here, because it imports this module
+
     validate.at_least("train_per_class", train_per_class, 0)
     validate.at_least("test_per_class", test_per_class, 0)
     if not 0 <= label_noise <= 1:
         raise ValueError(f"label_noise must be from 0 to 1, got {label_noise}")
-    from empirical import subset
-
     images = _read(source)
     if train_per_class or test_per_class:
         images = subset.first_of_each_class(images, n_train=train_per_class, n_test=test_per_class)
@@ -174,8 +174,8 @@ def load(
 
 
 def _read(source: str) -> ImageData:
-    """Read a whole data source; readers are imported when needed."""
-    from empirical import cifar, folder
+    """Read a whole data source."""
+    from empirical import cifar, folder  # here, because they import this module
 
     kind, _, argument = source.partition(":")
     if source == "digits":
