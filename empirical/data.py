@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from theory import validate
+
+SOURCES = ("digits", "cifar10", "cifar100", "folder:PATH", "fake[:N]")
 TEST_FRACTION = 0.2
 SPLIT_SEED = 0
+FAKE_SEED = 0
+FAKE_SIZES = (40, 1_000_000)  # one test image for each class; 3 GB of pixels
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,7 @@ class ImageData:
         n_classes: number of classes.
         mean: mean pixel value of each channel over the training images, (channels, 1, 1).
         std: standard deviation of each channel over the training images, (channels, 1, 1).
+        redrawn: indices of the training images whose label is noise, (n_redrawn,), int64.
     """
 
     train_images: Tensor
@@ -34,6 +40,7 @@ class ImageData:
     n_classes: int
     mean: Tensor
     std: Tensor
+    redrawn: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -57,17 +64,38 @@ def from_tensors(
     *,
     n_classes: int,
 ) -> ImageData:
-    """Make a data set of uint8 images, with the mean and spread of its training images."""
-    pixels = train_images.double().transpose(0, 1).flatten(1)
+    """Make a data set of uint8 images, with the mean and spread of its training images.
+
+    Raises:
+        ValueError: if a channel is the same everywhere, so that it cannot be normalised.
+    """
+    mean, std = _mean_and_std(train_images)
+    if not bool((std > 0).all()):
+        channel = int((~(std > 0)).flatten().nonzero()[0])
+        raise ValueError(f"all training images have one and the same value in channel {channel}")
     return ImageData(
         train_images,
         train_labels,
         test_images,
         test_labels,
         n_classes=n_classes,
-        mean=pixels.mean(dim=1).float().view(-1, 1, 1),
-        std=pixels.std(dim=1).float().view(-1, 1, 1),
+        mean=mean,
+        std=std,
     )
+
+
+def _mean_and_std(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each channel, (channels, 1, 1), float32.
+
+    Both come from the histogram of pixel values, so no copy of the images in floats is made.
+    """
+    counts = torch.stack([torch.bincount(c.flatten(), minlength=256) for c in images.unbind(1)])
+    counts, values = counts.double(), torch.arange(256, dtype=torch.float64)
+    n_pixels = counts.sum(dim=1)
+    mean = counts @ values / n_pixels
+    squares = (counts * (values - mean[:, None]).square()).sum(dim=1)
+    std = (squares / (n_pixels - 1)).sqrt()
+    return mean.float().view(-1, 1, 1), std.float().view(-1, 1, 1)
 
 
 def load_digits() -> ImageData:
@@ -89,15 +117,75 @@ def load_digits() -> ImageData:
     return from_tensors(train_images, train_labels, test_images, test_labels, n_classes=10)
 
 
-SOURCES: dict[str, Callable[[], ImageData]] = {"digits": load_digits}
+def fake(n_train: int = 2048) -> ImageData:
+    """Make 3x32x32 images of uniform noise in 10 classes, always the same ones.
 
-
-def load(source: str) -> ImageData:
-    """Load a data source by name.
+    Args:
+        n_train: number of training images; a quarter as many test images come with them.
 
     Raises:
-        ValueError: if no source has that name.
+        ValueError: if there would be too few for the classes, or too many for memory.
     """
-    if source not in SOURCES:
-        raise ValueError(f"data must be one of {', '.join(SOURCES)}, got {source!r}")
-    return SOURCES[source]()
+    lowest, highest = FAKE_SIZES
+    if not lowest <= n_train <= highest:
+        raise ValueError(f"N in fake:N must be in {lowest} .. {highest}, got {n_train}")
+    generator = torch.Generator().manual_seed(FAKE_SEED)
+    sizes = (n_train, n_train // 4)
+    images = [
+        torch.randint(256, (n, 3, 32, 32), dtype=torch.uint8, generator=generator) for n in sizes
+    ]
+    labels = [torch.arange(n) % 10 for n in sizes]
+    return from_tensors(images[0], labels[0], images[1], labels[1], n_classes=10)
+
+
+def load(
+    source: str,
+    *,
+    train_per_class: int = 0,
+    test_per_class: int = 0,
+    label_noise: float = 0.0,
+    seed: int = 0,
+) -> ImageData:
+    """Load a data source, or the first images of each class, with some labels redrawn.
+
+    Args:
+        source: one of ``SOURCES``.
+        train_per_class: training images of each class, the first in stored order; 0 for all.
+        test_per_class: test images of each class, likewise.
+        label_noise: fraction of training labels that are replaced by a class drawn uniformly
+            from all classes, the right one included.
+        seed: seed of the label noise.
+
+    Raises:
+        ValueError: if there is no such source, its files are missing or damaged, a class has
+            fewer images than asked for, or ``label_noise`` is not from 0 to 1.
+        OSError: if an archive cannot be downloaded.
+    """
+    from empirical import subset  # here, because it imports this module
+
+    validate.at_least("train_per_class", train_per_class, 0)
+    validate.at_least("test_per_class", test_per_class, 0)
+    if not 0 <= label_noise <= 1:
+        raise ValueError(f"label_noise must be from 0 to 1, got {label_noise}")
+    images = _read(source)
+    if train_per_class or test_per_class:
+        images = subset.first_of_each_class(images, n_train=train_per_class, n_test=test_per_class)
+    return subset.redraw_labels(images, label_noise, seed=seed) if label_noise else images
+
+
+def _read(source: str) -> ImageData:
+    """Read a whole data source."""
+    from empirical import cifar, folder  # here, because they import this module
+
+    kind, _, argument = source.partition(":")
+    if source == "digits":
+        return load_digits()
+    if source in cifar.ARCHIVES:
+        return cifar.load(cifar.ARCHIVES[source])
+    if kind == "folder" and argument:
+        return folder.load(Path(argument).expanduser())
+    if source == "fake":
+        return fake()
+    if kind == "fake" and argument.isdecimal():
+        return fake(int(argument))
+    raise ValueError(f"data must be {', '.join(SOURCES[:-1])} or {SOURCES[-1]}, got {source!r}")
