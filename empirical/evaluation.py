@@ -107,8 +107,7 @@ class Evaluator:
             (gradient,) = torch.autograd.grad(value, variable)
             sharpness = spherical_sharpness(loss, flat)
         g = float(flat.double().norm() * gradient.double().norm())
-        top = sharpness.value if sharpness.converged else float("nan")
-        return float(value.detach()), g, top, sharpness.residual
+        return float(value.detach()), g, sharpness.value, sharpness.residual
 
 
 def _spread(n: int, at_most: int) -> Tensor:

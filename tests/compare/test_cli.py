@@ -83,7 +83,10 @@ def test_unknown_model_and_source_write_nothing(tmp_path, capsys, monkeypatch):
     text = 'name = "a"\ntitle = "t"\n{}\n[[settings]]\nlearning_rate = 1\nweight_decay = 0.1\n'
     for line, sentence in (
         ('model = "vgg"', "with widths from 1 to 16384, got 'vgg'"),
-        ('data = "cats"', "data must be one of digits, got 'cats'"),
+        (
+            'data = "cats"',
+            "data must be digits, cifar10, cifar100, folder:PATH or fake[:N], got 'cats'",
+        ),
         ('device = "tpu"', "device must be auto, cpu or cuda, got 'tpu'"),
         ("batch_size = 5000", "batch_size must be in 1 .. 1437, got 5000"),
     ):

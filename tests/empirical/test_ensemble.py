@@ -196,7 +196,7 @@ def test_digits_are_split_once_and_for_all():
 
 
 def test_a_batch_larger_than_the_data_is_refused():
-    with pytest.raises(ValueError, match="batch_size must be in 1 .. 1437, got 1438"):
+    with pytest.raises(ValueError, match=r"batch_size must be in 1 \.\. 1437, got 1438"):
         ensemble(RUNS[:1], batch_size=1438)
 
 
