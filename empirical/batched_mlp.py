@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 
 from empirical.layout import Layout
 from empirical.networks import LAST_LAYER_NORM
+from empirical.precision import at_least_float32
 
 
 def _products(left: Tensor, right: Tensor) -> Tensor:
@@ -57,6 +58,10 @@ class ScaleInvariantMLP:
         """The layers that are scale-invariant: all."""
         return self.layers
 
+    def to(self, device: torch.device, dtype: torch.dtype) -> ScaleInvariantMLP:
+        """The same: all it computes with is handed to it."""
+        return self
+
     def initialise(self, generator: Generator) -> tuple[Tensor, Tensor]:
         """Draw one network.
 
@@ -79,7 +84,7 @@ class ScaleInvariantMLP:
     ) -> Tensor:
         """Mean losses; see ``empirical.models.Network``."""
         logits = self.logits(leaves, self._last(frozen), images.flatten(2))
-        return F.cross_entropy(logits.float(), labels, reduction="none").mean(dim=1)
+        return F.cross_entropy(at_least_float32(logits), labels, reduction="none").mean(dim=1)
 
     def gradients(
         self, leaves: list[Tensor], frozen: Tensor, images: Tensor, labels: Tensor

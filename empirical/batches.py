@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from empirical import augment
+from empirical import augment, precision
 from empirical.data import ImageData
 from empirical.recipe import Recipe
 
@@ -48,6 +48,7 @@ class Batches:
         if every and self.n_train % size == 1:
             raise ValueError(f"batch_size {size} leaves a batch of one of {self.n_train} examples")
         self.data, self.recipe, self.device = data, recipe, device
+        self.dtype = precision.dtype(recipe.precision)
         self.images = data.train_images.to(device)
         self.labels = data.train_labels.to(device)
         self.order_generators, self.view_generators = list(order), list(views)
@@ -89,7 +90,11 @@ class Batches:
         images = self.images[chosen]
         if self.recipe.augment:
             images = augment.crop_and_flip(images, [self.view_generators[row] for row in rows])
-        return self.data.normalise(images), self.labels[chosen]
+        return self.normalise(images), self.labels[chosen]
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Images in the type of the weights, zero mean and unit variance over the training set."""
+        return self.data.normalise(images).to(self.dtype)
 
     def state(self) -> dict[str, Any]:
         """Everything that resuming needs."""

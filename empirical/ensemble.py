@@ -92,7 +92,8 @@ class Ensemble:
     ) -> None:
         for run in runs:
             recipe.check_run(run.weight_decay, run.momentum)
-        self.runs, self.recipe, self.network = list(runs), recipe, network
+        self.runs, self.recipe = list(runs), recipe
+        self.network = network.to(device, precision.dtype(recipe.precision))
         self.eval_every, self.device = eval_every, device
         generators = [run_generators(run.seed) for run in self.runs]
         _, order, views = zip(*generators, strict=True)
@@ -105,8 +106,10 @@ class Ensemble:
         self.evaluations: list[Evaluation] = []
         self.rows = torch.arange(len(self.runs))
         networks = [network.initialise(init) for init, _, _ in generators]
-        self.weights = torch.stack([weights for weights, _ in networks]).to(device)
-        self._all_frozen = torch.stack([frozen for _, frozen in networks]).to(device)
+        self.weights, self._all_frozen = (
+            torch.stack(parts).to(device, self.batches.dtype)
+            for parts in zip(*networks, strict=True)
+        )
         self._set_initial_norm()
         self._sphere_norm = norms(network.invariant.split(self.weights))
         moving = any(run.momentum for run in self.runs)
@@ -118,7 +121,7 @@ class Ensemble:
         if self.recipe.initial_norm:
             invariant = self.network.invariant
             factor = self.recipe.initial_norm / norms(invariant.split(self.weights))
-            self.weights[:, : invariant.n_weights] *= factor[:, None].float()
+            self.weights[:, : invariant.n_weights] *= factor[:, None].to(self.weights.dtype)
 
     def _bind(self) -> None:
         """Rebuild what follows from the active rows: leaf views, frozen weights, optimizer."""
@@ -191,7 +194,9 @@ class Ensemble:
             )[start:stop]
             for run in self.active
         ]
-        return torch.from_numpy(np.stack(rates, axis=1)[..., None]).float().to(self.device)
+        return torch.from_numpy(np.stack(rates, axis=1)[..., None]).to(
+            self.device, self.batches.dtype
+        )
 
     def _gradients(self, rows: list[int]) -> tuple[Tensor, list[Tensor]]:
         """Losses of this step and their gradients, averaged over the examples of its batches."""

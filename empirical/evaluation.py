@@ -34,12 +34,12 @@ class Evaluator:
 
     def __init__(self, network: Network, recipe: Recipe, batches: Batches) -> None:
         self.network, self.recipe = network, recipe
-        self.data, device = batches.data, batches.device
+        self.batches, device = batches, batches.device
         self.population = batches.images[_spread(batches.n_train, POPULATION)]
-        self.test_images = self.data.test_images.to(device)
-        self.test_labels = self.data.test_labels.to(device)
+        self.test_images = batches.data.test_images.to(device)
+        self.test_labels = batches.data.test_labels.to(device)
         probe = _spread(batches.n_train, recipe.sharpness_examples)
-        self.probe_images = self.data.normalise(batches.images[probe])
+        self.probe_images = self.batches.normalise(batches.images[probe])
         self.probe_labels = batches.labels[probe]
         generator = Generator().manual_seed(SKETCH_SEED)
         n_weights = network.invariant.n_weights
@@ -50,7 +50,7 @@ class Evaluator:
     @torch.no_grad()
     def before(self, leaves: list[Tensor], frozen: Tensor) -> dict[str, Tensor]:
         """Measure the weights before a step: quantities by name, (n_active, ...) each."""
-        population, images = map(self.data.normalise, (self.population, self.test_images))
+        population, images = map(self.batches.normalise, (self.population, self.test_images))
         logits = self.network.test_logits(leaves, frozen, population, images)
         labels = self.test_labels.expand(len(frozen), -1)
         loss = F.cross_entropy(logits, labels, reduction="none").mean(dim=1)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
 from torch import Generator, Tensor, nn
 
 from empirical import networks
@@ -42,6 +43,9 @@ class Network(Protocol):
 
     @property
     def invariant(self) -> Layout: ...  # noqa: D102
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> Network:
+        """Compute on this device with weights of this type from now on, and return itself."""
 
     def initialise(self, generator: Generator) -> tuple[Tensor, Tensor]:
         """Draw one network: its trained weights (n_weights,) and its frozen ones, flat."""

@@ -12,6 +12,7 @@ from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from empirical.layout import Layout
+from empirical.precision import at_least_float32
 
 EVALUATION_BATCH = 512
 
@@ -59,7 +60,7 @@ class ModuleNetwork:
         losses = []
         for run, fixed in enumerate(frozen):
             logits = self._call(self.training, [leaf[run] for leaf in leaves], fixed, images[run])
-            losses.append(F.cross_entropy(logits.float(), labels[run]))
+            losses.append(F.cross_entropy(at_least_float32(logits), labels[run]))
         return torch.stack(losses)
 
     def gradients(
@@ -69,7 +70,8 @@ class ModuleNetwork:
         losses, gradients = [], []
         for i in range(len(frozen)):
             run = slice(i, i + 1)
-            own = [leaf[run].detach().requires_grad_() for leaf in leaves]
+            # copied to where memory is aligned: a run then rounds the same in any ensemble
+            own = [leaf[run].detach().clone().requires_grad_() for leaf in leaves]
             loss = self.losses(own, frozen[run], images[run], labels[run])
             gradients.append(torch.autograd.grad(loss[0], own))
             losses.append(loss.detach())
@@ -104,10 +106,10 @@ class ModuleNetwork:
         logits: Tensor = functional_call(module, weights, (images,))
         return logits
 
-    def to(self, device: torch.device) -> ModuleNetwork:
-        """Move what is not a weight, such as buffers."""
-        self.training.to(device)
-        self.evaluation.to(device)
+    def to(self, device: torch.device, dtype: torch.dtype) -> ModuleNetwork:
+        """Move what is not a weight, such as buffers; see ``empirical.models.Network``."""
+        self.training.to(device, dtype)
+        self.evaluation.to(device, dtype)
         return self
 
 

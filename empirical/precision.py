@@ -1,4 +1,4 @@
-"""The arithmetic of products and convolutions, an explicit choice with float32 as reference."""
+"""The arithmetic of training, an explicit choice: float32, coarser products, or float64."""
 
 from __future__ import annotations
 
@@ -6,11 +6,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
+
+
+def dtype(name: str) -> torch.dtype:
+    """Type of weights and images: float64 if so named, else float32."""
+    return torch.float64 if name == "float64" else torch.float32
+
+
+def at_least_float32(values: Tensor) -> Tensor:
+    """The same values, in float32 if they have a coarser type."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 @contextmanager
 def of(name: str, device: torch.device) -> Iterator[None]:
-    """Compute products and convolutions in ``float32``, ``tf32`` or ``bf16`` inside the block.
+    """Compute products and convolutions in ``tf32`` or ``bf16`` inside the block, if so named.
 
     Weights, gradients of weights and everything recorded stay in float32 or float64. On a CPU,
     which has no TF32, ``tf32`` is float32.

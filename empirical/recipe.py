@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from theory import schedules, validate
 
 TRAINED = ("scale-invariant", "all")
-PRECISIONS = ("float32", "tf32", "bf16")
+PRECISIONS = ("float32", "tf32", "bf16", "float64")
 SMALLEST_EPS = 1e-38
 
 
@@ -40,7 +40,8 @@ class Recipe:
             Source: Li et al. 2022 (arXiv 2202.00980).
         schedule: ``constant``, ``step``, ``cosine``, or ``growing``: without decay, at a rate that
             grows such that directions stay the same. See ``theory.schedules``.
-        precision: ``float32``, or ``tf32`` or ``bf16`` for products and convolutions.
+        precision: ``float32``, ``tf32`` or ``bf16`` for products and convolutions alone, or
+            ``float64`` for everything: slow, a reference to hold the others against.
         sharpness_examples: measure spherical sharpness, loss and gradient at each evaluation on
             so many training examples; 0 not to.
 

@@ -42,7 +42,7 @@ class SGD:
         momentum_buffer: Tensor | None,
     ) -> None:
         def column(values: list[float]) -> Tensor:
-            return torch.tensor(values, device=weights.device).view(-1, 1)
+            return torch.tensor(values, device=weights.device, dtype=weights.dtype).view(-1, 1)
 
         growing = recipe.schedule == "growing"
         self.weights, self.invariant, self.recipe = weights, invariant, recipe
@@ -71,7 +71,7 @@ class SGD:
         norm, weights = self.norm, self.weights
         n_invariant = self.invariant.n_weights
         g = norm * norms(self.invariant.split(gradient))
-        direction = weights[:, :n_invariant] / norm[:, None].float()
+        direction = weights[:, :n_invariant] / norm[:, None].to(weights.dtype)
         if self.recipe.clip:
             gradient.mul_(self._clipping(norm, g, rate))
         if self.buffer is not None:
@@ -83,16 +83,16 @@ class SGD:
         weights.addcmul_(gradient, rate, value=-1)
         self.norm = norms(self.invariant.split(weights))
         if self.recipe.fixed_norm:
-            weights[:, :n_invariant].mul_((self.sphere_norm / self.norm)[:, None].float())
+            weights[:, :n_invariant].mul_((self.sphere_norm / self.norm)[:, None].to(weights.dtype))
             self.norm = norms(self.invariant.split(weights))
-        moved = weights[:, :n_invariant] / self.norm[:, None].float()
+        moved = weights[:, :n_invariant] / self.norm[:, None].to(weights.dtype)
         chord = norms(self.invariant.split(moved.sub_(direction)))
         return [norm, g, 2 * torch.asin(chord / 2), *extra]
 
     def _clipping(self, norm: Tensor, g: Tensor, rate: Tensor) -> Tensor:
         """Factor on the gradient so that ``|grad| <= sqrt(2 C lam/eta) rho``, (n_runs, 1)."""
         allowed = (2 * self.recipe.clip * self.weight_decay / rate).sqrt().double()
-        return (allowed * (norm**2 / g)[:, None]).clamp(max=1).float()
+        return (allowed * (norm**2 / g)[:, None]).clamp(max=1).to(rate.dtype)
 
     def _update_scalars(self, update: Tensor, norm: Tensor) -> list[Tensor]:
         """``|z|`` and ``<u, z>`` of an update ``b' - lam w``."""
@@ -118,7 +118,7 @@ def sum_over_rows(
     """Sum a function of rows (n_runs, out, n) -> (n_runs, out) over rows and layers, (n_runs,)."""
     pairs = zip(left, right, strict=True)
     parts = [of(_rows(a), _rows(b)).sum(dim=1) for a, b in pairs]
-    return torch.stack(parts).sum(dim=0)
+    return torch.stack(parts, dim=1).sum(dim=1)  # along memory, however many runs there are
 
 
 def _rows(layer: Tensor) -> Tensor:

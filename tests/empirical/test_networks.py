@@ -89,13 +89,22 @@ def reference(model, run, n_steps):
 
 
 @pytest.mark.parametrize("model", REFERENCES)
-def test_agrees_with_an_independent_float64_network(model):
+def test_agrees_with_an_independent_network_in_float64(model):
     run = RunSpec(0.1, 0.05, 3, 6)
-    measured = trained([RunSpec(0.3, 0.01, 0, 6), run], model=model).records[0].values[..., 1]
-    expected = reference(model, run, 6)
-    np.testing.assert_allclose(measured[1], expected[1], rtol=1e-6)
-    np.testing.assert_allclose(measured[:3, :2], expected[:3, :2], rtol=1e-4)
-    np.testing.assert_allclose(measured, expected, rtol=2e-2)
+    runs = [RunSpec(0.3, 0.01, 0, 6), run]
+    measured = trained(runs, model=model, precision="float64").records[0].values[..., 1]
+    # BatchNorm's epsilon of 1e-12, which the reference has not, is all that is left
+    np.testing.assert_allclose(measured, reference(model, run, 6), rtol=2e-8)
+
+
+@pytest.mark.parametrize("model", REFERENCES)
+def test_float32_agrees_until_rounding_changes_a_maximum(model):
+    run = RunSpec(0.01, 0.05, 3, 4)
+    measured = trained([RunSpec(0.3, 0.01, 0, 4), run], model=model).records[0].values[..., 1]
+    expected = reference(model, run, 4)
+    np.testing.assert_allclose(measured[0, 0], expected[0, 0], rtol=3e-6)
+    np.testing.assert_allclose(measured[1], expected[1], rtol=1e-5)
+    np.testing.assert_allclose(measured[2:, 0], expected[2:, 0], rtol=3e-4)
 
 
 @pytest.mark.parametrize("model", REFERENCES)
@@ -128,7 +137,7 @@ def test_all_weights_are_trained_if_asked(model):
     assert 0 < network.invariant.n_weights < network.layers.n_weights
     assert network.invariant.names == network.layers.names[: len(network.invariant.names)]
     trainer = trained([RunSpec(0.1, 0.05, 0, 20)], model=model, trained="all")
-    others = trainer.records[0].values
+    others = trainer.records[0].values.numpy()
     assert others[1, 1, 0] == pytest.approx(
         np.hypot(0.995 * others[1, 0, 0], 0.1 * others[2, 0, 0] / others[1, 0, 0]), rel=3e-6
     )
@@ -191,7 +200,8 @@ def test_a_users_network_is_trained(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "mine", __import__(__name__, fromlist=["x"]))
     network = models.build(Recipe(model="mine:tiny"), FAKE)
     assert network.invariant.names == ("1.weight",)
-    values = trained([RunSpec(0.1, 0.05, 0, 10)], model="mine:tiny").records[0].values[..., 0]
+    values = trained([RunSpec(0.1, 0.05, 0, 10)], model="mine:tiny").records[0]
+    values = values.values[..., 0].numpy()
     predicted = np.hypot(0.995 * values[1, :-1], 0.1 * values[2, :-1] / values[1, :-1])
     np.testing.assert_allclose(values[1, 1:], predicted, rtol=1e-5)
 
