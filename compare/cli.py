@@ -59,8 +59,34 @@ def _parser() -> Parser:
     again.add_argument("--overwrite", action="store_true", help="start again in the same folder")
     run.add_argument("--seeds", type=int, help="runs per setting, instead of the file's")
     run.add_argument("--cycles", type=float, help="expected cycles per run, instead of the file's")
+    run.add_argument("--data", help="data source, instead of the file's")
     run.add_argument("--device", choices=("auto", "cpu", "cuda"), help="instead of the file's")
+    run.add_argument("--full", action="store_true", help="the published size, from table [full]")
     run.set_defaults(command=_run)
+
+    train = commands.add_parser("train", help="train networks and record them, without a theory")
+    train.add_argument("--lr", type=float, nargs="+", required=True, help="learning rates")
+    train.add_argument("--wd", type=float, nargs="+", required=True, help="weight decays")
+    train.add_argument("--momentum", type=float, nargs="+", default=[0.0], help="(default: 0)")
+    train.add_argument("--seeds", type=int, default=1, help="seeds of each setting (default: 1)")
+    train.add_argument("--steps", type=int, required=True, help="optimizer steps")
+    train.add_argument("--model", help="architecture, or MODULE:CALLABLE (default: mlp-64-64)")
+    train.add_argument("--data", help="data source (default: digits)")
+    train.add_argument("--batch-size", type=int, help="examples in a batch (default: 128)")
+    train.add_argument(
+        "--set",
+        dest="others",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any other key of a study's recipe, e.g. augment=true, clip=2.0, full_batch=true",
+    )
+    train.add_argument("--eval-every", type=int, default=100, help="(default: 100 steps)")
+    train.add_argument("--group-size", type=int, default=0, help="most runs trained as one")
+    train.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    train.add_argument("--out", type=Path, required=True, help="netCDF file to make")
+    train.add_argument("--resume", action="store_true", help="go on from an interrupted train")
+    train.set_defaults(command=_train)
 
     predict = commands.add_parser("predict", help="closed forms for one learning rate and decay")
     predict.add_argument("--lr", type=float, required=True, help="learning rate")
@@ -142,10 +168,11 @@ def _parser() -> Parser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from compare import config, study
+    from compare import study, study_file
 
-    names = ("seeds", "cycles", "device")
-    chosen = config.read(options.study, {name: getattr(options, name) for name in names})
+    names = ("seeds", "cycles", "device", "data")
+    overrides = {name: getattr(options, name) for name in names}
+    chosen = study_file.read(options.study, overrides, full=options.full)
     out = options.out or Path("results") / chosen.name
     try:
         diverged = study.run(chosen, out, resume=options.resume, overwrite=options.overwrite)
@@ -154,9 +181,39 @@ def _run(options: argparse.Namespace) -> int:
         return INTERRUPTED
     print(f"data:   {out / study.STUDY_FILE}\nreport: {out / study.REPORT_FILE}")
     if diverged and not getattr(chosen, "expect_divergence", False):
-        print(f"sawtooth: {len(diverged)} runs diverged, first {diverged[0]}", file=sys.stderr)
-        return DIVERGED
+        return _say_diverged(diverged)
     return DONE
+
+
+def _train(options: argparse.Namespace) -> int:
+    from compare import study, study_file
+
+    names = ("seeds", "eval_every", "group_size", "device")
+    given = {name: getattr(options, name) for name in names}
+    recipe = {name: getattr(options, name) for name in ("model", "data", "batch_size")}
+    recipe = {name: value for name, value in recipe.items() if value is not None}
+    grid = [
+        {"learning_rate": lr, "weight_decay": wd, "momentum": momentum, "steps": options.steps}
+        for lr in options.lr
+        for wd in options.wd
+        for momentum in options.momentum
+    ]
+    chosen = study_file.study_of_networks(
+        {**given, **recipe, **study_file.assignments(options.others), "settings": grid}
+        | {"name": "train", "title": f"Training of {recipe.get('model', 'mlp-64-64')}"}
+    )
+    try:
+        diverged = study.train_alone(chosen, options.out, resume=options.resume)
+    except study.Stopped as stop:
+        print(f"sawtooth: {stop}; go on with --resume", file=sys.stderr)
+        return INTERRUPTED
+    print(f"data:   {options.out}")
+    return _say_diverged(diverged) if diverged else DONE
+
+
+def _say_diverged(diverged: list[str]) -> int:
+    print(f"sawtooth: {len(diverged)} runs diverged, first {diverged[0]}", file=sys.stderr)
+    return DIVERGED
 
 
 def _predict(options: argparse.Namespace) -> int:

@@ -1,15 +1,10 @@
-"""Study files: TOML read strictly into frozen dataclasses."""
+"""Studies as frozen dataclasses that refuse what cannot be run."""
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
-import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields
 
 from empirical.recipe import Recipe
 from theory import validate
@@ -18,8 +13,6 @@ from theory.trajectory import RunSpec, setting_id
 ROLES = ("calibration", "held_out")
 LONGEST_RUN = 1e9
 MOST_SEEDS = 100_000
-KINDS = ("networks", "toys")
-TYPES: dict[Any, type] = {"float": float, "int": int, "str": str, "bool": bool}
 REGIMES = ("convergence", "periodic", "equilibrium", "divergence")
 RECIPE_KEYS = tuple(one.name for one in fields(Recipe))
 
@@ -205,91 +198,3 @@ class ToyStudy:
 def _check_name(name: str) -> None:
     if not name or not name.replace("-", "").replace("_", "").isalnum():
         raise ValueError(f"name must consist of letters, digits, - and _, got {name!r}")
-
-
-def read(path: Path, overrides: Mapping[str, Any] | None = None) -> Study | ToyStudy:
-    """Read a study file; its key ``kind`` says of what, of networks by default.
-
-    Args:
-        path: a TOML file.
-        overrides: values that replace the file's, by key; None leaves the file's value.
-
-    Raises:
-        ValueError: for a missing or malformed file, an unknown key or a bad value.
-    """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not text"
-        raise ValueError(f"cannot read study {path}: {reason}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path} is not valid TOML: {error}") from error
-    try:
-        study = from_table(table)
-        given = {key: value for key, value in (overrides or {}).items() if value is not None}
-        for key, value in given.items():
-            if not hasattr(study, key):
-                raise ValueError(f"a study of toys has no {key}, got {value}")
-        return replace(study, **given)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-
-
-def from_table(table: Mapping[str, Any]) -> Study | ToyStudy:
-    """Build a study from parsed TOML.
-
-    Raises:
-        ValueError: for an unknown or missing key, a wrong type or a bad value.
-    """
-    kind = table.get("kind", "networks")
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
-    if kind == "toys":
-        return ToyStudy(**_typed(ToyStudy, table, ""))
-    rows = table.get("settings", [])
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ValueError("settings must be [[settings]] tables")
-    shared = {key: value for key, value in table.items() if key in RECIPE_KEYS}
-    given = {key: value for key, value in table.items() if key not in (*shared, "kind", "settings")}
-    numbers = _typed(Study, given, "", known=[*RECIPE_KEYS, "settings", "kind"])
-    return Study(settings=tuple(_setting(row, shared) for row in rows), **numbers)
-
-
-def _setting(row: Mapping[str, Any], shared: Mapping[str, Any]) -> Setting:
-    """A [[settings]] table; what it leaves out of the recipe is the study's."""
-    own = {key: value for key, value in row.items() if key in RECIPE_KEYS}
-    rest = {key: value for key, value in row.items() if key not in RECIPE_KEYS}
-    recipe = {**_typed(Recipe, shared, ""), **_typed(Recipe, own, "settings.")}
-    numbers = _typed(Setting, rest, "settings.", known=RECIPE_KEYS)
-    return Setting(recipe=Recipe(**recipe), **numbers)
-
-
-def _typed(
-    kind: type, table: Mapping[str, Any], prefix: str, known: Iterable[str] = ()
-) -> dict[str, Any]:
-    """Check the keys and types of a table against a dataclass; integers become floats.
-
-    ``known`` are keys that are read elsewhere, to be suggested for a misspelt one.
-    """
-    expected = {one.name: one for one in fields(kind) if one.type in TYPES}
-    for key in table:
-        if key not in expected:
-            close = difflib.get_close_matches(key, [*expected, *known], n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(expected)}"
-            raise ValueError(f"unknown key {prefix}{key}; {hint}")
-    for name in ("name", "title", "learning_rate", "weight_decay"):
-        if name in expected and name not in table:
-            raise ValueError(f"missing key {prefix}{name}")
-    return {
-        key: _coerce(prefix + key, value, str(expected[key].type)) for key, value in table.items()
-    }
-
-
-def _coerce(name: str, value: Any, kind: str) -> Any:
-    """Return a TOML value as the declared type: 1 is a float where a float is due."""
-    if kind == "float" and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    allowed = TYPES[kind]
-    if not isinstance(value, allowed) or (kind == "int" and isinstance(value, bool)):
-        raise ValueError(f"{name} must be of type {kind}, got {value!r}")
-    return value

@@ -51,6 +51,38 @@ def run(
     return diverged
 
 
+def train_alone(study: Study, out: Path, *, resume: bool = False) -> list[str]:
+    """Train the networks of a study and write their trajectories, without theory.
+
+    Args:
+        study: what to train.
+        out: netCDF file to make; a checkpoint lies beside it meanwhile.
+        resume: go on from that checkpoint.
+
+    Returns:
+        Ids of the runs that stopped being finite.
+
+    Raises:
+        ValueError: if the file exists, or a checkpoint does and ``resume`` is not given.
+        OSError: if it cannot be written.
+        Stopped: when asked to stop; the checkpoint is kept.
+    """
+    checkpoint = out.with_name(out.name + ".checkpoint")
+    if out.exists():
+        raise ValueError(f"{out} exists; choose another --out")
+    if checkpoint.exists() and not resume:
+        raise ValueError(f"{checkpoint} is of an interrupted train; use --resume or remove it")
+    networks, device = _train(study, checkpoint)
+    provenance = json.dumps(store.provenance(device))
+    store.write_trajectories(out, networks, config=study.to_json(), provenance=provenance)
+    checkpoint.unlink(missing_ok=True)
+    return _diverged(networks)
+
+
+def _diverged(networks: xr.Dataset) -> list[str]:
+    return [str(run) for run in networks["run"].values[networks["status"].values == "diverged"]]
+
+
 def _run_networks(
     study: Study, finished: Path, checkpoint: Path, *, resume: bool, overwrite: bool
 ) -> list[str]:
@@ -66,7 +98,7 @@ def _run_networks(
     theory, comparison = align.compare(networks, study.roles)
     groups = {"theory": theory, "empirical": networks, "comparison": comparison}
     store.write(finished, groups, config=study.to_json(), provenance=provenance)
-    return [str(run) for run in networks["run"].values[networks["status"].values == "diverged"]]
+    return _diverged(networks)
 
 
 def _train(study: Study, checkpoint: Path) -> tuple[xr.Dataset, str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compare import config, store, toy_cycles, toy_figures, toys
+from compare import config, store, study_file, toy_cycles, toy_figures, toys
 from compare.cli import main
 from compare.config import ToyStudy
 from compare.toy_claims import Claim, table, worst
@@ -102,7 +102,7 @@ def test_study_runs_end_to_end_and_is_reported_again(tmp_path, capsys):
 def test_bad_values_are_named(tmp_path, old, new, sentence):
     assert old in TOML
     with pytest.raises(ValueError, match=r".*") as refusal:
-        config.read(written(tmp_path, TOML.replace(old, new)))
+        study_file.read(written(tmp_path, TOML.replace(old, new)))
     assert sentence in str(refusal.value)
 
 
@@ -115,8 +115,8 @@ def test_flags_of_networks_are_refused(tmp_path, capsys):
 
 def test_networks_are_the_default_kind():
     path = Path(__file__).parents[2] / "studies" / "digits.toml"
-    assert isinstance(config.read(path), config.Study)
-    assert "kind" not in json.loads(config.read(path).to_json())
+    assert isinstance(study_file.read(path), config.Study)
+    assert "kind" not in json.loads(study_file.read(path).to_json())
 
 
 def test_table_keeps_every_claim():

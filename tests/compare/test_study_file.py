@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from compare import config
+from compare import study_file
 
 GOOD = """
 name = "small"
@@ -29,7 +29,7 @@ def written(tmp_path, text):
 
 
 def test_study_file_becomes_runs_with_roles(tmp_path):
-    study = config.read(written(tmp_path, GOOD))
+    study = study_file.read(written(tmp_path, GOOD))
     assert [run.n_steps for run in study.runs] == [2100, 2100, 7, 7]
     assert [run.seed for run in study.runs] == [0, 1, 0, 1]
     assert study.runs[0].learning_rate == 1.0
@@ -38,16 +38,16 @@ def test_study_file_becomes_runs_with_roles(tmp_path):
 
 
 def test_overrides_replace_values_and_none_does_not(tmp_path):
-    study = config.read(written(tmp_path, GOOD), {"seeds": 5, "cycles": None})
+    study = study_file.read(written(tmp_path, GOOD), {"seeds": 5, "cycles": None})
     assert (study.seeds, study.cycles) == (5, 3.0)
-    assert study.to_json() != config.read(written(tmp_path, GOOD)).to_json()
+    assert study.to_json() != study_file.read(written(tmp_path, GOOD)).to_json()
 
 
 def test_shipped_studies_are_valid():
     studies = sorted((Path(__file__).parents[2] / "studies").glob("*.toml"))
     assert studies
     for path in studies:
-        assert config.read(path).name == path.stem
+        assert study_file.read(path).name == path.stem
 
 
 @pytest.mark.parametrize(
@@ -81,15 +81,15 @@ def test_bad_values_are_named(tmp_path, old, new, sentence):
     assert old in GOOD
     path = written(tmp_path, GOOD.replace(old, new))
     with pytest.raises(ValueError, match=sentence) as refusal:
-        config.read(path)
+        study_file.read(path)
     assert str(path) in str(refusal.value)
 
 
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"cannot read study .*none.toml: No such file"):
-        config.read(tmp_path / "none.toml")
+        study_file.read(tmp_path / "none.toml")
 
 
 def test_study_without_settings_is_refused(tmp_path):
     with pytest.raises(ValueError, match="at least one"):
-        config.read(written(tmp_path, 'name = "a"\ntitle = "b"'))
+        study_file.read(written(tmp_path, 'name = "a"\ntitle = "b"'))
