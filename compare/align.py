@@ -12,6 +12,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from compare import checks, metrics
+from compare import twins as directions
 from compare.calibrate import Calibration, calibrate
 from compare.observables import measure
 from theory import reduced, trajectory
@@ -41,12 +42,20 @@ COORDINATES = (
 BoolArray = npt.NDArray[np.bool_]
 
 
-def compare(networks: xr.Dataset, roles: Mapping[str, str]) -> tuple[xr.Dataset, xr.Dataset]:
+def compare(
+    networks: xr.Dataset,
+    roles: Mapping[str, str],
+    *,
+    expected: Mapping[str, str] | None = None,
+    twins: Mapping[str, str] | None = None,
+) -> tuple[xr.Dataset, xr.Dataset]:
     """Calibrate on the calibration runs, predict all runs, and set both side by side.
 
     Args:
         networks: measured trajectories.
         roles: ``calibration`` or ``held_out`` for each run id.
+        expected: regime that theory says of a run, by run id, where it says one.
+        twins: id of the run with the same directions, by run id, where there is one.
 
     Returns:
         The theory's trajectories on the same runs and steps, and the comparison along ``run``.
@@ -54,6 +63,9 @@ def compare(networks: xr.Dataset, roles: Mapping[str, str]) -> tuple[xr.Dataset,
         ``reason_prediction`` of the comparison says why.
     """
     observed = measure(networks).merge(checks.check_laws(networks))
+    observed = observed.merge(directions.compare(networks, twins or {}))
+    regimes = [(expected or {}).get(str(run), "") for run in networks["run"].values]
+    observed["expected_regime"] = ("run", regimes)
     observed = observed.assign_coords(_run_coordinates(networks, roles))
     observed["predicted_equilibrium_norm"] = checks.equilibrium_from_gradient(observed)
     chosen = [str(run) for run in networks["run"].values if roles[str(run)] == "calibration"]

@@ -30,6 +30,7 @@ class Setting:
         role: ``calibration`` (the model is fitted to it) or ``held_out``.
         steps: length of its runs; 0 to derive it from the study's ``cycles``.
         expect: the regime that theory says, to be held against the measured one; "" for none.
+        twin_of: variant of the setting whose directions these runs are to follow; "" for none.
     """
 
     learning_rate: float
@@ -40,6 +41,7 @@ class Setting:
     role: str = "held_out"
     steps: int = 0
     expect: str = ""
+    twin_of: str = ""
 
     def __post_init__(self) -> None:
         validate.setting(self.learning_rate, self.weight_decay)
@@ -107,6 +109,17 @@ class Study:
             if names.count(setting.id) > 1:
                 raise ValueError(f"settings names {setting.id} twice; give them different variants")
             self._check_length(setting)
+            if setting.twin_of:
+                self._twin(setting)
+
+    def _twin(self, setting: Setting) -> Setting:
+        """The setting whose directions another one is to follow."""
+        found = [one for one in self.settings if one.variant == setting.twin_of]
+        if len(found) != 1 or found[0] is setting:
+            raise ValueError(
+                f"twin_of must be the variant of one other setting, got {setting.twin_of!r}"
+            )
+        return found[0]
 
     def _check_length(self, setting: Setting) -> None:
         """Refuse a setting whose number of steps does not follow or is too large."""
@@ -147,6 +160,23 @@ class Study:
     def roles(self) -> dict[str, str]:
         """Role of each run by its id."""
         return {run.id: s.role for s in self.settings for run in self.runs_of(s)}
+
+    @property
+    def expected(self) -> dict[str, str]:
+        """Regime that theory says, by run id; "" where nothing is said."""
+        return {run.id: s.expect for s in self.settings for run in self.runs_of(s)}
+
+    @property
+    def twins(self) -> dict[str, str]:
+        """Run id of the twin of the same seed, for each run that has one."""
+        return {
+            run.id: twin.id
+            for setting in self.settings
+            if setting.twin_of
+            for run, twin in zip(
+                self.runs_of(setting), self.runs_of(self._twin(setting)), strict=True
+            )
+        }
 
     def length(self, setting: Setting) -> int:
         """Steps of a setting's runs: as many as its expected cycles take."""

@@ -48,10 +48,14 @@ METRICS: dict[str, Metric] = {
     "angle_law_residual": Metric("residual of the angle law", low=0.0, high=1e-3),
     "jump_agreement": Metric("agreement of the jump criterion", low=0.999, high=1.0),
     "regime": Metric("regime"),
+    "direction_error": Metric("distance of directions from the twin's", symbol="|u − u′|"),
+    "first_direction_error": Metric("distance of directions at the first evaluation"),
+    "parted_step": Metric("twins parted by more than 0.05", "steps"),
 }
 
 PREFIXES = {
     "predicted_": "predicted ",
+    "expected_": "expected ",
     "baseline_": "baseline ",
     "power_law_": "power law of the ",
     "reason_": "why not: ",
@@ -59,7 +63,12 @@ PREFIXES = {
 
 
 SETTING_COORDINATES = ("learning_rate", "weight_decay", "momentum", "variant")
-SOURCES = {"predicted_": "theory", "baseline_": "baseline", "power_law_": "baseline"}
+SOURCES = {
+    "predicted_": "theory",
+    "expected_": "theory",
+    "baseline_": "baseline",
+    "power_law_": "baseline",
+}
 
 
 def describe(comparison: xr.Dataset) -> xr.Dataset:
@@ -111,11 +120,13 @@ def _summary(name: str, runs: xr.Dataset) -> xr.Dataset:
         "n_seeds": float(runs.sizes["run"]),
         "role": str(runs["role"].values[0]),
         "regime": most_common(runs["regime"].values),
+        "expected_regime": str(runs["expected_regime"].values[0]),
+        "variant": str(runs["variant"].values[0]),
     }
     for coordinate in ("learning_rate", "weight_decay", "intrinsic_lr"):
         values[coordinate] = float(runs[coordinate][0])
     for name_, variable in runs.data_vars.items():
-        if variable.dtype.kind != "f":
+        if variable.dtype.kind != "f" or variable.dims != ("run",):
             continue
         known = variable.values[np.isfinite(variable.values)]
         values[str(name_)] = float(known.mean()) if len(known) else float("nan")

@@ -95,7 +95,9 @@ def _run_networks(
     else:
         networks, device = _train(study, checkpoint)
         provenance = json.dumps(store.provenance(device))
-    theory, comparison = align.compare(networks, study.roles)
+    theory, comparison = align.compare(
+        networks, study.roles, expected=study.expected, twins=study.twins
+    )
     groups = {"theory": theory, "empirical": networks, "comparison": comparison}
     store.write(finished, groups, config=study.to_json(), provenance=provenance)
     return _diverged(networks)

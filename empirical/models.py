@@ -92,7 +92,8 @@ def build(recipe: Recipe, data: ImageData) -> Network:
     Raises:
         ValueError: if no architecture has that name, or it does not fit the data.
     """
-    if recipe.model.split("-")[0] == "mlp" and recipe.trained == "scale-invariant":
+    batched = recipe.trained == "scale-invariant" and recipe.normalised
+    if recipe.model.split("-")[0] == "mlp" and batched:
         return ScaleInvariantMLP(_mlp_widths(recipe.model, data), norm_eps=recipe.norm_eps)
     example = module(recipe, data)
     _check_output(example, recipe.model, data)
@@ -105,9 +106,15 @@ def module(recipe: Recipe, data: ImageData) -> nn.Module:
     Raises:
         ValueError: if no architecture has that name, or it does not fit the data.
     """
-    options: dict[str, Any] = {"all_trained": recipe.trained == "all", "eps": recipe.norm_eps}
     if ":" in recipe.model:
         return _imported(recipe.model)(data.image_shape, data.n_classes)
+    made = _named(recipe, data)
+    return made if recipe.normalised else networks.without_normalisation(made)
+
+
+def _named(recipe: Recipe, data: ImageData) -> nn.Module:
+    """One of our own architectures, with its normalisations."""
+    options: dict[str, Any] = {"all_trained": recipe.trained == "all", "eps": recipe.norm_eps}
     kind, *_ = recipe.model.split("-")
     if kind in CONVOLUTIONAL:
         if min(data.image_shape[1:]) < SMALLEST_IMAGE:

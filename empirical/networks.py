@@ -27,6 +27,15 @@ def _last_layer(width: int, n_classes: int, *, bias: bool, trained: bool) -> nn.
     return layer.requires_grad_(trained)
 
 
+def without_normalisation(module: nn.Module) -> nn.Module:
+    """Replace every batch normalisation inside a module by the identity, in place."""
+    for parent in list(module.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d):
+                setattr(parent, name, nn.Identity())
+    return module
+
+
 def mlp(widths: tuple[int, ...], *, all_trained: bool = False, eps: float = 1e-12) -> nn.Module:
     """Bias-free linear layers, each with BatchNorm and ReLU, then the last layer.
 

@@ -30,6 +30,9 @@ class Recipe:
         augment: crop and flip training images at random.
         trained: ``scale-invariant`` weights alone, or ``all``, with affine parameters in the
             normalisations and a last layer that is not frozen.
+        normalised: with batch normalisations, as in all of theory; False takes them out, to see
+            what is left without them. No weight is scale-invariant then; norms are taken over
+            those that otherwise are.
         norm_eps: epsilon of the batch normalisations. torch rejects 0; the default leaves the
             loss invariant to float32 rounding.
         initial_norm: norm to which the scale-invariant weights are scaled at the start; 0 to
@@ -59,6 +62,7 @@ class Recipe:
     full_batch: bool = False
     augment: bool = False
     trained: str = "scale-invariant"
+    normalised: bool = True
     norm_eps: float = 1e-12
     initial_norm: float = 0.0
     fixed_norm: bool = False
@@ -82,6 +86,8 @@ class Recipe:
         schedules.known(self.schedule)
         if self.augment and self.full_batch:
             raise ValueError("augment draws new images at each step, which full_batch excludes")
+        if ":" in self.model and not self.normalised:
+            raise ValueError(f"normalised = false is for our own models, got {self.model!r}")
         if (self.fixed_norm, self.schedule == "growing", self.clip > 0).count(True) > 1:
             raise ValueError("fixed_norm, clip and the growing schedule exclude each other")
 
@@ -100,7 +106,12 @@ class Recipe:
 
     @property
     def update_rule(self) -> str:
-        """Which exact laws hold: ``sgd``, ``growing`` (SGD without decay) or ``sphere``."""
+        """Which exact laws hold: ``sgd``, ``growing`` (SGD without decay) or ``sphere``.
+
+        None of them for ``unnormalised``.
+        """
+        if not self.normalised:
+            return "unnormalised"
         if self.fixed_norm:
             return "sphere"
         return "growing" if self.schedule == "growing" else "sgd"
