@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from compare import checks, metrics
+from compare import checks, metrics, sphere_laws, stability
 from compare import twins as directions
 from compare.calibrate import Calibration, calibrate
 from compare.observables import measure
@@ -63,6 +63,8 @@ def compare(
         ``reason_prediction`` of the comparison says why.
     """
     observed = measure(networks).merge(checks.check_laws(networks))
+    observed = observed.merge(stability.before_first_jump(networks, observed["first_jump"]))
+    observed = observed.merge(sphere_laws.fit(networks))
     observed = observed.merge(directions.compare(networks, twins or {}))
     regimes = [(expected or {}).get(str(run), "") for run in networks["run"].values]
     observed["expected_regime"] = ("run", regimes)

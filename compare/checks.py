@@ -11,6 +11,7 @@ from theory import equilibrium, laws
 from theory.laws import FloatArray
 from theory.trajectory import recorded
 
+SMALLEST_ANGLE = 1e-4
 EXACT = ("sgd", "growing")  # update rules whose exact laws are known
 RESIDUALS = ("norm_law_residual", "elr_law_residual", "angle_law_residual", "jump_agreement")
 
@@ -36,11 +37,15 @@ def elr_law_residual(steps: Steps) -> float:
 
 
 def angle_law_residual(angular_update: FloatArray, steps: Steps) -> float:
-    """Largest relative deviation of the measured angle from the law; ``tan(theta) = phi g``."""
+    """Largest relative deviation of the measured angle from the law; ``tan(theta) = phi g``.
+
+    Directions are rounded to float32, so an angle is known to 1e-7 at best: smaller ones than
+    1e-4 count as that.
+    """
     phi, c = steps.reduced_lr, steps.radial_update
     tangential = np.sqrt(np.maximum(steps.update_norm**2 - c**2, 0))
     predicted = np.arctan2(phi * tangential, 1 - phi * c)
-    return _largest(angular_update / predicted - 1)
+    return _largest((angular_update - predicted) / np.maximum(predicted, SMALLEST_ANGLE))
 
 
 def jump_agreement(angular_update: FloatArray, steps: Steps) -> float:

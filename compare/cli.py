@@ -187,7 +187,9 @@ def _run(options: argparse.Namespace) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     from compare import study, study_file
+    from theory import validate
 
+    validate.at_least("steps", options.steps, 1)
     names = ("seeds", "eval_every", "group_size", "device")
     given = {name: getattr(options, name) for name in names}
     recipe = {name: getattr(options, name) for name in ("model", "data", "batch_size")}

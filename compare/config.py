@@ -13,6 +13,7 @@ from theory.trajectory import RunSpec, setting_id
 ROLES = ("calibration", "held_out")
 LONGEST_RUN = 1e9
 MOST_SEEDS = 100_000
+NO_JUMPS = "no jumps"
 REGIMES = ("convergence", "periodic", "equilibrium", "divergence")
 RECIPE_KEYS = tuple(one.name for one in fields(Recipe))
 
@@ -28,8 +29,9 @@ class Setting:
         momentum: heavy-ball coefficient.
         variant: what distinguishes the setting from others of the same numbers; "" for nothing.
         role: ``calibration`` (the model is fitted to it) or ``held_out``.
-        steps: length of its runs; 0 to derive it from the study's ``cycles``.
-        expect: the regime that theory says, to be held against the measured one; "" for none.
+        steps: length of its runs; 0 to take the study's, or derive it from its ``cycles``.
+        expect: the regime that theory says, or ``no jumps``, to be held against what is
+            measured; "" for nothing.
         twin_of: variant of the setting whose directions these runs are to follow; "" for none.
     """
 
@@ -50,8 +52,9 @@ class Setting:
         self.recipe.check_run(self.weight_decay, self.momentum)
         if self.role not in ROLES:
             raise ValueError(f"role must be one of {', '.join(ROLES)}, got {self.role!r}")
-        if self.expect not in ("", *REGIMES):
-            raise ValueError(f"expect must be one of {', '.join(REGIMES)}, got {self.expect!r}")
+        if self.expect not in ("", NO_JUMPS, *REGIMES):
+            known = ", ".join((*REGIMES, NO_JUMPS))
+            raise ValueError(f"expect must be one of {known}, got {self.expect!r}")
 
     @property
     def id(self) -> str:
@@ -70,7 +73,8 @@ class Study:
         settings: learning rates and decays, with their recipes and roles.
         about: what the study shows, a paragraph for the report; "" for none.
         seeds: runs per setting.
-        cycles: length of a run in expected cycles.
+        steps: length of the runs of settings that do not give theirs; 0 to derive it.
+        cycles: length of a run in expected cycles, where no number of steps is given.
         cycle_constant: expected period times eta*lam, to turn cycles into steps.
         eval_every: steps between evaluations on the test set.
         device: ``auto``, ``cpu`` or ``cuda``.
@@ -84,6 +88,7 @@ class Study:
     settings: tuple[Setting, ...]
     about: str = ""
     seeds: int = 8
+    steps: int = 0
     cycles: float = 10.0
     cycle_constant: float = 0.7
     eval_every: int = 100
@@ -101,6 +106,7 @@ class Study:
             raise ValueError(f"seeds must be at most {MOST_SEEDS}, got {self.seeds}")
         validate.non_negative("checkpoint_seconds", self.checkpoint_seconds)
         validate.at_least("eval_every", self.eval_every, 1)
+        validate.at_least("steps", self.steps, 0)
         validate.at_least("group_size", self.group_size, 0)
         validate.positive("cycles", self.cycles)
         validate.positive("cycle_constant", self.cycle_constant)
@@ -123,7 +129,7 @@ class Study:
 
     def _check_length(self, setting: Setting) -> None:
         """Refuse a setting whose number of steps does not follow or is too large."""
-        if setting.steps:
+        if setting.steps or self.steps:
             return
         if setting.weight_decay == 0:
             raise ValueError("a setting without weight_decay needs its number of steps")
@@ -180,8 +186,8 @@ class Study:
 
     def length(self, setting: Setting) -> int:
         """Steps of a setting's runs: as many as its expected cycles take."""
-        if setting.steps:
-            return setting.steps
+        if setting.steps or self.steps:
+            return setting.steps or self.steps
         intrinsic_lr = setting.learning_rate * setting.weight_decay
         return math.ceil(self.cycles / intrinsic_lr * self.cycle_constant)
 

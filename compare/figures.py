@@ -47,7 +47,7 @@ def label(name: str) -> str:
 def trajectories(networks: xr.Dataset, theory: xr.Dataset, settings: xr.Dataset) -> str:
     """Loss, norm and elr of one run of up to three settings; theory drawn over the network."""
     shown = _showcase(settings)
-    runs = [_first_run(networks, setting) for setting in shown]
+    runs = [str(setting["first_run"].values) for setting in shown]
     names = ("train_loss", "weight_norm", "effective_lr")
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
@@ -59,8 +59,8 @@ def trajectories(networks: xr.Dataset, theory: xr.Dataset, settings: xr.Dataset)
                 if name in theory and run in theory["run"].values:
                     _draw_series(axis, theory, run, name, THEORY, "theory")
                 axis.set_yscale("log")
-            intrinsic_lr = float(networks["intrinsic_lr"].sel(run=run))
-            column[0].set_title(f"ηλ = {intrinsic_lr:.2g} ({setting['regime'].item()})")
+            named = str(setting["variant"].values) or f"ηλ = {float(setting['intrinsic_lr']):.2g}"
+            column[0].set_title(f"{named} ({setting['regime'].item()})")
             column[-1].set_xlabel(label("step"))
         for axis, name in zip(axes[:, 0], names, strict=True):
             axis.set_ylabel(label(name))
@@ -74,7 +74,7 @@ def phase_diagram(networks: xr.Dataset, theory: xr.Dataset, settings: xr.Dataset
     """Effective gradient against elr, with the line on which the norm is stationary."""
     periodic = settings.where(settings["regime"] == "periodic", drop=True)
     shown = periodic if periodic.sizes["setting"] else settings
-    run = _first_run(networks, shown.isel(setting=shown.sizes["setting"] // 2))
+    run = str(shown["first_run"].values[shown.sizes["setting"] // 2])
     intrinsic_lr = float(networks["intrinsic_lr"].sel(run=run))
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(6.4, 4.6))
@@ -168,15 +168,6 @@ def _showcase(settings: xr.Dataset) -> list[xr.Dataset]:
     index = np.flatnonzero(held_out if held_out.any() else periodic)
     chosen = [*index[:1], *index[1:][-1:], *np.flatnonzero(~periodic)[-1:]]
     return [settings.isel(setting=i) for i in chosen]
-
-
-def _first_run(networks: xr.Dataset, setting: xr.Dataset) -> str:
-    """Id of a setting's run with the lowest seed."""
-    same = (networks["learning_rate"] == setting["learning_rate"]) & (
-        networks["weight_decay"] == setting["weight_decay"]
-    )
-    runs = networks["run"].values[same.values]
-    return str(runs[networks["seed"].values[same.values].argmin()])
 
 
 def _draw_series(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from compare.config import NO_JUMPS
 from theory import trajectory
 
 
@@ -48,6 +49,11 @@ METRICS: dict[str, Metric] = {
     "angle_law_residual": Metric("residual of the angle law", low=0.0, high=1e-3),
     "jump_agreement": Metric("agreement of the jump criterion", low=0.999, high=1.0),
     "regime": Metric("regime"),
+    "stability_before_jump": Metric("effective lr times sharpness before the first jump"),
+    "gradient_exponent": Metric("exponent of g(L)"),
+    "gradient_coefficient": Metric("g at L = 1"),
+    "sharpness_exponent": Metric("exponent of S(L)"),
+    "sharpness_coefficient": Metric("S at L = 1"),
     "direction_error": Metric("distance of directions from the twin's", symbol="|u − u′|"),
     "first_direction_error": Metric("distance of directions at the first evaluation"),
     "parted_step": Metric("twins parted by more than 0.05", "steps"),
@@ -118,10 +124,12 @@ def _summary(name: str, runs: xr.Dataset) -> xr.Dataset:
     """One setting: means over its seeds."""
     values: dict[str, float | str] = {
         "n_seeds": float(runs.sizes["run"]),
+        "n_as_expected": float(as_expected(runs).sum()),
         "role": str(runs["role"].values[0]),
         "regime": most_common(runs["regime"].values),
         "expected_regime": str(runs["expected_regime"].values[0]),
         "variant": str(runs["variant"].values[0]),
+        "first_run": str(runs["run"].values[runs["seed"].values.argmin()]),
     }
     for coordinate in ("learning_rate", "weight_decay", "intrinsic_lr"):
         values[coordinate] = float(runs[coordinate][0])
@@ -139,6 +147,12 @@ def _summary(name: str, runs: xr.Dataset) -> xr.Dataset:
     if "predicted_regime" in runs:
         values["predicted_regime"] = most_common(runs["predicted_regime"].values)
     return xr.Dataset(values).assign_coords(setting=name)
+
+
+def as_expected(comparison: xr.Dataset) -> xr.DataArray:
+    """Whether each run is as theory says, (n_runs,); ``no jumps`` says just that."""
+    still = (comparison["expected_regime"] == NO_JUMPS) & (comparison["n_jumps"] == 0)
+    return still | (comparison["expected_regime"] == comparison["regime"])
 
 
 def most_common(labels: np.typing.NDArray[np.str_]) -> str:

@@ -103,6 +103,7 @@ def measure_run(
     momentum: float = 0.0,
     plain: bool = True,
     finite: bool = True,
+    scheduled_lr: FloatArray | None = None,
 ) -> dict[str, float | str]:
     """Measure one trajectory.
 
@@ -115,6 +116,8 @@ def measure_run(
         plain: whether the update is the gradient; with momentum or clipping g alone does not
             balance decay.
         finite: False if the run ended because it stopped being finite.
+        scheduled_lr: eta of each step where it is not constant, (n_steps,). Jumps are growths of
+            the norm all the same; estimates that need a constant rate are refused.
 
     Returns:
         The observables of ``/comparison`` by name, and ``reason_*`` for each refused one.
@@ -133,7 +136,21 @@ def measure_run(
     }
     if not plain:
         measured["log_balance_ratio"] = float("nan")
+    if scheduled_lr is not None:
+        measured |= _at_scheduled_rate(log_elr + np.log(scheduled_lr / learning_rate), jumps)
     return measured
+
+
+def _at_scheduled_rate(log_elr: FloatArray, jumps: Jumps) -> dict[str, float | str]:
+    """What changes where the learning rate does: the elr of jumps, and refusals."""
+    refused = ("decay_rate_ratio", "equilibrium_norm", "mean_squared_g", "log_balance_ratio")
+    return {
+        **dict.fromkeys(refused, float("nan")),
+        "reason_decay_rate_ratio": "the learning rate is not constant",
+        "reason_equilibrium_norm": "the learning rate is not constant",
+        "effective_lr_before_jump": _geometric_mean(log_elr[jumps.onsets]),
+        "effective_lr_after_jump": _geometric_mean(log_elr[jumps.landings]),
+    }
 
 
 def intrinsic_decay(learning_rate: float, weight_decay: float, momentum: float) -> float:
@@ -165,8 +182,11 @@ def _measure(trajectories: xr.Dataset, run: str) -> dict[str, float | str]:
     finite = str(one["status"].values) != "diverged"
     learning_rate, rule = float(one["learning_rate"]), str(one["update_rule"].values)
     norm = recorded(trajectories, run, "weight_norm")
+    elr = recorded(trajectories, run, "effective_lr")
+    rates = elr * norm**2
+    scheduled = rule != "growing" and not np.allclose(rates, learning_rate, rtol=1e-6, atol=0)
     if rule == "growing":  # the norm that the run with decay has at the same effective lr
-        norm = np.sqrt(learning_rate / recorded(trajectories, run, "effective_lr"))
+        norm = np.sqrt(learning_rate / elr)
     measured = measure_run(
         norm,
         recorded(trajectories, run, "effective_grad_norm"),
@@ -175,6 +195,7 @@ def _measure(trajectories: xr.Dataset, run: str) -> dict[str, float | str]:
         momentum=float(one["momentum"]),
         plain=not is_general(one),
         finite=finite,
+        scheduled_lr=rates if scheduled else None,
     )
     if rule == "sphere" and len(norm) >= SHORTEST_ON_SPHERE:
         loss = recorded(trajectories, run, "train_loss")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +11,10 @@ import jinja2
 import numpy as np
 import xarray as xr
 
-from compare import figures, metrics, store, toys
-from compare.metrics import METRICS
+from compare import control_figures, figures, metrics, store, tables, toys
+from compare.captions import CAPTIONS
 from theory.jumps import find_jumps
 from theory.trajectory import recorded
-
-LAWS = (
-    "norm_law_residual",
-    "elr_law_residual",
-    "angle_law_residual",
-    "jump_agreement",
-    "log_balance_ratio",
-)
-PREDICTIONS = ("period", "first_jump", "effective_lr_before_jump", "effective_lr_after_jump")
-
-
-SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of the report: heading cells and rows of cells."""
-
-    caption: str
-    head: list[str]
-    rows: list[list[str]]
 
 
 def write(path: Path, study: xr.DataTree) -> None:
@@ -67,11 +44,11 @@ def draw(study: xr.DataTree) -> dict[str, str]:
         study[name].to_dataset() for name in ("empirical", "theory", "comparison")
     )
     settings = metrics.by_setting(comparison)
-    drawn = {
+    drawn = control_figures.draw(networks, comparison, settings) | {
         "trajectories": figures.trajectories(networks, theory, settings),
         "phases": figures.phase_diagram(networks, theory, settings),
     }
-    if figures.with_period(settings).sizes["setting"]:
+    if len(np.unique(figures.with_period(settings)["intrinsic_lr"])) > 1:
         drawn["periods"] = figures.periods(settings)
     return drawn
 
@@ -106,15 +83,17 @@ def render(study: xr.DataTree) -> str:
         reason=comparison.attrs.get("reason_prediction", ""),
         summary=_summary(networks, comparison, settings),
         figures={name: _inline(svg) for name, svg in draw(study).items()},
+        captions=CAPTIONS,
         levels=[
-            _law_table(comparison, LAWS, "Level 0 — exact laws, no free parameter"),
-            _law_table(
+            *_control_tables(settings),
+            tables.law_table(comparison, tables.LAWS, "Level 0 — exact laws, no free parameter"),
+            tables.law_table(
                 comparison, ("decay_rate_ratio",), "Level 1 — decay where gradients are small"
             ),
-            _equilibrium_table(settings),
-            *([_prediction_table(settings, name) for name in PREDICTIONS] if predicted else []),
+            tables.equilibrium_table(settings),
+            *(tables.prediction_table(settings, name) for name in tables.PREDICTIONS if predicted),
         ],
-        runs=_run_table(comparison),
+        runs=tables.run_table(comparison),
         model=json.loads(comparison.attrs.get("calibration", "{}")).get("model", {}),
     )
 
@@ -129,8 +108,12 @@ def _summary(networks: xr.Dataset, comparison: xr.Dataset, settings: xr.Dataset)
         "n_periodic": int(periodic.sum()),
         "n_jumps": int(comparison["n_jumps"].values[periodic.values].sum()),
         "n_steps": int(networks["n_steps"].sum()),
-        "largest_residual": number(float(comparison["norm_law_residual"].max())),
+        "largest_residual": tables.number(float(comparison["norm_law_residual"].max())),
     }
+    expected = comparison["expected_regime"].values
+    said = expected != ""
+    summary["n_expected"] = int(said.sum())
+    summary["n_as_expected"] = int(metrics.as_expected(comparison).values[said].sum())
     if "predicted_period" not in settings:
         return summary
     errors = metrics.absolute_errors(settings, "period")
@@ -167,102 +150,16 @@ def _single_periods(networks: xr.Dataset, comparison: xr.Dataset) -> dict[str, l
     }
 
 
-def _law_table(comparison: xr.Dataset, names: Sequence[str], caption: str) -> Table:
-    """Laws with their smallest and largest value over the runs, and whether they hold."""
-    rows = []
-    for name in names:
-        values = comparison[name].values
-        known = values[np.isfinite(values)]
-        if len(known) == 0:
-            continue
-        metric = METRICS[name]
-        verdict = "holds" if metrics.passes(name, known) else "fails"
-        span = [number(known.min()), number(known.max())]
-        allowed = f"{metric.low:g} … {metric.high:g}"
-        rows.append([metric.long_name, str(len(known)), *span, allowed, verdict])
-    head = ["law", "runs", "smallest", "largest", "allowed", "verdict"]
-    return Table(caption, head, rows)
-
-
-def _equilibrium_table(settings: xr.Dataset) -> Table:
-    """Level 1: the equilibrium norm from the mean squared gradient."""
-    rows = []
-    for one in _rows(settings):
-        measured, predicted = (float(one[f"{p}equilibrium_norm"]) for p in ("", "predicted_"))
-        if np.isfinite(measured):
-            error = percent(predicted / measured - 1)
-            rows.append(
-                [_name(one), str(one["regime"].values), number(measured), number(predicted), error]
-            )
-    head = ["ηλ", "regime", "measured", "from ⟨g²⟩", "error"]
-    return Table("Level 1 — equilibrium norm ρ* from one measured number", head, rows)
-
-
-def _prediction_table(settings: xr.Dataset, name: str) -> Table:
-    """Level 2: an observable of the periodic settings beside its predictions."""
-    metric = METRICS[name]
-    sources = {"predicted": "kick model", "baseline": "baseline", "power_law": "power law"}
-    known = {source: title for source, title in sources.items() if f"{source}_{name}" in settings}
-    rows = []
-    for one in _rows(settings.sel(setting=settings["regime"] == "periodic")):
-        measured, sem = float(one[name]), float(one[f"{name}_sem"])
-        row = [_name(one), str(one["role"].values).replace("_", "-"), number(measured, sem)]
-        for source in known:
-            value = float(one[f"{source}_{name}"])
-            row += [number(value), percent(value / measured - 1)]
-        rows.append(row)
-    head = ["ηλ", "role", "measured ± s.e."]
-    for title in known.values():
-        head += [title, "error"]
-    unit = "" if metric.units == "1" else f" [{metric.units}]"
-    return Table(f"Level 2 — {metric.long_name}{unit}", head, rows)
-
-
-def _run_table(comparison: xr.Dataset) -> Table:
-    """Every run in a line."""
-    names = ("decay_rate_ratio", "log_balance_ratio", "norm_law_residual")
-    rows = []
-    for run in comparison["run"].values:
-        one = comparison.sel(run=run)
-        regime = str(one["regime"].values)
-        period = float(one["period"]) if regime == "periodic" else float("nan")
-        row = [str(run), str(one["role"].values).replace("_", "-"), regime]
-        row += [str(int(one["n_jumps"])), number(period)]
-        rows.append(row + [number(float(one[name])) for name in names])
-    head = ["run", "role", "regime", "jumps", "mean period [steps]"]
-    return Table("All runs", head + [METRICS[name].long_name for name in names], rows)
-
-
-def _rows(settings: xr.Dataset) -> list[xr.Dataset]:
-    return [settings.isel(setting=i) for i in range(settings.sizes["setting"])]
-
-
-def _name(setting: xr.Dataset) -> str:
-    return f"{float(setting['intrinsic_lr']):.2g}"
-
-
-def number(value: float, uncertainty: float | None = None) -> str:
-    """A number with three significant digits, or with the digits that its uncertainty allows.
-
-    A dash for an estimate that was refused.
-    """
-    if not np.isfinite(value):
-        return "–"
-    if uncertainty is not None and np.isfinite(uncertainty) and uncertainty > 0:
-        digits = max(0, 1 - int(np.floor(np.log10(uncertainty))))
-        return f"{value:.{digits}f} ± {uncertainty:.{digits}f}"
-    if value == 0:
-        return "0"
-    if 1e-2 <= abs(value) < 1e5:
-        digits = max(0, 2 - int(np.floor(np.log10(abs(value)))))
-        return f"{value:.{digits}f}"
-    mantissa, exponent = f"{value:.1e}".split("e")
-    return f"{mantissa} × 10{str(int(exponent)).translate(SUPERSCRIPT)}"
-
-
-def percent(value: float) -> str:
-    """A signed fraction in per cent."""
-    return f"{100 * value:+.1f} %" if np.isfinite(value) else "–"
+def _control_tables(settings: xr.Dataset) -> list[tables.Table]:
+    """Tables of what only some studies have: expectations, twins, sharpness."""
+    made = []
+    if (settings["expected_regime"] != "").any():
+        made.append(tables.expectation_table(settings))
+    if "parted_step" in settings:
+        made.append(tables.twin_table(settings))
+    if "stability_before_jump" in settings:
+        made += [tables.stability_table(settings), tables.law_fit_table(settings)]
+    return made
 
 
 def _inline(svg: str) -> str:

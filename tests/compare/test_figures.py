@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from compare import figures, report
+from compare import figures, tables
 
 
 def test_thinning_keeps_the_extremes_in_order():
@@ -33,9 +33,9 @@ def test_labels_come_from_the_vocabulary():
     ],
 )
 def test_numbers_have_three_digits(value, text):
-    assert report.number(value) == text
+    assert tables.number(value) == text
 
 
 def test_percent_is_signed():
-    assert report.percent(-0.0312) == "-3.1 %"
-    assert report.percent(float("nan")) == "–"
+    assert tables.percent(-0.0312) == "-3.1 %"
+    assert tables.percent(float("nan")) == "–"

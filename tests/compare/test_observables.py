@@ -113,3 +113,18 @@ def test_closed_stretch_starts_and_ends_at_the_same_level():
     stretch = observables.closed_stretch(log_elr)
     assert abs(log_elr[stretch.stop] - log_elr[stretch.start]) < 2 * RATE
     assert (stretch.stop - stretch.start) == pytest.approx(5 * 700, abs=3)
+
+
+def test_jumps_at_a_scheduled_rate_have_the_effective_lr_of_their_step():
+    norms, gs = sawtooth(6)
+    rates = np.linspace(LR, LR / 2, len(norms))
+    constant = observables.measure_run(norms, gs, LR, WD)
+    scheduled = observables.measure_run(norms, gs, LR, WD, scheduled_lr=rates)
+    assert scheduled["period"] == constant["period"]
+    onsets = 695 + 700 * np.arange(6)
+    factor = np.exp(np.log(rates[onsets] / LR).mean())
+    assert scheduled["effective_lr_before_jump"] == pytest.approx(
+        factor * constant["effective_lr_before_jump"], rel=1e-9
+    )
+    assert np.isnan(scheduled["log_balance_ratio"])
+    assert scheduled["reason_decay_rate_ratio"] == "the learning rate is not constant"
