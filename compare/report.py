@@ -61,6 +61,10 @@ def write(path: Path, study: xr.DataTree) -> None:
 
 def draw(study: xr.DataTree) -> dict[str, str]:
     """Draw the figures of a study as SVG, by name; those that its data allow."""
+    if not study.children:
+        from compare import monitored  # which takes tables from here
+
+        return monitored.draw(study.to_dataset())
     if store.is_toys(study):
         return toys.draw(study)
     networks, theory, comparison = (
@@ -92,8 +96,12 @@ def write_figures(folder: Path, study: xr.DataTree) -> list[Path]:
 
 def render(study: xr.DataTree) -> str:
     """Render the report of a study as HTML."""
+    if not study.children:
+        from compare import monitored
+
+        return monitored.render(study.to_dataset())
     if store.is_toys(study):
-        return toys.render(study, _inline)
+        return toys.render(study, inline)
     networks, comparison = (study[name].to_dataset() for name in ("empirical", "comparison"))
     settings = metrics.by_setting(comparison)
     environment = jinja2.Environment(
@@ -105,7 +113,7 @@ def render(study: xr.DataTree) -> str:
         provenance=json.loads(study.attrs["provenance"]),
         reason=comparison.attrs.get("reason_prediction", ""),
         summary=_summary(networks, comparison, settings),
-        figures={name: _inline(svg) for name, svg in draw(study).items()},
+        figures={name: inline(svg) for name, svg in draw(study).items()},
         levels=[
             _law_table(comparison, LAWS, "Level 0 — exact laws, no free parameter"),
             _law_table(
@@ -265,6 +273,6 @@ def percent(value: float) -> str:
     return f"{100 * value:+.1f} %" if np.isfinite(value) else "–"
 
 
-def _inline(svg: str) -> str:
+def inline(svg: str) -> str:
     """A figure as a data URI, so that the report is one file."""
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
