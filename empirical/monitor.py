@@ -183,7 +183,6 @@ class Monitor:
         if self._capture is not None:
             self._capture.remove()
 
-    @torch.no_grad()
     def _before(self, optimizer: Optimizer, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Keep what the step starts from."""
         if self.n_steps % self.every or self.reason:
@@ -206,7 +205,6 @@ class Monitor:
         self._open = True
         self._seconds += time.perf_counter() - started
 
-    @torch.no_grad()
     def _after(self, optimizer: Optimizer, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Measure what the step did."""
         step = self.n_steps

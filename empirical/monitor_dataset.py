@@ -114,11 +114,11 @@ def save(recorded: xr.Dataset, path: Path) -> None:
 def _first_not_finite(series: dict[str, FloatArray]) -> tuple[str, int] | None:
     """Name and record of the first quantity that is not finite."""
     places = [
-        (int(bad[0]), name)
+        (name, int(bad[0]))
         for name in MUST_BE_FINITE
         if len(bad := np.flatnonzero(~np.isfinite(series[name])))
     ]
-    return min(places)[::-1] if places else None
+    return min(places, key=lambda place: place[1]) if places else None
 
 
 def _evaluations(monitor: Monitor, end: int) -> tuple[list[int], dict[str, FloatArray]]:
