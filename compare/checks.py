@@ -56,7 +56,7 @@ def jump_agreement(angular_update: FloatArray, steps: Steps) -> float:
     turned = angular_update > laws.stationary_angle(delta)
     setting = (steps.learning_rate, steps.weight_decay)
     said = laws.is_delta_jump(steps.weight_norm, steps.update_norm, *setting, delta)
-    return float(np.mean(turned == said))
+    return float(np.mean(turned == said)) if len(turned) else float("nan")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from compare.observables import measure
 from compare.report import LAWS, Table, inline, number, percent
 from theory import equilibrium
 from theory.equilibrium import Equilibrium
+from theory.trajectory import recorded
 
 MAX_RUNS = 8  # what one page can show
 # Update rules whose decay shrinks the norm by eta lam a step, which regimes are told by.
@@ -89,7 +90,8 @@ def every_step(trajectories: xr.Dataset) -> xr.Dataset:
             logs = np.log(trajectories[name].values)
         rows = [np.exp(np.interp(steps, trajectories["step"].values, row)) for row in logs]
         held[name] = (("run", "step"), np.array(rows))
-    return held
+    last = (trajectories["n_steps"] - 1) // apart * apart  # nothing is known beyond
+    return held.assign(n_steps=(last + 1).clip(0))
 
 
 def _shown(trajectories: xr.Dataset) -> list[str]:
@@ -133,7 +135,7 @@ def _section(trajectories: xr.Dataset, observed: xr.Dataset) -> dict[str, Any]:
         "equilibrium": None if settled is None else _equilibrium(measured, settled),
         "reason_equilibrium": reason,
         "drift": percent(measured.drift),
-        "relaxation": "" if settled is None else _relaxation(measured, settled, n_steps),
+        "relaxation": "" if settled is None else _relaxation(trajectories, run, settled),
     }
 
 
@@ -177,11 +179,12 @@ def _equilibrium(measured: settling.Measured, settled: Equilibrium) -> Table:
     return Table("Equilibrium of this optimizer", head, rows)
 
 
-def _relaxation(measured: settling.Measured, settled: Equilibrium, n_steps: int) -> str:
+def _relaxation(trajectories: xr.Dataset, run: str, settled: Equilibrium) -> str:
     """How long the way to the equilibrium is."""
-    steps = equilibrium.settling_steps(measured.norm, settled)
+    rho = recorded(trajectories, run, "weight_norm")
+    steps = equilibrium.settling_steps(float(rho[-1]), settled)
+    ahead = f"another {number(steps)} steps to come within 1 %" if steps else "no step: it is there"
     return (
-        f"A small deviation relaxes in {number(settled.relaxation_steps)} steps; this run made "
-        f"{n_steps:,}. From the norm of the last half it takes {number(steps)} steps to come "
-        "within 1 %, if the gradients stay as they were"
+        f"A small deviation relaxes in {number(settled.relaxation_steps)} steps. "
+        f"From where the norm is now it takes {ahead}, if the gradients stay as they were"
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
@@ -14,6 +16,7 @@ from theory.laws import FloatArray
 from theory.trajectory import recorded
 
 MAX_NAMED = 12  # layers that a legend can name
+LABEL_WIDTH = 22  # letters in a line of an axis label
 SERIES = ("train_loss", "weight_norm", "effective_lr", "angular_update")
 
 
@@ -26,6 +29,7 @@ def trajectory(trajectories: xr.Dataset, run: str, settled: Equilibrium | None) 
         settled: the predicted equilibrium.
     """
     names = [name for name in SERIES if np.isfinite(recorded(trajectories, run, name)).any()]
+    names = names or list(SERIES)  # empty axes for a run that ended at once
     levels = {} if settled is None else {**vars(settled), "weight_norm": settled.norm}
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
@@ -37,7 +41,7 @@ def trajectory(trajectories: xr.Dataset, run: str, settled: Equilibrium | None) 
                 _test_loss(axis, trajectories.sel(run=run))
             if name in levels:
                 axis.axhline(levels[name], color=THEORY, ls="--", lw=1.2, label="equilibrium")
-            axis.set_ylabel(label(name).replace(" ", "\n", 1))
+            axis.set_ylabel(textwrap.fill(label(name), LABEL_WIDTH))
             axis.legend(loc="best")
         axes[-1, 0].set_xlabel(label("step"))
         figure.tight_layout()

@@ -82,6 +82,8 @@ def predict(trajectories: xr.Dataset, run: str) -> Equilibrium:
     measured = Measured.of(trajectories, run)
     if rule == "sgd":
         p = measured.mean_squared_g
+        if momentum == 0:
+            return equilibrium.sgd(rate, decay, p)
         return equilibrium.sgd_with_momentum(rate, decay, p, momentum=momentum)
     n_weights = int(one["n_weights"])
     betas = {name: float(one[name]) for name in ("beta1", "beta2")}

@@ -1,9 +1,13 @@
 """The monitor against weights and gradients kept by the test, in float64."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+import xarray as xr
 from torch import nn
 
 from compare import checks
@@ -425,6 +429,29 @@ def test_overhead_and_evidence_are_told():
     assert found["epoch"].values[-1] == pytest.approx((N - 1) / 20)
     for name in ("weight_norm", "n_weights", "layer_weight_norm"):
         assert found[name].attrs.keys() >= {"units", "long_name", "symbol", "source"}
+
+
+@pytest.mark.parametrize("name", ["sgd", "nesterov", "adam", "lion"])
+def test_saved_files_are_reported_without_torch(name, tmp_path):
+    monitor, _ = monitored(OPTIMIZERS[name], every=2, data="<noise>")
+    path = tmp_path / "deep" / "run.nc"
+    monitor.save(path)
+    assert [one.name for one in path.parent.iterdir()] == ["run.nc"]
+    with xr.open_dataset(path, engine="h5netcdf") as again:
+        xr.testing.assert_equal(again.load(), monitor.dataset())
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from compare.cli import main\n"
+        f"sys.exit(main(['report', {str(path)!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    html = path.with_suffix(".html").read_text()
+    assert "Trained on &lt;noise&gt;" in html
+    assert html.count("data:image/svg+xml;base64,") == 2
+    assert "recorded every 2" in html
+    refused = "no closed form is known for sgd with nesterov" in html
+    assert refused == (name == "nesterov")
 
 
 def test_closed_monitors_let_go():
