@@ -327,6 +327,27 @@ def test_weights_under_other_rates_or_decays_are_left_out():
         Monitor(model, optimizer, parameters=["1.weight", "2.weight"])
 
 
+def test_tensors_that_are_invariant_only_together_need_one_group():
+    torch.manual_seed(0)
+    norm = {"elementwise_affine": False, "eps": 1e-12}
+    model = nn.Sequential(
+        nn.Linear(20, 16),
+        nn.LayerNorm(16, **norm),
+        nn.Tanh(),
+        nn.Linear(16, 16, bias=False),
+        nn.LayerNorm(16, **norm),
+        nn.Linear(16, 5).requires_grad_(False),
+    )
+    biases = [{"params": [model[0].bias], "weight_decay": 0.0}]
+    groups = [{"params": [model[0].weight, model[3].weight]}, *biases]
+    optimizer = torch.optim.SGD(groups, lr=0.5, weight_decay=1e-2)
+    monitor = Monitor(model, optimizer, inputs=torch.randn(16, 20))
+    assert monitor.names == ("3.weight",)
+    assert monitor.notes == ("0.weight, 0.bias: invariant together, in groups that differ",)
+    train(model, optimizer, monitor)
+    assert float(checks.check_laws(monitor.dataset())["norm_law_residual"][0]) < 1e-6
+
+
 def test_groups_that_part_ways_end_the_record():
     model = mlp()
     groups = [{"params": [p]} for p in model.parameters() if p.requires_grad]
