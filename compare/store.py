@@ -95,6 +95,8 @@ def read(path: Path, *, bare: bool = False) -> xr.DataTree:
     except Exception as error:
         raise ValueError(f"{path} is not a readable netCDF file ({error})") from error
     if bare and is_bare(tree):
+        if missing := [name for name in REQUIRED_OF_TRAJECTORIES if name not in tree.variables]:
+            raise ValueError(f"{path} cannot be reported: it lacks {', '.join(missing)}")
         return tree
     if tree.attrs.get("schema_version") != SCHEMA_VERSION or not set(GROUPS) <= set(tree.children):
         raise ValueError(f"{path} is not a study file of schema version {SCHEMA_VERSION}")
@@ -106,17 +108,8 @@ def read(path: Path, *, bare: bool = False) -> xr.DataTree:
 
 
 def is_bare(tree: xr.DataTree) -> bool:
-    """Whether a file holds trajectories of the schema and nothing else.
-
-    Raises:
-        ValueError: if it lacks a part of them.
-    """
-    held = {str(name) for name in tree.variables}
-    if tree.children or not {"run", "step"} <= held:
-        return False
-    if missing := [name for name in REQUIRED_OF_TRAJECTORIES if name not in held]:
-        raise ValueError(f"the trajectories lack {', '.join(missing)}")
-    return True
+    """Whether a file holds trajectories of the schema and nothing else."""
+    return not tree.children and {"run", "step"} <= set(tree.variables)
 
 
 def is_toys(tree: xr.DataTree) -> bool:

@@ -171,7 +171,7 @@ def test_the_shortest_runs_make_a_report(tmp_path, n_steps):
 def test_files_that_are_neither_are_refused(tmp_path, capsys):
     path = saved(recorded_run().drop_vars("angular_update"), tmp_path)
     assert main(["report", str(path)]) == 2
-    assert "the trajectories lack angular_update" in capsys.readouterr().err
+    assert "mine.nc cannot be reported: it lacks angular_update" in capsys.readouterr().err
     path = saved(recorded_run(), tmp_path)
     assert main(["predict", "--from", str(path), "--lr", "1", "--wd", "0.1"]) == 2
     assert "is not a study file" in capsys.readouterr().err
