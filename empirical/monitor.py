@@ -85,7 +85,7 @@ class Monitor:
         seed: int = 0,
         steps_per_epoch: int = 0,
     ) -> None:
-        self.rule = Rule.of(optimizer, update_rule)
+        self.rule, self._named = Rule.of(optimizer, update_rule), update_rule
         self.every = validate.at_least("every", every, 1)
         self.eval_every = validate.at_least("eval_every", eval_every, 1)
         if eval_every % every:
@@ -256,6 +256,7 @@ class Monitor:
         self._followed = follow(self.optimizer, units, parameters, strict=strict)
         self.notes = self._followed.left_out
         self.first_group = dict(self._followed.groups[0])
+        self.rule = Rule.of(self.optimizer, self._named, group=self.first_group)
         weights = [parameters[name] for name in self._followed.names]
         self.sums = step_sums.StepSums(weights, heavy=self.rule.heavy)
 

@@ -32,8 +32,14 @@ class Rule:
     decoupled: bool
 
     @classmethod
-    def of(cls, optimizer: Optimizer, name: str | None = None) -> Rule:
-        """The rule of an optimizer, or the named one.
+    def of(
+        cls,
+        optimizer: Optimizer,
+        name: str | None = None,
+        *,
+        group: Mapping[str, Any] | None = None,
+    ) -> Rule:
+        """The rule of an optimizer, or the named one, as one of its groups (the first) sets it.
 
         Raises:
             ValueError: if it is no optimizer with a learning rate, or climbs.
@@ -41,7 +47,7 @@ class Rule:
         if not isinstance(optimizer, Optimizer):
             found = type(optimizer).__name__
             raise ValueError(f"optimizer must be a torch.optim.Optimizer, got {found}")
-        group = optimizer.param_groups[0]
+        group = group or optimizer.param_groups[0]
         if "lr" not in group:
             found = type(optimizer).__name__
             raise ValueError(f"{found} has no lr in its param_groups, so its steps have no scale")

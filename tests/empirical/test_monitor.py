@@ -327,6 +327,18 @@ def test_weights_under_other_rates_or_decays_are_left_out():
         Monitor(model, optimizer, parameters=["1.weight", "2.weight"])
 
 
+def test_the_rule_is_that_of_the_group_that_is_followed():
+    model = mlp(all_trained=True)
+    other, own = model[7].weight, [model[1].weight, model[4].weight]
+    groups = [{"params": [other]}, {"params": own, "momentum": 0.9, "nesterov": True}]
+    optimizer = torch.optim.SGD(groups, lr=0.1, weight_decay=1e-2)
+    monitor = Monitor(model, optimizer, parameters=["1.weight", "4.weight"])
+    train(model, optimizer, monitor)
+    found = monitor.dataset()
+    assert (found["momentum"].item(), found["variant"].item()) == (0.9, "nesterov")
+    assert float(checks.check_laws(found)["norm_law_residual"][0]) < 1e-6
+
+
 def test_tensors_that_are_invariant_only_together_need_one_group():
     torch.manual_seed(0)
     norm = {"elementwise_affine": False, "eps": 1e-12}
