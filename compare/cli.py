@@ -156,9 +156,11 @@ def _parser() -> Parser:
     )
     simulate.set_defaults(command=_simulate)
 
-    report = commands.add_parser("report", help="write the report of a study file again")
-    report.add_argument("file", type=Path, metavar="STUDY.nc", help="what run has written")
-    report.add_argument("--out", type=Path, help="HTML file (default: report.html beside it)")
+    report = commands.add_parser("report", help="write the report of a saved file")
+    report.add_argument(
+        "file", type=Path, metavar="FILE.nc", help="what run or a monitor has written"
+    )
+    report.add_argument("--out", type=Path, help="HTML file (default: beside it)")
     report.add_argument("--figures", type=Path, metavar="DIR", help="also write the figures, SVG")
     report.set_defaults(command=_report)
 
@@ -236,8 +238,9 @@ def _simulate(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     from compare import report, store
 
-    out = options.out or options.file.with_name("report.html")
-    study = store.read(options.file)
+    study = store.read(options.file, bare=True)
+    name = "report.html" if study.children else options.file.with_suffix(".html").name
+    out = options.out or options.file.with_name(name)
     report.write(out, study)
     print(f"report: {out}")
     for path in report.write_figures(options.figures, study) if options.figures else []:

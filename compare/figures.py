@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from typing import Any
 
@@ -200,3 +201,8 @@ def svg(figure: Figure) -> str:
     figure.savefig(buffer, format="svg", dpi=200, metadata={"Date": None})
     plt.close(figure)
     return buffer.getvalue()
+
+
+def inline(svg: str) -> str:
+    """A figure as a data URI, so that the report is one file."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()

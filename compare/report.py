@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import jinja2
 import numpy as np
 import xarray as xr
 
-from compare import control_figures, figures, metrics, store, tables, toys
+from compare import control_figures, figures, metrics, monitored, store, tables, toys
 from compare.captions import CAPTIONS
 from theory.jumps import find_jumps
 from theory.trajectory import recorded
@@ -38,6 +37,8 @@ def write(path: Path, study: xr.DataTree) -> None:
 
 def draw(study: xr.DataTree) -> dict[str, str]:
     """Draw the figures of a study as SVG, by name; those that its data allow."""
+    if not study.children:
+        return monitored.draw(study.to_dataset())
     if store.is_toys(study):
         return toys.draw(study)
     networks, theory, comparison = (
@@ -69,8 +70,10 @@ def write_figures(folder: Path, study: xr.DataTree) -> list[Path]:
 
 def render(study: xr.DataTree) -> str:
     """Render the report of a study as HTML."""
+    if not study.children:
+        return monitored.render(study.to_dataset())
     if store.is_toys(study):
-        return toys.render(study, _inline)
+        return toys.render(study, figures.inline)
     networks, comparison = (study[name].to_dataset() for name in ("empirical", "comparison"))
     settings = metrics.by_setting(comparison)
     environment = jinja2.Environment(
@@ -82,7 +85,7 @@ def render(study: xr.DataTree) -> str:
         provenance=json.loads(study.attrs["provenance"]),
         reason=comparison.attrs.get("reason_prediction", ""),
         summary=_summary(networks, comparison, settings),
-        figures={name: _inline(svg) for name, svg in draw(study).items()},
+        figures={name: figures.inline(svg) for name, svg in draw(study).items()},
         captions=CAPTIONS,
         levels=[
             *_control_tables(settings),
@@ -160,8 +163,3 @@ def _control_tables(settings: xr.Dataset) -> list[tables.Table]:
     if "stability_before_jump" in settings:
         made += [tables.stability_table(settings), tables.law_fit_table(settings)]
     return made
-
-
-def _inline(svg: str) -> str:
-    """A figure as a data URI, so that the report is one file."""
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()

@@ -29,6 +29,18 @@ REQUIRED_OF_NETWORKS = (
     "comparison/period",
     "comparison/norm_law_residual",
 )
+REQUIRED_OF_TRAJECTORIES = (
+    "weight_norm",
+    "effective_lr",
+    "effective_grad_norm",
+    "angular_update",
+    "train_loss",
+    "n_steps",
+    "status",
+    "reason",
+    "update_rule",
+    "variant",
+)
 PACKAGES = ("h5netcdf", "h5py", "matplotlib", "numpy", "scikit-learn", "scipy", "torch", "xarray")
 
 
@@ -89,8 +101,12 @@ def _replacing(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def read(path: Path) -> xr.DataTree:
+def read(path: Path, *, bare: bool = False) -> xr.DataTree:
     """Read a study file into memory.
+
+    Args:
+        path: the file.
+        bare: also take a file with nothing but trajectories, such as a monitor saves.
 
     Raises:
         ValueError: if it is missing, damaged or not a study file of this schema.
@@ -102,6 +118,10 @@ def read(path: Path) -> xr.DataTree:
             tree = opened.load()
     except Exception as error:
         raise ValueError(f"{path} is not a readable netCDF file ({error})") from error
+    if bare and is_bare(tree):
+        if missing := [name for name in REQUIRED_OF_TRAJECTORIES if name not in tree.variables]:
+            raise ValueError(f"{path} cannot be reported: it lacks {', '.join(missing)}")
+        return tree
     if tree.attrs.get("schema_version") != SCHEMA_VERSION or not set(GROUPS) <= set(tree.children):
         raise ValueError(f"{path} is not a study file of schema version {SCHEMA_VERSION}")
     held = {*tree.attrs, *(f"{group}/{name}" for group in GROUPS for name in tree[group].variables)}
@@ -109,6 +129,11 @@ def read(path: Path) -> xr.DataTree:
     if missing := [name for name in required if name not in held]:
         raise ValueError(f"{path} is not a whole study file: it lacks {', '.join(missing)}")
     return tree
+
+
+def is_bare(tree: xr.DataTree) -> bool:
+    """Whether a file holds trajectories of the schema and nothing else."""
+    return not tree.children and {"run", "step"} <= set(tree.variables)
 
 
 def is_toys(tree: xr.DataTree) -> bool:

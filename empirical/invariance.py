@@ -147,7 +147,7 @@ def scale_invariant_parameters(
             that depends on the parameters.
     """
     arguments = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-    arguments, keywords = _cut(arguments, dict(keywords or {}), max_examples)
+    arguments, keywords = cut(arguments, dict(keywords or {}), max_examples)
     probe = Probe(model, arguments, keywords, seed=seed)
     trained = {name for name, weight in model.named_parameters() if weight.requires_grad}
     names = list(probe.weights)
@@ -237,7 +237,7 @@ def _cosine(sensitivity: Sensitivity) -> FloatArray:
     return _rms(sensitivity.radial) / np.maximum(_rms(sensitivity.grad_norm), 1e-300)
 
 
-def _cut(
+def cut(
     arguments: tuple[Any, ...], keywords: dict[str, Any], n: int
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The first examples of a batch, where all tensors agree on how many there are."""

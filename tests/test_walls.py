@@ -28,7 +28,19 @@ def test_empirical_does_not_import_compare():
 
 
 @pytest.mark.parametrize(
-    "module", ["align", "calibrate", "checks", "config", "observables", "report", "store", "study"]
+    "module",
+    [
+        "align",
+        "calibrate",
+        "checks",
+        "config",
+        "monitored",
+        "observables",
+        "report",
+        "settling",
+        "store",
+        "study",
+    ],
 )
 def test_compare_reads_and_reports_without_torch(module):
     loaded = loaded_after(f"from compare import {module}")
