@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from compare import monitored, settling, store, tables
+from compare import monitored, report, settling, store, tables
 from compare.cli import main
 from compare.observables import measure
 from theory import equilibrium, laws, trajectory
