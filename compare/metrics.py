@@ -96,13 +96,21 @@ def by_setting(comparison: xr.Dataset) -> xr.Dataset:
     """Aggregate over seeds: mean, standard error over seeds and most frequent regime.
 
     Returns:
-        A Dataset on ``setting`` (a readable id, ordered by ``intrinsic_lr``) with every numeric
+        A Dataset on ``setting`` (a readable id, ordered by ``intrinsic_lr``, or as the runs are
+        where settings have variants) with every numeric
         variable averaged over the seeds that have it, ``<name>_std`` and ``<name>_sem`` over
         these seeds, ``regime``, ``n_seeds`` and ``role``. ``period`` is the mean over all cycles
         of all seeds.
     """
     groups = comparison.groupby(_setting_id(comparison))
-    rows = sorted((_summary(str(name), runs) for name, runs in groups), key=_order)
+    position = {str(run): i for i, run in enumerate(comparison["run"].values)}
+    varied = bool((comparison["variant"] != "").any())
+
+    def order(summary: xr.Dataset) -> float:
+        place = position[str(summary["first_run"].values)]
+        return place if varied else float(summary["intrinsic_lr"])
+
+    rows = sorted((_summary(str(name), runs) for name, runs in groups), key=order)
     return xr.concat(rows, dim="setting", data_vars="all", coords="minimal", join="exact")
 
 
@@ -114,10 +122,6 @@ def _setting_id(comparison: xr.Dataset) -> xr.DataArray:
         )
     ]
     return xr.DataArray(names, {"run": comparison["run"]}, ["run"], name="setting")
-
-
-def _order(summary: xr.Dataset) -> float:
-    return float(summary["intrinsic_lr"])
 
 
 def _summary(name: str, runs: xr.Dataset) -> xr.Dataset:

@@ -49,7 +49,8 @@ def draw(study: xr.DataTree) -> dict[str, str]:
         "trajectories": figures.trajectories(networks, theory, settings),
         "phases": figures.phase_diagram(networks, theory, settings),
     }
-    if len(np.unique(figures.with_period(settings)["intrinsic_lr"])) > 1:
+    alike = not (settings["variant"] != "").any()
+    if alike and figures.with_period(settings).sizes["setting"]:
         drawn["periods"] = figures.periods(settings)
     return drawn
 

@@ -14,7 +14,7 @@ from theory import validate
 from theory.laws import FloatArray
 
 START_SEED = 0
-LANCZOS_VECTORS = 20
+LANCZOS_VECTORS = 12
 LARGEST_RESIDUAL = 1e-2  # the eigenvalue is off by the residual squared over the spectral gap
 
 
@@ -58,7 +58,7 @@ def spherical_sharpness(
         loss: maps flat weights (n_weights,) to a scalar; twice differentiable.
         weights: w, flat, (n_weights,), at least 3 of them.
         tolerance: of ARPACK, relative to the eigenvalue.
-        max_restarts: of the iteration, of about 20 products each.
+        max_restarts: of the iteration, of about a dozen products each.
 
     Raises:
         ValueError: if there are fewer than 3 weights, or loss or gradient is not finite.
