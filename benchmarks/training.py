@@ -1,81 +1,203 @@
-"""Runs trained together against one after another, and against a plain PyTorch loop."""
+"""Networks trained by Sawtooth against a plain PyTorch loop; ratios of medians within one run.
+
+    python benchmarks/training.py
+
+Candidates take turns, each going on from where it was, so that what is done once (drawing weights,
+the evaluation of step 0, recording a CUDA graph) is not in the numbers.
+"""
 
 from __future__ import annotations
 
+import math
+
 import torch
+import torch.nn.functional as F
 from timing import alternate, table
 
-from empirical import data, models
-from empirical.ensemble import Ensemble, run_generators
+from empirical import data, models, precision
+from empirical.ensemble import Ensemble
+from empirical.fleet import Fleet
+from empirical.recipe import Recipe
+from empirical.sgd import SGD
+from empirical.train import choose_device, describe_device
 from theory.trajectory import RunSpec
 
-N_RUNS, N_STEPS, BATCH, ROUNDS = 16, 100, 128, 7
-DIGITS = data.load("digits")
-MODEL = models.build("mlp-64-64", DIGITS)
-RUNS = [RunSpec(0.5, 2e-3, seed, N_STEPS) for seed in range(N_RUNS)]
+N_RUNS, MLP_STEPS, ROUNDS = 16, 100, 7
+# The largest ratio, or for the others the smallest, that is asked for.
+RECORDING_ASKED, TOGETHER_ASKED, GPU_ASKED = 1.10, 2.0, 3.0
+# FLOP/s of dense products on an H100 SXM, as its data sheet gives them, without sparsity.
+PEAKS = {"H100": {"float32": 66.9e12, "tf32": 494.7e12, "bf16": 989.4e12}}
+DEVICE = choose_device("auto")
+ON_GPU = DEVICE.type == "cuda"
 
 
-def train(runs):
-    ensemble = Ensemble(
-        runs, MODEL, DIGITS, batch_size=BATCH, eval_every=N_STEPS, device=torch.device("cpu")
-    )
-    while not ensemble.done:
-        ensemble.advance(N_STEPS)
+class Unrecorded(SGD):
+    """Moves the weights in the same way and measures nothing."""
+
+    general = False
+    recorded = ()
+
+    @torch.no_grad()
+    def step(self, rate):
+        return self._move(self.norm, self.norm, rate)
 
 
-def one_after_another():
-    for run in RUNS:
-        train([run])
+class Silent(Ensemble):
+    optimizer = Unrecorded
 
 
-class PlainNetwork(torch.nn.Sequential):
-    def __init__(self):
-        super().__init__(
-            torch.nn.Linear(64, 64, bias=False),
-            torch.nn.BatchNorm1d(64, affine=False),
-            torch.nn.ReLU(),
-            torch.nn.Linear(64, 64, bias=False),
-            torch.nn.BatchNorm1d(64, affine=False),
-            torch.nn.ReLU(),
-            torch.nn.Linear(64, 10, bias=False),
+class Plain:
+    """What one would write: data on the device, one network, nothing kept but the loss."""
+
+    def __init__(self, run, recipe, images):
+        torch.manual_seed(run.seed)
+        self.recipe, self.n_steps_per_epoch = recipe, len(images.train_labels) // recipe.batch_size
+        self.inputs = images.normalise(images.train_images.to(DEVICE))
+        self.labels = images.train_labels.to(DEVICE)
+        self.network = models.module(recipe, images).to(DEVICE, memory_format=torch.channels_last)
+        if images.image_shape[0] > 1:
+            self.inputs = self.inputs.contiguous(memory_format=torch.channels_last)
+        trained = [p for p in self.network.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.SGD(
+            trained, lr=run.learning_rate, weight_decay=run.weight_decay
         )
-        self[-1].weight.requires_grad_(False)
+        self.step = 0
 
-
-def plain_loop():
-    """What one would write: data in memory, one network after another, nothing but the loss."""
-    inputs, labels = DIGITS.normalise(DIGITS.train_images).flatten(1), DIGITS.train_labels
-    for run in RUNS:
-        _, order = run_generators(run.seed)
-        network = PlainNetwork()
-        trained = [p for p in network.parameters() if p.requires_grad]
-        optimizer = torch.optim.SGD(trained, lr=run.learning_rate, weight_decay=run.weight_decay)
-        losses, step = [], 0
-        while step < N_STEPS:
-            permutation = torch.randperm(len(labels), generator=order)
-            for batch in permutation.split(BATCH)[: min(11, N_STEPS - step)]:
-                optimizer.zero_grad()
-                loss = torch.nn.functional.cross_entropy(network(inputs[batch]), labels[batch])
+    def advance(self, n_steps):
+        losses = []
+        for _ in range(n_steps):
+            batch = self.step % self.n_steps_per_epoch
+            if batch == 0:
+                self.order = torch.randperm(len(self.labels), device=DEVICE)
+            chosen = self.order[batch * self.recipe.batch_size :][: self.recipe.batch_size]
+            self.optimizer.zero_grad()
+            with precision.of(self.recipe.precision, DEVICE):
+                logits = self.network(self.inputs[chosen])
+                loss = F.cross_entropy(logits, self.labels[chosen])
                 loss.backward()
-                optimizer.step()
-                losses.append(loss.detach())
-                step += 1
+            self.optimizer.step()
+            losses.append(loss.detach())
+            self.step += 1
+        return torch.stack(losses).cpu()
 
 
-def main():
+def trainer(runs, recipe, images, *, kind=Ensemble, graphs=True, n_groups=1):
+    """Networks that have done their first step."""
+
+    def build(some):
+        network = models.build(recipe, images)
+        return kind(some, recipe, network, images, eval_every=10**9, device=DEVICE, graphs=graphs)
+
+    fleet = Fleet(runs, build, n_groups=n_groups, n_parallel=n_groups)
+    fleet.advance(1)
+    return fleet
+
+
+def flops_per_step(recipe, images):
+    """Multiplications and additions of all convolutions and products, forwards and backwards.
+
+    Three times those of the forward pass, but for the first layer, which needs no gradient of its
+    inputs, and a frozen one, which needs none of its weights.
+    """
+    counts = []
+
+    def count(layer, inputs, output):
+        n_places = output.numel() // layer.weight.shape[0]
+        counts.append((2 * layer.weight.numel() * n_places, layer.weight.requires_grad))
+
+    network = models.module(recipe, images)
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear):
+            layer.register_forward_hook(count)
+    with torch.no_grad():
+        network(images.normalise(images.train_images[: recipe.batch_size]))
+    return sum(n * (2 if i == 0 or not trained else 3) for i, (n, trained) in enumerate(counts))
+
+
+def peak(name):
+    return next((p.get(name) for card, p in PEAKS.items() if card in describe_device(DEVICE)), None)
+
+
+def ratio(label, value, *, at_least=0.0, at_most=math.inf):
+    """A row of a table: a ratio and, where one is asked for, the bound on it."""
+    asked = f", asked <= {at_most:g}" if math.isfinite(at_most) else ""
+    asked = f", asked >= {at_least:g}" if at_least else asked
+    return label, f"{value:.2f}{asked}"
+
+
+def digits_mlps():
+    """Many small networks."""
+    images, recipe = data.load("digits"), Recipe(model="mlp-64-64", data="digits")
+    n_steps = (ROUNDS + 2) * MLP_STEPS
+    runs = [RunSpec(0.5, 2e-3, seed, n_steps) for seed in range(N_RUNS)]
+    n_groups = 1 if ON_GPU else torch.get_num_threads()
+    together = trainer(runs, recipe, images, n_groups=n_groups)
+    silent = trainer(runs, recipe, images, n_groups=n_groups, kind=Silent)
+    alone = [trainer([run], recipe, images) for run in runs]
+    plain = [Plain(run, recipe, images) for run in runs]
     seconds = alternate(
         {
-            "together": lambda: train(RUNS),
-            "one after another": one_after_another,
-            "plain PyTorch loop": plain_loop,
+            "together": lambda: together.advance(MLP_STEPS),
+            "together, nothing recorded": lambda: silent.advance(MLP_STEPS),
+            "one after another": lambda: [one.advance(MLP_STEPS) for one in alone],
+            "plain PyTorch loop": lambda: [one.advance(MLP_STEPS) for one in plain],
         },
         rounds=ROUNDS,
     )
-    each = {name: 1e3 * value / (N_RUNS * N_STEPS) for name, value in seconds.items()}
-    rows = [(name, f"{value:.3f} ms per network-step") for name, value in each.items()]
-    for name in ("one after another", "plain PyTorch loop"):
-        rows.append((f"{name} / together", f"{each[name] / each['together']:.2f}"))
-    print(table(f"training: {N_RUNS} digits MLPs, {N_STEPS} steps, every step recorded", rows))
+    first, without, one, loop = seconds.values()
+    rows = [
+        (name, f"{1e3 * value / (N_RUNS * MLP_STEPS):.3f} ms per network-step")
+        for name, value in seconds.items()
+    ]
+    rows += [
+        ratio("one after another / together", one / first, at_least=TOGETHER_ASKED),
+        ratio("plain PyTorch loop / together", loop / first),
+        ratio("recording / not", first / without, at_most=RECORDING_ASKED),
+    ]
+    print(table(f"training: {N_RUNS} digits MLPs, every step recorded", rows))
+
+
+def convnet(name, *, width, batch, n_steps):
+    """One convolutional network in some arithmetic."""
+    images = data.fake(50_000 if ON_GPU else 2048)
+    recipe = Recipe(model=f"convnet-{width}", data="fake", batch_size=batch, precision=name)
+    run = RunSpec(0.03, 1e-3, 0, (ROUNDS + 2) * n_steps)
+    candidates = {
+        "sawtooth": trainer([run], recipe, images),
+        "sawtooth, nothing recorded": trainer([run], recipe, images, kind=Silent),
+        "plain PyTorch loop": Plain(run, recipe, images),
+    }
+    if ON_GPU:
+        candidates["sawtooth, no CUDA graphs"] = trainer([run], recipe, images, graphs=False)
+    seconds = alternate(
+        {key: lambda one=one: one.advance(n_steps) for key, one in candidates.items()},
+        rounds=ROUNDS,
+    )
+    flops, rows = flops_per_step(recipe, images), []
+    for key, value in seconds.items():
+        speed = n_steps / value
+        share = f", {100 * flops * speed / peak(name):.0f} % of peak" if peak(name) else ""
+        epochs = speed / (len(images.train_labels) // batch)
+        text = f"{speed:.4g} steps/s, {epochs:.3g} epochs/s, {flops * speed / 1e9:.4g} GFLOP/s"
+        rows.append((key, text + share))
+    ours, without, loop, *_ = seconds.values()
+    asked = GPU_ASKED if ON_GPU else 0.0
+    rows += [
+        ratio("plain PyTorch loop / sawtooth", loop / ours, at_least=asked),
+        ratio("recording / not", ours / without, at_most=RECORDING_ASKED),
+    ]
+    print(table(f"training: ConvNet c={width}, batch {batch}, {name}", rows))
+
+
+def main():
+    print(describe_device(DEVICE))
+    digits_mlps()
+    if not ON_GPU:
+        convnet("float32", width=8, batch=64, n_steps=10)
+        return
+    print(f"peak: dense, of the data sheet of an {' or '.join(PEAKS)} SXM; none for other cards")
+    for name in ("float32", "tf32", "bf16"):
+        convnet(name, width=32, batch=128, n_steps=400)
 
 
 if __name__ == "__main__":

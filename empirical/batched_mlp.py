@@ -87,11 +87,14 @@ class ScaleInvariantMLP:
         return F.cross_entropy(at_least_float32(logits), labels, reduction="none").mean(dim=1)
 
     def gradients(
-        self, leaves: list[Tensor], frozen: Tensor, images: Tensor, labels: Tensor
-    ) -> tuple[Tensor, list[Tensor]]:
+        self, leaves: list[Tensor], frozen: Tensor, images: Tensor, labels: Tensor, *, out: Tensor
+    ) -> Tensor:
         """Mean losses and their gradients; see ``empirical.models.Network``."""
-        losses = self.losses(leaves, frozen, images, labels)
-        return losses.detach(), list(torch.autograd.grad(losses.sum(), leaves))
+        own = [leaf.detach().requires_grad_() for leaf in leaves]
+        losses = self.losses(own, frozen, images, labels)
+        parts = torch.autograd.grad(losses.sum(), own)
+        torch.cat([part.flatten(1) for part in parts], dim=1, out=out)
+        return losses.detach()
 
     def test_logits(
         self, leaves: list[Tensor], frozen: Tensor, population: Tensor, images: Tensor

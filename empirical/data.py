@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +47,11 @@ class ImageData:
         """Channels, height and width of an image."""
         _, channels, height, width = self.train_images.shape
         return channels, height, width
+
+    def to(self, device: torch.device) -> ImageData:
+        """The same data on a device, shared by all who use it there."""
+        names = [f.name for f in fields(self) if isinstance(getattr(self, f.name), Tensor)]
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
     def normalise(self, images: Tensor) -> Tensor:
         """Map uint8 pixels (..., channels, height, width) to float32 on the images' device.

@@ -16,7 +16,9 @@ from empirical.data import ImageData
 from empirical.evaluation import Evaluator
 from empirical.models import Network
 from empirical.recipe import Recipe
-from empirical.sgd import GENERAL, PLAIN, SGD, norms
+from empirical.replay import CUDARecorder, Replay
+from empirical.sgd import SGD, norms
+from empirical.step import Step
 from theory import schedules
 from theory.trajectory import RunSpec
 
@@ -75,10 +77,17 @@ class Ensemble:
         data: the images.
         eval_every: steps between evaluations.
         device: where to train.
+        graphs: on a GPU, record a step as a CUDA graph and replay it. The numbers are the same,
+            but for kernels that do not add in a fixed order.
+
+    Attributes:
+        optimizer: what moves the weights.
 
     Raises:
         ValueError: if the recipe cannot train one of the runs or does not fit the data.
     """
+
+    optimizer: type[SGD] = SGD
 
     def __init__(
         self,
@@ -89,6 +98,7 @@ class Ensemble:
         *,
         eval_every: int,
         device: torch.device,
+        graphs: bool = True,
     ) -> None:
         for run in runs:
             recipe.check_run(run.weight_decay, run.momentum)
@@ -114,6 +124,8 @@ class Ensemble:
         self._sphere_norm = norms(network.invariant.split(self.weights))
         moving = any(run.momentum for run in self.runs)
         self.momentum_buffer = torch.zeros_like(self.weights) if moving else None
+        self.recorder = CUDARecorder(device) if graphs and device.type == "cuda" else None
+        self.refused, self.n_replayed = "", 0  # see ``empirical.replay.Replay``
         self._bind()
 
     def _set_initial_norm(self) -> None:
@@ -124,25 +136,28 @@ class Ensemble:
             self.weights[:, : invariant.n_weights] *= factor[:, None].to(self.weights.dtype)
 
     def _bind(self) -> None:
-        """Rebuild what follows from the active rows: leaf views, frozen weights, optimizer."""
-        self.leaves = [part.requires_grad_() for part in self.network.layers.split(self.weights)]
+        """Rebuild what follows from the active rows: frozen weights, optimizer, step."""
         self.frozen = self._all_frozen[self.rows.to(self.device)]
         self.active = [self.runs[row] for row in self.rows.tolist()]
-        self.sgd = SGD(
+        self.sgd = self.optimizer(
             self.active,
             self.recipe,
             self.network.invariant,
-            self.weights.detach(),
+            self.weights,
             sphere_norm=self._sphere_norm[self.rows.to(self.device)],
             momentum_buffer=self.momentum_buffer,
         )
+        self.one = Step(self.network, self.recipe, self.batches, self.sgd, self.frozen)
+        self.leaves = self.one.leaves
+        self.replay = Replay(self.one, None if self.refused else self.recorder)
 
     def _keep(self, keep: Tensor) -> None:
         """Drop the active runs where ``keep`` is False."""
         if not bool(keep.all()):
+            self.replay.release()
             self.rows = self.rows[keep]
             kept = keep.to(self.device)
-            self.weights = self.weights.detach()[kept]
+            self.weights = self.weights[kept]
             if self.momentum_buffer is not None:
                 self.momentum_buffer = self.momentum_buffer[kept]
             self._bind()
@@ -150,7 +165,7 @@ class Ensemble:
     @property
     def recorded(self) -> tuple[str, ...]:
         """Names of the scalars recorded at every step."""
-        return ("train_loss", *(GENERAL if self.sgd.general else PLAIN))
+        return ("train_loss", *self.sgd.recorded)
 
     @property
     def done(self) -> bool:
@@ -159,7 +174,8 @@ class Ensemble:
 
     def next_stop(self, n_steps: int) -> int:
         """Last step of the next chunk: at most n_steps on, and no run ends inside it."""
-        return min(self.step + n_steps, int(self.end[self.rows].min()))
+        most = min(n_steps, self.one.capacity)
+        return min(self.step + most, int(self.end[self.rows].min()))
 
     def advance(self, n_steps: int) -> int:
         """Train all active runs for at most n_steps, stopping early where a run ends.
@@ -168,55 +184,44 @@ class Ensemble:
             The number of steps done.
         """
         start, stop = self.step, self.next_stop(n_steps)
-        rates, rows = self._rates(start, stop), self.rows.tolist()
-        shape = (len(self.recorded), stop - start, len(rows))
-        values = torch.empty(shape, dtype=torch.float64, device=self.device)
-        for i in range(stop - start):
-            evaluating = self.step % self.eval_every == 0
-            measured = self.evaluator.before(self.leaves, self.frozen) if evaluating else {}
-            losses, gradients = self._gradients(rows)
-            if evaluating:
-                measured |= self.evaluator.per_layer(self.leaves, gradients)
-                self.evaluations.append(Evaluation(self.step, self.rows, measured))
-            flat = torch.cat([part.flatten(1) for part in gradients], dim=1)
-            values[:, i] = torch.stack([losses.double(), *self.sgd.step(flat, rates[i])])
-            self.step += 1
-        record = Record(start, self.rows, values.cpu())
+        draws = self.batches.draw(start, stop, self.rows.tolist())
+        self.one.load(draws, self._rates(start, stop))
+        replayed = self.replay.n_replayed
+        self._train_until(stop)
+        record = Record(start, self.rows, self.one.recorded(stop - start))
         self.records.append(record)
+        self.refused = self.replay.refused or self.refused
+        self.n_replayed += self.replay.n_replayed - replayed
         self._retire(record)
         return stop - start
 
+    def _train_until(self, stop: int) -> None:
+        """Do the loaded steps; nothing here waits for the device but evaluations."""
+        while self.step < stop:
+            evaluating = self.step % self.eval_every == 0
+            if evaluating:
+                measured, before = self._measure(), self.weights.clone()
+            self.replay(self.batches.size_at(self.step))
+            if evaluating:
+                layers = (self.network.layers.split(flat) for flat in (before, self.sgd.gradient))
+                measured |= self.evaluator.per_layer(*layers)
+                self.evaluations.append(Evaluation(self.step, self.rows, measured))
+            self.step += 1
+
+    def _measure(self) -> dict[str, Tensor]:
+        """What is measured before a step, in the arithmetic of the weights."""
+        with precision.of("float32", self.device):
+            return self.evaluator.before(self.leaves, self.frozen)
+
     def _rates(self, start: int, stop: int) -> Tensor:
-        """Learning rates of a chunk's steps, (n_steps, n_active, 1)."""
+        """Learning rates of a chunk's steps, (n_steps, n_active, 1), on the CPU."""
         rates = [
             schedules.learning_rates(
                 self.recipe.schedule, run.learning_rate, run.weight_decay, run.n_steps
             )[start:stop]
             for run in self.active
         ]
-        return torch.from_numpy(np.stack(rates, axis=1)[..., None]).to(
-            self.device, self.batches.dtype
-        )
-
-    def _gradients(self, rows: list[int]) -> tuple[Tensor, list[Tensor]]:
-        """Losses of this step and their gradients, averaged over the examples of its batches."""
-        batches = self.batches.at(self.step, rows)
-        total = sum(labels.shape[1] for _, labels in batches)
-        losses, gradients = self._one_batch(*batches[0])
-        if len(batches) == 1:
-            return losses, gradients
-        share = batches[0][1].shape[1] / total
-        losses, gradients = losses * share, [part * share for part in gradients]
-        for images, labels in batches[1:]:
-            share = labels.shape[1] / total
-            more, parts = self._one_batch(images, labels)
-            losses = losses + share * more
-            gradients = [a.add_(b, alpha=share) for a, b in zip(gradients, parts, strict=True)]
-        return losses, gradients
-
-    def _one_batch(self, images: Tensor, labels: Tensor) -> tuple[Tensor, list[Tensor]]:
-        with precision.of(self.recipe.precision, self.device):
-            return self.network.gradients(self.leaves, self.frozen, images, labels)
+        return torch.from_numpy(np.stack(rates, axis=1)[..., None]).to(self.batches.dtype)
 
     def _retire(self, record: Record) -> None:
         """End the runs that reached their length or stopped being finite in this chunk."""
@@ -238,7 +243,7 @@ class Ensemble:
         return {
             "step": self.step,
             "rows": self.rows,
-            "weights": self.weights.detach(),
+            "weights": self.weights,
             "momentum_buffer": self.momentum_buffer,
             "batches": self.batches.state(),
             "end": self.end,
@@ -249,6 +254,7 @@ class Ensemble:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from a ``state()`` of the same runs."""
+        self.replay.release()
         self.step = state["step"]
         self.rows = state["rows"]
         self.end = state["end"]

@@ -31,7 +31,7 @@ class Fleet:
         runs: the runs, in the order in which results are returned.
         build: makes an ensemble of some of the runs.
         n_groups: number of ensembles, at most one for each run.
-        n_parallel: ensembles that train at the same time.
+        n_parallel: ensembles that train at the same time; the next start when one is done.
     """
 
     def __init__(
@@ -70,10 +70,16 @@ class Fleet:
         )
 
     def advance(self, n_steps: int) -> None:
-        """Train all active runs for n_steps, or to their end."""
-        active = [ensemble for ensemble in self.ensembles if not ensemble.done]
+        """Train the first ensembles that are not done for n_steps, or to the end of their runs.
+
+        The others wait, so that memory holds the work of ``n_parallel`` of them.
+        """
+        active = [ensemble for ensemble in self.ensembles if not ensemble.done][: self.n_parallel]
+        workers = len(active)
+        if workers == 1:
+            _advance(active[0], n_steps)
+            return
         threads = torch.get_num_threads()
-        workers = min(len(active), self.n_parallel)
         torch.set_num_threads(max(1, threads // workers))
         try:
             with ThreadPoolExecutor(workers) as pool:
@@ -89,6 +95,14 @@ class Fleet:
         """Continue from a ``state()`` of the same runs in the same number of groups."""
         for ensemble, saved in zip(self.ensembles, state["ensembles"], strict=True):
             ensemble.restore(saved)
+
+    @property
+    def execution(self) -> str:
+        """How steps were done on a GPU; "" on a CPU or before the first."""
+        refused = [ensemble.refused for ensemble in self.ensembles if ensemble.refused]
+        if refused:
+            return f"without CUDA graphs: {refused[0]}"
+        return "CUDA graphs" if any(ensemble.n_replayed for ensemble in self.ensembles) else ""
 
     @property
     def ends(self) -> list[int]:

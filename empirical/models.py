@@ -66,9 +66,15 @@ class Network(Protocol):
         """
 
     def gradients(
-        self, leaves: list[Tensor], frozen: Tensor, images: Tensor, labels: Tensor
-    ) -> tuple[Tensor, list[Tensor]]:
-        """The losses, (n_runs,), without a graph, and their gradient for each leaf."""
+        self, leaves: list[Tensor], frozen: Tensor, images: Tensor, labels: Tensor, *, out: Tensor
+    ) -> Tensor:
+        """Write the gradients of the losses into ``out``, (n_runs, n_weights).
+
+        It must not wait for the device, or a step cannot be recorded as a CUDA graph.
+
+        Returns:
+            The losses, (n_runs,), not to be differentiated.
+        """
 
     def test_logits(
         self, leaves: list[Tensor], frozen: Tensor, population: Tensor, images: Tensor

@@ -11,6 +11,7 @@ from torch import Generator, Tensor, nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from empirical.lanes import Lanes
 from empirical.layout import Layout
 from empirical.precision import at_least_float32
 
@@ -21,7 +22,7 @@ class ModuleNetwork:
     """A module whose weights are taken from flat tensors, one run after another.
 
     A run's step is large enough to fill a core by itself, so nothing is gained from batching
-    runs, and memory holds the activations of one run only.
+    runs, and memory holds the activations of one run only; on a GPU of a few, side by side.
 
     Args:
         make: makes one module from torch's global generator.
@@ -41,6 +42,7 @@ class ModuleNetwork:
         self.frozen = _layout(parameters, [name for name in parameters if name not in trained])
         self.training = _without_statistics(template).train()
         self.evaluation = _with_cumulative_statistics(template)
+        self.lanes = Lanes()
 
     def initialise(self, generator: Generator) -> tuple[Tensor, Tensor]:
         """Draw one network; see ``empirical.models.Network``."""
@@ -57,25 +59,33 @@ class ModuleNetwork:
         self, leaves: list[Tensor], frozen: Tensor, images: Tensor, labels: Tensor
     ) -> Tensor:
         """Mean loss of every network; see ``empirical.models.Network``."""
-        losses = []
-        for run, fixed in enumerate(frozen):
-            logits = self._call(self.training, [leaf[run] for leaf in leaves], fixed, images[run])
-            losses.append(F.cross_entropy(at_least_float32(logits), labels[run]))
-        return torch.stack(losses)
+        return torch.stack(
+            [
+                self._loss([leaf[run] for leaf in leaves], fixed, images[run], labels[run])
+                for run, fixed in enumerate(frozen)
+            ]
+        )
 
     def gradients(
-        self, leaves: list[Tensor], frozen: Tensor, images: Tensor, labels: Tensor
-    ) -> tuple[Tensor, list[Tensor]]:
+        self, leaves: list[Tensor], frozen: Tensor, images: Tensor, labels: Tensor, *, out: Tensor
+    ) -> Tensor:
         """Mean losses and their gradients, run by run; see ``empirical.models.Network``."""
-        losses, gradients = [], []
-        for i in range(len(frozen)):
-            run = slice(i, i + 1)
-            # copied to where memory is aligned: a run then rounds the same in any ensemble
-            own = [leaf[run].detach().clone().requires_grad_() for leaf in leaves]
-            loss = self.losses(own, frozen[run], images[run], labels[run])
-            gradients.append(torch.autograd.grad(loss[0], own))
-            losses.append(loss.detach())
-        return torch.cat(losses), [torch.cat(parts) for parts in zip(*gradients, strict=True)]
+        losses: list[Tensor] = []
+        lanes = self.lanes if len(frozen) > 1 else Lanes()
+        for run, fixed in enumerate(frozen):
+            with lanes.lane(run):
+                own = [_own(leaf[run]) for leaf in leaves]
+                loss = self._loss(own, fixed, images[run], labels[run])
+                parts = torch.autograd.grad(loss, own)
+                torch.cat([part.flatten() for part in parts], out=out[run])
+                losses.append(loss.detach())
+        lanes.join(len(losses))
+        return torch.stack(losses)
+
+    def _loss(self, own: list[Tensor], fixed: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+        """Mean loss of one run."""
+        logits = self._call(self.training, own, fixed, images)
+        return F.cross_entropy(at_least_float32(logits), labels)
 
     def test_logits(
         self, leaves: list[Tensor], frozen: Tensor, population: Tensor, images: Tensor
@@ -110,7 +120,19 @@ class ModuleNetwork:
         """Move what is not a weight, such as buffers; see ``empirical.models.Network``."""
         self.training.to(device, dtype)
         self.evaluation.to(device, dtype)
+        self.lanes = Lanes(device)
         return self
+
+
+def _own(weight: Tensor) -> Tensor:
+    """A run's own copy, to differentiate in.
+
+    It lies where memory is aligned, so that a run rounds the same in any ensemble; on a GPU in the
+    order in which convolutions want it.
+    """
+    last = weight.device.type != "cpu" and weight.ndim == 4
+    order = torch.channels_last if last else torch.contiguous_format
+    return weight.detach().clone(memory_format=order).requires_grad_()
 
 
 def _layout(parameters: dict[str, nn.Parameter], names: Sequence[str]) -> Layout:

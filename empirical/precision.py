@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,23 +25,41 @@ def of(name: str, device: torch.device) -> Iterator[None]:
     """Compute products and convolutions in ``tf32`` or ``bf16`` inside the block, if so named.
 
     Weights, gradients of weights and everything recorded stay in float32 or float64. On a CPU,
-    which has no TF32, ``tf32`` is float32.
+    which has no TF32, ``tf32`` is float32. On a GPU the fastest convolutions are looked for.
     """
-    if name == "bf16":
-        with torch.autocast(device.type, torch.bfloat16):
-            yield
-        return
-    if device.type == "cpu":
+    coarse = torch.autocast(device.type, torch.bfloat16) if name == "bf16" else nullcontext()
+    flags = _gpu_flags("tf32" if name == "tf32" else "ieee")
+    with flags if device.type == "cuda" else nullcontext(), coarse:
         yield
-        return
-    allowed = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    _allow_tf32(name == "tf32", name == "tf32")
+
+
+@contextmanager
+def _gpu_flags(arithmetic: str) -> Iterator[None]:
+    """Set the arithmetic of float32 products and convolutions, and the search for fast ones."""
+    before, search = _arithmetic(), torch.backends.cudnn.benchmark
+    _set_arithmetic([arithmetic] * len(before))
+    torch.backends.cudnn.benchmark = True
     try:
         yield
     finally:
-        _allow_tf32(*allowed)
+        _set_arithmetic(before)
+        torch.backends.cudnn.benchmark = search
 
 
-def _allow_tf32(products: bool, convolutions: bool) -> None:
-    torch.backends.cuda.matmul.allow_tf32 = products
-    torch.backends.cudnn.allow_tf32 = convolutions
+def _switches() -> list[tuple[Any, str]]:
+    """Where torch keeps the arithmetic: by name from 2.9 on, where the older flags warn."""
+    products: Any = torch.backends.cuda.matmul
+    cudnn: Any = torch.backends.cudnn
+    if hasattr(products, "fp32_precision"):
+        return [(place, "fp32_precision") for place in (products, cudnn.conv, cudnn.rnn)]
+    return [(products, "allow_tf32"), (cudnn, "allow_tf32")]
+
+
+def _arithmetic() -> list[str]:
+    values = [getattr(*switch) for switch in _switches()]
+    return [value if isinstance(value, str) else "tf32" if value else "ieee" for value in values]
+
+
+def _set_arithmetic(values: list[str]) -> None:
+    for (place, name), value in zip(_switches(), values, strict=True):
+        setattr(place, name, value == "tf32" if name == "allow_tf32" else value)

@@ -22,6 +22,8 @@ GENERAL = (*PLAIN, "effective_update_norm", "radial_update")
 class SGD:
     """Learning rates, decays and momentum of the active runs, and their step.
 
+    All it works on stays in place from step to step, so that a step can be recorded and replayed.
+
     Args:
         runs: the active runs.
         recipe: clipping, fixed norm, schedule.
@@ -49,45 +51,55 @@ class SGD:
         self.weight_decay = column([0.0 if growing else run.weight_decay for run in runs])
         self.momentum = column([run.momentum for run in runs])
         self.buffer, self.sphere_norm = momentum_buffer, sphere_norm
-        self.norm = norms(invariant.split(weights))
+        self.gradient, self._scratch = torch.empty_like(weights), torch.empty_like(weights)
+        self.norm = flat_norms(weights, invariant)
 
     @property
     def general(self) -> bool:
         """Whether the update is not the gradient: with momentum or clipping."""
         return self.buffer is not None or self.recipe.clip > 0
 
+    @property
+    def recorded(self) -> tuple[str, ...]:
+        """Names of the scalars of a step."""
+        return GENERAL if self.general else PLAIN
+
     @torch.no_grad()
-    def step(self, gradient: Tensor, rate: Tensor) -> list[Tensor]:
-        """Move the weights.
+    def step(self, rate: Tensor) -> list[Tensor]:
+        """Move the weights along ``gradient``, which holds that of the loss and stays as it is.
 
         Args:
-            gradient: of the loss, (n_runs, n_weights); overwritten.
             rate: learning rates, (n_runs, 1).
 
         Returns:
             The scalars ``PLAIN``, or ``GENERAL`` with momentum or clipping: rho, g and theta, then
             ``|z|`` and ``<u, z>`` with ``u = w/rho`` and ``z = rho (b' - lam w)``; (n_runs,) each.
         """
-        norm, weights = self.norm, self.weights
-        n_invariant = self.invariant.n_weights
-        g = norm * norms(self.invariant.split(gradient))
-        direction = weights[:, :n_invariant] / norm[:, None].to(weights.dtype)
-        if self.recipe.clip:
-            gradient.mul_(self._clipping(norm, g, rate))
-        if self.buffer is not None:
-            gradient.add_(self.buffer * self.momentum)
-        extra = self._update_scalars(gradient, norm) if self.general else []
-        gradient.addcmul_(weights, self.weight_decay)
-        if self.buffer is not None:
-            self.buffer.copy_(gradient)
-        weights.addcmul_(gradient, rate, value=-1)
-        self.norm = norms(self.invariant.split(weights))
+        norm, weights = self.norm.clone(), self._invariant_part(self.weights)
+        g = norm * flat_norms(self.gradient, self.invariant)
+        direction = weights / _as_column(norm, weights)
+        extra = self._move(norm, g, rate)
+        self.norm.copy_(flat_norms(self.weights, self.invariant))
         if self.recipe.fixed_norm:
-            weights[:, :n_invariant].mul_((self.sphere_norm / self.norm)[:, None].to(weights.dtype))
-            self.norm = norms(self.invariant.split(weights))
-        moved = weights[:, :n_invariant] / self.norm[:, None].to(weights.dtype)
-        chord = norms(self.invariant.split(moved.sub_(direction)))
+            weights.mul_(_as_column(self.sphere_norm / self.norm, weights))
+            self.norm.copy_(flat_norms(self.weights, self.invariant))
+        turned = direction.addcdiv_(weights, _as_column(self.norm, weights), value=-1)
+        chord = flat_norms(turned, self.invariant)
         return [norm, g, 2 * torch.asin(chord / 2), *extra]
+
+    def _move(self, norm: Tensor, g: Tensor, rate: Tensor) -> list[Tensor]:
+        """Update momentum and weights; return what ``GENERAL`` has beyond ``PLAIN``."""
+        update = self.gradient
+        if self.recipe.clip:
+            factor = self._clipping(norm, g, rate)
+            update = torch.mul(update, factor, out=self._scratch)
+        if self.buffer is not None:
+            update = self.buffer.mul_(self.momentum).add_(update)
+        extra = self._update_scalars(update, norm) if self.general else []
+        into = self._scratch if self.buffer is None else self.buffer
+        torch.addcmul(update, self.weights, self.weight_decay, out=into)
+        self.weights.addcmul_(into, rate, value=-1)
+        return extra
 
     def _clipping(self, norm: Tensor, g: Tensor, rate: Tensor) -> Tensor:
         """Factor on the gradient so that ``|grad| <= sqrt(2 C lam/eta) rho``, (n_runs, 1)."""
@@ -96,9 +108,44 @@ class SGD:
 
     def _update_scalars(self, update: Tensor, norm: Tensor) -> list[Tensor]:
         """``|z|`` and ``<u, z>`` of an update ``b' - lam w``."""
-        parts, weights = self.invariant.split(update), self.invariant.split(self.weights)
-        radial = sum_over_rows(weights, parts, lambda w, z: (w * z).sum(dim=2).double())
-        return [norm * norms(parts), radial]
+        radial = flat_products(self.weights, update, self.invariant)
+        return [norm * flat_norms(update, self.invariant), radial]
+
+    def _invariant_part(self, flat: Tensor) -> Tensor:
+        """View of the scale-invariant weights, (n_runs, n_invariant)."""
+        return flat[:, : self.invariant.n_weights]
+
+
+def _as_column(values: Tensor, like: Tensor) -> Tensor:
+    return values[:, None].to(like.dtype)
+
+
+def flat_norms(flat: Tensor, layout: Layout) -> Tensor:
+    """Norm of each run's tensors of a layout, which lie first in its row, float64, (n_runs,)."""
+    if flat.device.type == "cpu":
+        return norms(layout.split(flat))
+    return norms_at_once(flat, layout)
+
+
+def norms_at_once(flat: Tensor, layout: Layout) -> Tensor:
+    """The same where a kernel for each layer takes longer than a copy of all in float64."""
+    weights = flat[:, : layout.n_weights]
+    norm: Tensor = torch.linalg.vector_norm(weights, dim=1, dtype=torch.float64)
+    return norm
+
+
+def flat_products(left: Tensor, right: Tensor, layout: Layout) -> Tensor:
+    """Scalar products of each run's tensors of a layout, float64, (n_runs,)."""
+    if left.device.type == "cpu":
+        parts = layout.split(left), layout.split(right)
+        return sum_over_rows(*parts, lambda w, z: (w * z).sum(dim=2).double())
+    return products_at_once(left, right, layout)
+
+
+def products_at_once(left: Tensor, right: Tensor, layout: Layout) -> Tensor:
+    """The same in float64 throughout; see ``norms_at_once``."""
+    part = slice(0, layout.n_weights)
+    return (left[:, part].double() * right[:, part]).sum(dim=1)
 
 
 def norms(layers: Sequence[Tensor]) -> Tensor:

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Never
+from typing import Any, Never
 
 import numpy as np
 import torch
 import xarray as xr
 from tqdm import tqdm
 
-from empirical import checkpoint, data, models
+from empirical import checkpoint, data, memory, models
 from empirical.ensemble import Ensemble
 from empirical.fleet import Fleet
 from empirical.recipe import Recipe
@@ -24,7 +24,7 @@ from theory import laws, schedules, trajectory
 from theory.trajectory import RunSpec
 
 CHUNK_SECONDS = 1.0  # between looks at the clock, the keyboard and the checkpoint
-LONGEST_CHUNK = 200
+LONGEST_CHUNK = 500
 # One step of R runs costs about R + 1.5 times what each further run adds, measured on 2 cores.
 OVERHEAD_IN_RUNS = 1.5
 
@@ -68,7 +68,9 @@ class Settings:
     Attributes:
         eval_every: steps between evaluations.
         device: ``auto``, ``cpu`` or ``cuda``.
-        group_size: most runs in an ensemble; 0 for no limit. Fewer need less memory.
+        group_size: most runs in an ensemble; 0 for as many as fit in the memory of a GPU, or
+            for no limit on a CPU. Fewer need less memory.
+        graphs: on a GPU, replay steps as CUDA graphs where the model allows it.
         checkpoint: where to keep a checkpoint; training goes on from one that is there.
         checkpoint_seconds: time between checkpoints; the last one holds the finished runs.
         config: identifies the study, so that a checkpoint of another one is refused.
@@ -77,6 +79,7 @@ class Settings:
     eval_every: int = 100
     device: str = "auto"
     group_size: int = 0
+    graphs: bool = True
     checkpoint: Path | None = None
     checkpoint_seconds: float = 10.0
     config: str = ""
@@ -91,6 +94,7 @@ def train(jobs: Sequence[Job], settings: Settings) -> xr.Dataset:
 
     Returns:
         The schema of ``theory.trajectory`` with source ``network``, runs in the order of the jobs.
+        On a GPU the attribute ``execution`` says whether CUDA graphs were used.
 
     Raises:
         ValueError: for an unknown model, source or device, a recipe that does not fit the data,
@@ -98,11 +102,10 @@ def train(jobs: Sequence[Job], settings: Settings) -> xr.Dataset:
         Interrupted: on SIGINT or SIGTERM, after the checkpoint was written.
     """
     device = choose_device(settings.device)
-    fleets = [_fleet(job, settings, device) for job in jobs]
+    states = [None] * len(jobs)
     if settings.checkpoint is not None and settings.checkpoint.exists():
         states = checkpoint.load(settings.checkpoint, config=settings.config)["fleets"]
-        for fleet, state in zip(fleets, states, strict=True):
-            fleet.restore(state)
+    fleets = [_fleet(job, settings, device, state) for job, state in zip(jobs, states, strict=True)]
 
     def save() -> None:
         if settings.checkpoint is not None:
@@ -113,25 +116,46 @@ def train(jobs: Sequence[Job], settings: Settings) -> xr.Dataset:
     parts = [
         _dataset(job, fleet, settings.eval_every) for job, fleet in zip(jobs, fleets, strict=True)
     ]
-    return trajectory.join(parts, [run.id for job in jobs for run in job.runs])
+    joined = trajectory.join(parts, [run.id for job in jobs for run in job.runs])
+    execution = "; ".join(sorted({fleet.execution for fleet in fleets} - {""}))
+    return joined.assign_attrs(execution=execution) if execution else joined
 
 
-def _fleet(job: Job, settings: Settings, device: torch.device) -> Fleet:
-    """The ensembles of a job, one for each core, or for each group that fits in memory."""
+def _fleet(
+    job: Job, settings: Settings, device: torch.device, state: dict[str, Any] | None
+) -> Fleet:
+    """The ensembles of a job, one for each core, or for each group that fits in memory.
+
+    If it goes on from a saved state, in the groups of that state.
+    """
     recipe = job.recipe
     images = _load(recipe.data, recipe.train_per_class, recipe.test_per_class, recipe.label_noise)
+    there = images.to(device)
 
     def build(runs: list[RunSpec]) -> Ensemble:
-        network = models.build(recipe, images)
         return Ensemble(
-            runs, recipe, network, images, eval_every=settings.eval_every, device=device
+            runs,
+            recipe,
+            models.build(recipe, images),
+            there,
+            eval_every=settings.eval_every,
+            device=device,
+            graphs=settings.graphs,
         )
 
     n_parallel = torch.get_num_threads() if device.type == "cpu" else 1
-    n_groups = n_parallel
-    if settings.group_size:
-        n_groups = max(n_parallel, -(-len(job.runs) // settings.group_size))
-    return Fleet(job.runs, build, n_groups=n_groups, n_parallel=n_parallel)
+    largest = settings.group_size
+    if state is not None:
+        n_groups = len(state["ensembles"])
+    elif largest or device.type == "cuda":
+        largest = largest or memory.largest_group(build, job.runs, device)
+        n_groups = max(n_parallel, -(-len(job.runs) // largest))
+    else:
+        n_groups = n_parallel
+    fleet = Fleet(job.runs, build, n_groups=n_groups, n_parallel=n_parallel)
+    if state is not None:
+        fleet.restore(state)
+    return fleet
 
 
 @functools.cache
