@@ -78,7 +78,8 @@ class Study:
         cycle_constant: expected period times eta*lam, to turn cycles into steps.
         eval_every: steps between evaluations on the test set.
         device: ``auto``, ``cpu`` or ``cuda``.
-        group_size: most runs trained as one; 0 for no limit. Fewer need less memory.
+        group_size: most runs trained as one; 0 for as many as fit. Fewer need less memory.
+        graphs: replay steps as CUDA graphs on a GPU, where the model allows it.
         checkpoint_seconds: time between checkpoints while training.
         expect_divergence: whether a run may stop being finite.
     """
@@ -94,6 +95,7 @@ class Study:
     eval_every: int = 100
     device: str = "auto"
     group_size: int = 0
+    graphs: bool = True
     checkpoint_seconds: float = 10.0
     expect_divergence: bool = False
 

@@ -115,6 +115,7 @@ def _train(study: Study, checkpoint: Path) -> tuple[xr.Dataset, str]:
                 eval_every=study.eval_every,
                 device=study.device,
                 group_size=study.group_size,
+                graphs=study.graphs,
                 checkpoint=checkpoint,
                 checkpoint_seconds=study.checkpoint_seconds,
                 config=study.to_json(),
