@@ -3,14 +3,16 @@ r"""Run an ensemble of trajectories on a toy loss: choose the kernel, call it, h
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from theory import codegen, kernel_cache, threads
+from theory import codegen, even_forms, kernel_cache, threads
 from theory.laws import FloatArray
 from theory.losses import LARGEST_SYMBOLIC, ToyLoss
+from theory.step_code import Variant
 
 LANES = 64
 # Above this the lanes of an unrolled Rayleigh quotient spill: 130 ns against 40 at d = 64.
@@ -147,12 +149,12 @@ def kernel(loss: ToyLoss, dynamics: Dynamics, *, scheduled: bool = False) -> Any
         loss.spectrum and plain and loss.dimension > _LARGEST_IN_LANES
     ):
         return _large_kernel(loss, dynamics)
-    variant = codegen.Variant(
+    variant = Variant(
         noise=dynamics.noise > 0,
         momentum=dynamics.momentum > 0,
         scheduled=scheduled,
         sphere=dynamics.sphere,
-        safe=dynamics.carries_exponents and codegen.carries_exponents(loss),
+        safe=dynamics.carries_exponents and even_forms.carries_exponents(loss),
     )
     return threads.shared(kernel_cache.load(codegen.source(loss, variant)).trajectories, LANES)
 
@@ -164,10 +166,9 @@ def _large_kernel(loss: ToyLoss, dynamics: Dynamics) -> Any:
             f"above {LARGEST_SYMBOLIC} weights only a Rayleigh quotient without noise and "
             f"momentum can be simulated, got {loss.name} with {loss.dimension}"
         )
-    from theory import kernels
-
     alphas, lowest = np.array(loss.spectrum), min(loss.spectrum)
-    rayleigh = threads.shared(kernels.rayleigh, 1)
+    kernel, helpers = (Path(__file__).with_name(name) for name in ("kernels.py", "lanes.py"))
+    rayleigh = threads.shared(kernel_cache.load_file(kernel, helpers=helpers).rayleigh, 1)
 
     def trajectories(*arguments: Any) -> None:
         weights, _, learning_rate, weight_decay, growth, _, rates, _, _, n_steps, every = arguments[
