@@ -9,7 +9,7 @@ import xarray as xr
 
 from theory import equilibrium, laws
 from theory.laws import FloatArray
-from theory.trajectory import recorded
+from theory.trajectory import record_every, recorded
 
 EXACT = ("sgd", "growing")  # update rules whose exact laws are known
 RESIDUALS = ("norm_law_residual", "elr_law_residual", "angle_law_residual", "jump_agreement")
@@ -113,7 +113,8 @@ def is_general(run: xr.Dataset) -> bool:
 def check_laws(trajectories: xr.Dataset) -> xr.Dataset:
     """Level 0 for every run: residuals of the exact laws, along ``run``.
 
-    NaN with ``reason_norm_law_residual`` where no exact law is known for the update.
+    NaN with ``reason_norm_law_residual`` where no exact law is known for the update, or steps
+    between the recorded ones are missing.
     """
     rows = [_check_run(trajectories, str(run)) for run in trajectories["run"].values]
     names = {name: None for row in rows for name in row}
@@ -127,6 +128,9 @@ def _check_run(trajectories: xr.Dataset, run: str) -> dict[str, float | str]:
     rule = str(one["update_rule"].values)
     if rule not in EXACT:
         reason = f"no exact law is known for the update rule {rule}"
+        return {**dict.fromkeys(RESIDUALS, np.nan), "reason_norm_law_residual": reason}
+    if (k := record_every(trajectories)) > 1:
+        reason = f"the exact laws relate consecutive steps, but every {k}-th was recorded"
         return {**dict.fromkeys(RESIDUALS, np.nan), "reason_norm_law_residual": reason}
     steps = Steps.of(trajectories, run)
     angle = recorded(trajectories, run, "angular_update")
