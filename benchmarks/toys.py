@@ -3,7 +3,8 @@
     python benchmarks/toys.py
 
 The C code has the same layout (blocks of 64 lanes, or one fused sweep) and is compiled with the
-compiler found on this machine, in four sets of flags of which the fastest counts.
+compiler found on this machine, in four sets of flags of which the fastest counts. With noise it is
+built with the processor's roots and with the Newton steps of our kernels, eight builds in all.
 """
 
 from __future__ import annotations
@@ -45,6 +46,15 @@ static inline int64_t bits(double d){int64_t b;memcpy(&b,&d,8);return b;}
 static inline double ln(double u){
  int64_t o=bits(u)-0x3FE6A09E667F3BCDLL,k=o>>52;double f=dbl(bits(u)-(k<<52))-1.0,p=C0;
  POLY return (double)k*0.6931471805599453+f*p;}
+#ifdef NEWTON
+static inline double rough(double s){double y=dbl(0x5FE6EB50C7B537A9LL-(bits(s)>>1)),h=.5*s;
+ y*=1.5-h*y*y;y*=1.5-h*y*y;return y*(1.5-h*y*y);}
+static inline double inv(double s){double y=rough(s);return y+.5*y*(1-s*y*y);}
+static inline double root(double s){return s*rough(s);}
+#else
+static inline double inv(double s){return 1/sqrt(s);}
+static inline double root(double s){return sqrt(s);}
+#endif
 """
 LOG = [
     0.06572327158522023, -0.11620648400270368, 0.11945878227356821, -0.12420821262732773,
@@ -74,7 +84,7 @@ def lanes_c(alphas: list[float], *, noise: bool) -> str:
     form = "+".join(f"{a!r}*u{k}" for k, a in enumerate(alphas) if a)
     if noise:
         step = (
-            f"double n=1/sqrt({square}),r=n*n,e=rate[i]*r,c=a[i]+e*r*({form});"
+            f"double n=inv({square}),r=n*n,e=rate[i]*r,c=a[i]+e*r*({form});"
             f"double R=r*({'+'.join(f'p{k}*z[{k}][i]' for k in range(d))}),q=rate[i]*sigma*n;"
             + "".join(
                 f"x[{k}][i]=p{k}*(c-{a!r}*e)-q*(z[{k}][i]-p{k}*R);" for k, a in enumerate(alphas)
@@ -91,7 +101,7 @@ def lanes_c(alphas: list[float], *, noise: bool) -> str:
             for k in (0, 1)
         )
         + "s[0][i]=s0;s[1][i]=s1;s[2][i]=s2;s[3][i]=s3;"
-        "double m=sqrt(fmax(-2*ln(2-dbl(w0>>12|0x3FF0000000000000ULL)),0));"
+        "double m=root(fmax(-2*ln(2-dbl(w0>>12|0x3FF0000000000000ULL)),0));"
         "double h=dbl(w1>>12|0x3FF0000000000000ULL)-1.5,y=h*h;"
         + horner("si", "y", SINE)
         + horner("co", "y", COSINE)
@@ -140,9 +150,11 @@ void run(long n,long steps,double*w,const double*rate,const double*lam,double si
 
 def compiled(code: str, folder: Path, name: str) -> list[Callable[..., None]]:
     """The C function for each set of flags; empty without a compiler."""
+    roots = ([], ["-DNEWTON"]) if "inv(" in code.split("#define A")[-1] else ([],)
+    builds = [[*flags, *root] for flags in FLAGS for root in roots]
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     found = []
-    for k, flags in enumerate(FLAGS if compiler else []):
+    for k, flags in enumerate(builds if compiler else []):
         source, library = folder / f"{name}.c", folder / f"{name}{k}.so"
         source.write_text(code)
         # linked without the flags: -ffast-math there would switch denormals off in this process

@@ -9,7 +9,7 @@ import xarray as xr
 
 from theory import equilibrium, laws
 from theory.laws import FloatArray
-from theory.trajectory import recorded
+from theory.trajectory import record_every, recorded
 
 SMALLEST_ANGLE = 1e-4
 EXACT = ("sgd", "growing")  # update rules whose exact laws are known
@@ -117,16 +117,11 @@ def is_general(run: xr.Dataset) -> bool:
     return name in run and bool(np.isfinite(run[name].values[:1]).all())
 
 
-def spacing(trajectories: xr.Dataset) -> int:
-    """Steps between records."""
-    steps = trajectories["step"].values
-    return int(steps[1] - steps[0]) if len(steps) > 1 else 1
-
-
 def check_laws(trajectories: xr.Dataset) -> xr.Dataset:
     """Level 0 for every run: residuals of the exact laws, along ``run``.
 
-    NaN with ``reason_norm_law_residual`` where no exact law is known for the update.
+    NaN with ``reason_norm_law_residual`` where no exact law is known for the update, or steps
+    between the recorded ones are missing.
     """
     rows = [_check_run(trajectories, str(run)) for run in trajectories["run"].values]
     names = {name: None for row in rows for name in row}
@@ -139,7 +134,7 @@ def _check_run(trajectories: xr.Dataset, run: str) -> dict[str, float | str]:
     one = trajectories.sel(run=run)
     rule = str(one["update_rule"].values)
     reason = "" if rule in EXACT else f"no exact law is known for the update rule {rule}"
-    apart = spacing(one)
+    apart = record_every(one)
     if apart > 1:
         reason = f"records are {apart} steps apart, and the exact laws relate consecutive steps"
     if reason:

@@ -14,7 +14,7 @@ from compare.observables import measure
 from compare.tables import LAWS, Table, number, percent
 from theory import equilibrium
 from theory.equilibrium import Equilibrium
-from theory.trajectory import recorded
+from theory.trajectory import record_every, recorded
 
 MAX_RUNS = 8  # what one page can show
 # Update rules whose decay shrinks the norm by eta lam a step, which regimes are told by.
@@ -66,32 +66,10 @@ def render(trajectories: xr.Dataset) -> str:
 
 def observe(trajectories: xr.Dataset) -> xr.Dataset:
     """Observables and law checks of every run, along ``run``, with reasons for what is refused."""
-    observed = measure(every_step(trajectories)).merge(checks.check_laws(trajectories))
-    if checks.spacing(trajectories) > 1:
-        observed["log_balance_ratio"] = observed["log_balance_ratio"] * np.nan
+    observed = measure(trajectories).merge(checks.check_laws(trajectories))
     strange = ~np.isin(trajectories["update_rule"].values, DECAYING)
     observed["regime"] = ("run", np.where(strange, "", observed["regime"].values))
     return observed
-
-
-def every_step(trajectories: xr.Dataset) -> xr.Dataset:
-    """The same trajectories with a value at each step, so that observables come in steps.
-
-    Between records ``ln(rho)`` and ``ln(elr)`` are drawn as straight lines, and gradients held,
-    which leaves their mean square as it is.
-    """
-    apart = checks.spacing(trajectories)
-    if apart == 1:
-        return trajectories
-    steps = np.arange(int(trajectories["step"].values[-1]) + apart)
-    held = trajectories.sel(step=steps - steps % apart).assign_coords(step=steps)
-    for name in ("weight_norm", "effective_lr"):
-        with np.errstate(divide="ignore"):
-            logs = np.log(trajectories[name].values)
-        rows = [np.exp(np.interp(steps, trajectories["step"].values, row)) for row in logs]
-        held[name] = (("run", "step"), np.array(rows))
-    last = (trajectories["n_steps"] - 1) // apart * apart  # nothing is known beyond
-    return held.assign(n_steps=(last + 1).clip(0))
 
 
 def _shown(trajectories: xr.Dataset) -> list[str]:
@@ -123,7 +101,7 @@ def _section(trajectories: xr.Dataset, observed: xr.Dataset) -> dict[str, Any]:
         "momentum": f"{float(one['momentum']):.4g}",
         "n_weights": f"{int(one['n_weights']):,}" if "n_weights" in one else "",
         "n_steps": f"{n_steps:,}",
-        "apart": checks.spacing(trajectories),
+        "apart": record_every(trajectories),
         "ended": str(one["reason"].values),
         "regime": str(observed["regime"].values),
         "norm": number(measured.norm),

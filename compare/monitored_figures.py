@@ -9,11 +9,10 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from compare.checks import spacing
 from compare.figures import NETWORK, STYLE, THEORY, label, svg, thin
 from theory.equilibrium import Equilibrium
 from theory.laws import FloatArray
-from theory.trajectory import recorded
+from theory.trajectory import record_every, recorded
 
 MAX_NAMED = 12  # layers that a legend can name
 LABEL_WIDTH = 22  # letters in a line of an axis label
@@ -36,7 +35,7 @@ def trajectory(trajectories: xr.Dataset, run: str, settled: Equilibrium | None) 
             len(names), 1, figsize=(7.2, 1.9 * len(names)), sharex=True, squeeze=False
         )
         for axis, name in zip(axes[:, 0], names, strict=True):
-            _line(axis, recorded(trajectories, run, name), spacing(trajectories), "training")
+            _line(axis, recorded(trajectories, run, name), record_every(trajectories), "training")
             if name == "train_loss":
                 _test_loss(axis, trajectories.sel(run=run))
             if name in levels:

@@ -1,6 +1,8 @@
 """Jumps, periods, phases and regime of a trajectory: one extractor for theory and networks.
 
-An estimate from too little data is NaN, with the reason beside it.
+An estimate from too little data is NaN, with the reason beside it. Where only every k-th step was
+recorded, jumps are found on the records: turning points are known to k steps and a little blunter,
+and jumps closer to each other than a few records are missed.
 """
 
 from __future__ import annotations
@@ -13,12 +15,12 @@ from theory import laws
 from theory.jumps import Jumps, find_jumps
 from theory.laws import FloatArray
 from theory.reduced import PERIODIC_SHARE, decay_rate
-from theory.trajectory import recorded
+from theory.trajectory import record_every, recorded
 
 MIN_CYCLES = 3
 # Phase A is where decay is undisturbed: the steepest tenth of a rise of elr.
 PHASE_A_SHARE = 0.1
-MIN_RISE_STEPS = 20
+MIN_RISE_STEPS = 20  # recorded ones
 # A mean over a stationary stretch needs this many relaxation times 1/(4 eta lam).
 MIN_RELAXATIONS = 10
 # Means of the loss at fixed norm are equal if they differ by less than a fifth.
@@ -64,7 +66,7 @@ def closed_stretch(log_elr: FloatArray) -> slice:
 
 
 def phase_a_rate(log_elr: FloatArray, jumps: Jumps) -> float:
-    """Median over the rises of the steepest sustained decay rate of ``ln(rho)`` per step.
+    """Median over the rises of the steepest sustained decay rate of ``ln(rho)`` per record.
 
     NaN where no rise between two jumps is ``MIN_RISE_STEPS`` long.
     """
@@ -104,12 +106,13 @@ def measure_run(
     plain: bool = True,
     finite: bool = True,
     scheduled_lr: FloatArray | None = None,
+    record_every: int = 1,
 ) -> dict[str, float | str]:
     """Measure one trajectory.
 
     Args:
-        weight_norm: rho before each step, (n_steps,).
-        effective_grad_norm: g of each step, (n_steps,).
+        weight_norm: rho before each recorded step, (n_records,).
+        effective_grad_norm: g of each, (n_records,).
         learning_rate: eta.
         weight_decay: lam.
         momentum: heavy-ball coefficient.
@@ -118,6 +121,7 @@ def measure_run(
         finite: False if the run ended because it stopped being finite.
         scheduled_lr: eta of each step where it is not constant, (n_steps,). Jumps are growths of
             the norm all the same; estimates that need a constant rate are refused.
+        record_every: steps from one record to the next.
 
     Returns:
         The observables of ``/comparison`` by name, and ``reason_*`` for each refused one.
@@ -127,14 +131,15 @@ def measure_run(
     log_elr = np.log(laws.effective_lr(weight_norm, learning_rate))
     intrinsic_lr = intrinsic_decay(learning_rate, weight_decay, momentum)
     jumps = find_jumps(log_elr)
-    regime = classify(log_elr, jumps, intrinsic_lr, finite=finite)
+    between = 1 - (1 - intrinsic_lr) ** record_every  # what decay takes from record to record
+    regime = classify(log_elr, jumps, between, finite=finite)
     measured = {
         "regime": regime,
-        **_jump_statistics(log_elr, jumps),
-        **_phase_a(log_elr, jumps, regime, intrinsic_lr),
-        **_stationary(log_elr, effective_grad_norm, learning_rate, weight_decay),
+        **_jump_statistics(log_elr, jumps, record_every),
+        **_phase_a(log_elr, jumps, regime, intrinsic_lr, record_every),
+        **_stationary(log_elr, effective_grad_norm, learning_rate, weight_decay, record_every),
     }
-    if not plain:
+    if not plain or record_every > 1:  # the balance is that of every single step
         measured["log_balance_ratio"] = float("nan")
     if scheduled_lr is not None:
         measured |= _at_scheduled_rate(log_elr + np.log(scheduled_lr / learning_rate), jumps)
@@ -196,6 +201,7 @@ def _measure(trajectories: xr.Dataset, run: str) -> dict[str, float | str]:
         plain=not is_general(one),
         finite=finite,
         scheduled_lr=rates if scheduled else None,
+        record_every=record_every(trajectories),
     )
     if rule == "sphere" and len(norm) >= SHORTEST_ON_SPHERE:
         loss = recorded(trajectories, run, "train_loss")
@@ -224,16 +230,18 @@ def _too_short() -> dict[str, float | str]:
     return refused
 
 
-def _jump_statistics(log_elr: FloatArray, jumps: Jumps) -> dict[str, float | str]:
+def _jump_statistics(
+    log_elr: FloatArray, jumps: Jumps, record_every: int
+) -> dict[str, float | str]:
     """Counts, first jump, period and elr on both sides of the jumps."""
-    gaps = np.diff(jumps.onsets)
+    gaps = record_every * np.diff(jumps.onsets)
     enough = len(gaps) >= MIN_CYCLES
     any_jump = len(jumps.onsets) > 0
     nan = float("nan")
     return {
         "n_jumps": float(len(jumps.onsets)),
         "n_cycles": float(len(gaps)),
-        "first_jump": float(jumps.onsets[0]) if any_jump else nan,
+        "first_jump": float(record_every * jumps.onsets[0]) if any_jump else nan,
         "reason_first_jump": "" if any_jump else "no jump",
         "period": float(gaps.mean()) if enough else nan,
         "period_std": float(gaps.std(ddof=1)) if enough else nan,
@@ -248,23 +256,27 @@ def _geometric_mean(logs: FloatArray) -> float:
 
 
 def _phase_a(
-    log_elr: FloatArray, jumps: Jumps, regime: str, intrinsic_lr: float
+    log_elr: FloatArray, jumps: Jumps, regime: str, intrinsic_lr: float, record_every: int
 ) -> dict[str, float | str]:
     """Phase-A decay rate over ``eta lam``, for periodic runs."""
     ratio, reason = float("nan"), f"no phase A: the regime is {regime}"
     if regime == "periodic":
-        ratio = phase_a_rate(log_elr, jumps) / intrinsic_lr
-        reason = f"no rise of {MIN_RISE_STEPS} steps between jumps" if np.isnan(ratio) else ""
+        ratio = phase_a_rate(log_elr, jumps) / (record_every * intrinsic_lr)
+        reason = f"no rise of {MIN_RISE_STEPS} records between jumps" if np.isnan(ratio) else ""
     return {"decay_rate_ratio": ratio, "reason_decay_rate_ratio": reason}
 
 
 def _stationary(
-    log_elr: FloatArray, g: FloatArray, learning_rate: float, weight_decay: float
+    log_elr: FloatArray,
+    g: FloatArray,
+    learning_rate: float,
+    weight_decay: float,
+    record_every: int,
 ) -> dict[str, float | str]:
     """Means over a stretch where the norm returns to its start, and the log balance there."""
     intrinsic_lr = learning_rate * weight_decay
     stretch = closed_stretch(log_elr)
-    length = stretch.stop - stretch.start
+    length = record_every * (stretch.stop - stretch.start)
     names = ("equilibrium_norm", "mean_squared_g", "log_balance_ratio")
     if length * 4 * intrinsic_lr < MIN_RELAXATIONS:
         reason = (

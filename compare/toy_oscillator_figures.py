@@ -15,6 +15,7 @@ from theory.laws import FloatArray
 
 COLORS = ("#DCE9F3", "#F0E442", "#9DC7B5", "#B0B0B0")
 LINE = "#6B6B6B"
+PROCESS = "#009E73"
 
 
 def closure(data: dict[str, FloatArray]) -> Figure:
@@ -28,17 +29,21 @@ def closure(data: dict[str, FloatArray]) -> Figure:
         fit = regime_map.period_exponent(rates, data[key])
         text = f"{name}: exponent {fit.value:.3f} ± {fit.standard_error:.3f}"
         left.plot(rates, data[key], form, color=color, label=text)
+    process = {"color": PROCESS, "lw": 3, "alpha": 0.5, "zorder": 0}
+    left.plot(rates, data["predicted_period_process"], label="jump process", **process)
     left.set_ylabel("mean period T [steps]")
     for side, form, mark in (("before", "-", "o"), ("after", "--", "s")):
         right.plot(
             rates, data[f"predicted_{side}"], form, color=THEORY, label=f"oscillator, {side} a jump"
         )
         right.plot(rates, data[side], mark, color=NETWORK, label=f"simulation, {side} a jump")
+    for side in ("before", "after"):
+        right.plot(rates, data[f"predicted_{side}_process"], **process)
     right.set_ylabel(label("effective_lr"))
-    for axis in (left, right):
+    for axis, place in ((left, "lower left"), (right, "center right")):
         axis.set(xscale="log", yscale="log")
         axis.set_xlabel(label("intrinsic_lr"))
-        axis.legend()
+        axis.legend(loc=place)
     figure.tight_layout()
     return figure
 

@@ -3,14 +3,16 @@ r"""Run an ensemble of trajectories on a toy loss: choose the kernel, call it, h
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from theory import codegen, kernel_cache, threads
+from theory import codegen, even_forms, kernel_cache, threads
 from theory.laws import FloatArray
 from theory.losses import LARGEST_SYMBOLIC, ToyLoss
+from theory.step_code import Variant
 
 LANES = 64
 # Above this the lanes of an unrolled Rayleigh quotient spill: 130 ns against 40 at d = 64.
@@ -27,6 +29,7 @@ class Dynamics:
         sphere: keep the norm at 1; the learning rate is then the effective one, and decay is 0.
         safe: let coordinates carry exponents, so that nothing underflows between jumps. None
             does so where it matters: without noise, which keeps coordinates away from 0 itself.
+            In the logistic loss of many points no coordinate does.
 
     Raises:
         ValueError: if a value is out of range or two of them exclude each other.
@@ -113,7 +116,7 @@ def run(
         raise ValueError(f"weights must be ({loss.dimension}, n), got shape {weights.shape}")
     n = weights.shape[1]
     scheduled = rates is not None or growth is not None
-    padded = -n % LANES if loss.dimension <= LARGEST_SYMBOLIC else 0
+    padded = -n % LANES if loss.points or loss.dimension <= LARGEST_SYMBOLIC else 0
     state = _padded(weights, padded)
     records = -(-n_steps // record_every)
     tables = [np.empty((records, n + padded)) for _ in range(3)]
@@ -137,22 +140,24 @@ def run(
 
 
 def kernel(loss: ToyLoss, dynamics: Dynamics, *, scheduled: bool = False) -> Any:
-    """The compiled kernel that fits; generated, or the general one for a large Rayleigh quotient.
+    """The compiled kernel that fits: generated, or with loops over many weights or points.
 
     Raises:
         ValueError: if there is none.
     """
+    if loss.has_many_points:
+        return _logistic_kernel(loss, dynamics)
     plain = not (dynamics.noise or dynamics.momentum)
     if loss.dimension > LARGEST_SYMBOLIC or (
         loss.spectrum and plain and loss.dimension > _LARGEST_IN_LANES
     ):
         return _large_kernel(loss, dynamics)
-    variant = codegen.Variant(
+    variant = Variant(
         noise=dynamics.noise > 0,
         momentum=dynamics.momentum > 0,
         scheduled=scheduled,
         sphere=dynamics.sphere,
-        safe=dynamics.carries_exponents and codegen.carries_exponents(loss),
+        safe=dynamics.carries_exponents and even_forms.carries_exponents(loss),
     )
     return threads.shared(kernel_cache.load(codegen.source(loss, variant)).trajectories, LANES)
 
@@ -162,12 +167,11 @@ def _large_kernel(loss: ToyLoss, dynamics: Dynamics) -> Any:
     if not loss.spectrum or dynamics.noise or dynamics.momentum:
         raise ValueError(
             f"above {LARGEST_SYMBOLIC} weights only a Rayleigh quotient without noise and "
-            f"momentum can be simulated, got {loss.name} with {loss.dimension}"
+            f"momentum, or a logistic loss, can be simulated, got {loss.name} with "
+            f"{loss.dimension}"
         )
-    from theory import kernels
-
     alphas, lowest = np.array(loss.spectrum), min(loss.spectrum)
-    rayleigh = threads.shared(kernels.rayleigh, 1)
+    rayleigh = threads.shared(_written("kernels.py").rayleigh, 1)
 
     def trajectories(*arguments: Any) -> None:
         weights, _, learning_rate, weight_decay, growth, _, rates, _, _, n_steps, every = arguments[
@@ -179,6 +183,22 @@ def _large_kernel(loss: ToyLoss, dynamics: Dynamics) -> Any:
         )  # fmt: skip
 
     return trajectories
+
+
+def _logistic_kernel(loss: ToyLoss, dynamics: Dynamics) -> Any:
+    """The logistic kernel of many points behind the signature of the generated ones."""
+    logistic, points = threads.shared(_written("logistic_kernel.py").logistic, LANES), loss.points
+
+    def trajectories(*arguments: Any) -> None:
+        logistic(*arguments, np.array(points), loss.scale, dynamics.sphere)
+
+    return trajectories
+
+
+def _written(name: str) -> Any:
+    """A module of hand-written kernels of this folder."""
+    file, helpers = (Path(__file__).with_name(each) for each in (name, "lanes.py"))
+    return kernel_cache.load_file(file, helpers=helpers)
 
 
 def _padded(values: npt.ArrayLike, count: int) -> npt.NDArray[np.float64]:

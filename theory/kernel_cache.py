@@ -1,4 +1,4 @@
-"""Generated kernels as real files in a cache folder, where Numba can keep what it compiled."""
+"""Kernels as real files in a cache folder, where Numba can keep what it compiled."""
 
 from __future__ import annotations
 
@@ -45,6 +45,15 @@ def load(source: str) -> ModuleType:
     spec.loader.exec_module(module)
     sys.modules[name] = module
     return module
+
+
+def load_file(path: Path, *, helpers: Path) -> ModuleType:
+    """Import a copy of a module of kernels whose file name changes with its helpers too.
+
+    Numba's cache looks at the time stamp of the kernel's file alone.
+    """
+    digest = hashlib.sha256(helpers.read_bytes()).hexdigest()
+    return load(f"{path.read_text()}\nHELPERS = {digest!r}\n")
 
 
 def _write(path: Path, source: str) -> None:

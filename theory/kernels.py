@@ -13,14 +13,23 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
-from theory.lanes import RENORMALISE, aligned, ensemble, fast, renormalise, scaled
+from theory.lanes import (
+    RENORMALISE,
+    aligned,
+    bits_of,
+    ensemble,
+    fast,
+    float_of,
+    renormalise,
+    scaled,
+    use_whole_vectors,
+)
 
 
 @fast
 def plain_step(x, alphas, e, c):
     """Update the weights and return the next ``s`` and ``N``."""
+    use_whole_vectors()
     s = 0.0
     form = 0.0
     for k in range(x.shape[0]):
@@ -35,6 +44,7 @@ def plain_step(x, alphas, e, c):
 @fast
 def safe_step(x, m, alphas, e, c):
     """The same with squares of mantissas brought to scale by m."""
+    use_whole_vectors()
     s = 0.0
     form = 0.0
     for k in range(x.shape[0]):
@@ -49,6 +59,7 @@ def safe_step(x, m, alphas, e, c):
 @fast
 def squared_slope(x, m, alphas, s, form):
     """``g^2 = |w|^2 |grad F|^2 = sum x_i^2 (alpha_i - N/s)^2 / s``."""
+    use_whole_vectors()
     total = 0.0
     mean = form / s
     for k in range(x.shape[0]):
@@ -67,15 +78,16 @@ def rayleigh(
     Records are (n_records, n). ``rates`` is (n_steps,), or (1,) where the
     learning rate does not change.
     """
+    use_whole_vectors()
     d = weights.shape[0]
+    x, alpha, m, e = aligned(d), aligned(d), aligned(d), aligned(d)
+    alpha[:] = alphas
     for lane in range(start, stop):
-        x, alpha, m = aligned(d), aligned(d), aligned(d)
         x[:] = weights[:, lane]
-        alpha[:] = alphas
         m[:] = 1.0
-        e = np.zeros(d, np.int64)
+        e[:] = float_of(0)
         if safe:
-            renormalise(x, e, m, 0, d)
+            renormalise(x, e, m)
         eta = learning_rate[lane]
         s, form = 0.0, 0.0
         for k in range(d):
@@ -89,7 +101,7 @@ def rayleigh(
                 grad_norm[record, lane] = math.sqrt(squared_slope(x, m, alpha, s, form))
                 if path.shape[0] > 0:
                     for k in range(d):
-                        path[record, k, lane] = scaled(x[k], e[k])
+                        path[record, k, lane] = scaled(x[k], bits_of(e[k]))
             now = eta * rates[step] if rates.shape[0] > 1 else eta
             eta *= growth[lane]
             shrink = 1.0 if sphere else 1.0 - now * weight_decay[lane]
@@ -98,7 +110,7 @@ def rayleigh(
             if safe:
                 s, form = safe_step(x, m, alpha, pull, c)
                 if step % RENORMALISE == RENORMALISE - 1:
-                    renormalise(x, e, m, 0, d)
+                    renormalise(x, e, m)
             else:
                 s, form = plain_step(x, alpha, pull, c)
             if sphere:
@@ -107,4 +119,4 @@ def rayleigh(
                     x[k] *= project
                 s, form = 1.0, form * project * project
         for k in range(d):
-            weights[k, lane] = scaled(x[k], e[k])
+            weights[k, lane] = scaled(x[k], bits_of(e[k]))

@@ -11,7 +11,7 @@ Sources: Blackman & Vigna 2021 (xoshiro256+, splitmix64); Box & Muller 1958. The
 minimax fits, good to 1e-9, which no statistic of the noise can see.
 """
 
-import math
+import math  # noqa: F401 (for the kernels behind this text)
 
 import numpy as np
 from llvmlite import ir
@@ -48,6 +48,27 @@ def float_of(typing_context, bits):
     return types.float64(types.int64), generate
 
 
+@intrinsic
+def use_whole_vectors(typing_context):
+    """Let LLVM fill the widest vectors that the processor has, in the function that calls this.
+
+    It keeps to half of AVX-512 on Intel processors, where code of other kinds would slow down.
+    """
+
+    def generate(context, builder, signature, arguments):
+        # llvmlite knows no attributes of the form "key"="value", but hands them on
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        return context.get_dummy_value()
+
+    return types.none(), generate
+
+
+@fast
+def word_of(value):
+    """The 64 bits of a float64 as a uint64."""
+    return np.uint64(bits_of(value))
+
+
 @fast
 def aligned(count):
     """An empty float64 array that starts on a multiple of 512 bytes, one row of lanes.
@@ -58,6 +79,26 @@ def aligned(count):
     raw = np.empty(count + LANES)
     skip = (512 - raw.ctypes.data % 512) % 512 // 8
     return raw[skip : skip + count]
+
+
+@fast
+def rough_inverse_root(s):
+    """``1 / sqrt(s)`` to 1e-10 by three steps of Newton from a guess made of bits; finite at 0.
+
+    Multiplications alone: roots and divisions take the processor several times as long.
+    """
+    y = float_of(0x5FE6EB50C7B537A9 - (bits_of(s) >> 1))
+    half = 0.5 * s
+    for _ in range(3):
+        y = y * (1.5 - half * y * y)
+    return y
+
+
+@fast
+def inverse_root(s):
+    """``1 / sqrt(s)`` to rounding, for a normal s."""
+    y = rough_inverse_root(s)
+    return y + 0.5 * y * (1.0 - s * y * y)
 
 
 @fast
@@ -83,15 +124,16 @@ def exp(x):
 
 
 @fast
-def seed_generators(seeds, state):
+def seed_generators(seeds, first, block, state):
     """Fill the four words of each lane's xoshiro256+ with successive splitmix64 outputs."""
+    use_whole_vectors()
     for i in range(LANES):
-        z = np.uint64(seeds[i])
+        z = np.uint64(seeds[first + i])
         for k in range(4):
             z += np.uint64(0x9E3779B97F4A7C15)
             y = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
             y = (y ^ (y >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            state[k * LANES + i] = y ^ (y >> np.uint64(31))
+            block[state + k * LANES + i] = float_of(np.int64(y ^ (y >> np.uint64(31))))
 
 
 @fast
@@ -154,59 +196,112 @@ def half_turn(s):
 
 
 @fast
-def draw_normals(state, normals, pairs):
-    """Fill ``normals`` (2 * pairs * LANES,) with two standard normals per pair and lane.
+def draw_normals(block, state, normals, pairs):
+    """Fill rows of the block with two standard normals per pair and lane.
 
     ``sqrt(-2 ln u) (cos, sin)(2 pi v)``, with the double angle taken from half a turn.
+
+    Args:
+        block: the local array; its rows hold 64 bits a lane, whatever their meaning.
+        state: where the four rows of the generators begin.
+        normals: where the 2 * pairs rows to fill begin.
+        pairs: number of pairs.
     """
+    use_whole_vectors()
     for pair in range(pairs):
-        row = 2 * pair * LANES
+        row = normals + 2 * pair * LANES
         for i in range(LANES):
-            first, s0, s1, s2, s3 = next_word(
-                state[i], state[LANES + i], state[2 * LANES + i], state[3 * LANES + i]
-            )
+            s0 = word_of(block[state + i])
+            s1 = word_of(block[state + LANES + i])
+            s2 = word_of(block[state + 2 * LANES + i])
+            s3 = word_of(block[state + 3 * LANES + i])
+            first, s0, s1, s2, s3 = next_word(s0, s1, s2, s3)
             second, s0, s1, s2, s3 = next_word(s0, s1, s2, s3)
-            state[i] = s0
-            state[LANES + i] = s1
-            state[2 * LANES + i] = s2
-            state[3 * LANES + i] = s3
-            radius = math.sqrt(max(-2.0 * log(2.0 - from_one_to_two(first)), 0.0))
+            block[state + i] = float_of(np.int64(s0))
+            block[state + LANES + i] = float_of(np.int64(s1))
+            block[state + 2 * LANES + i] = float_of(np.int64(s2))
+            block[state + 3 * LANES + i] = float_of(np.int64(s3))
+            square = max(-2.0 * log(2.0 - from_one_to_two(first)), 0.0)
+            radius = square * rough_inverse_root(square)
             sine, cosine = half_turn(from_one_to_two(second) - 1.5)
-            normals[row + i] = radius * (2.0 * sine * cosine)
-            normals[row + LANES + i] = radius * (1.0 - 2.0 * sine * sine)
+            block[row + i] = radius * (2.0 * sine * cosine)
+            block[row + LANES + i] = radius * (1.0 - 2.0 * sine * sine)
+
+
+@fast
+def squared_power(exponent):
+    """``4^exponent``, the factor that turns a mantissa's square into that of the coordinate.
+
+    0 below ``4^-440``: such a coordinate adds nothing to a sum with the largest one as long as the
+    norm is above 1e-111, and products that leave the range of float64 would take the processor
+    a hundred times as long.
+    """
+    biased = min(1023 + 2 * exponent, 2046)
+    return float_of((biased if biased >= 143 else 0) << 52)
+
+
+@fast
+def split(value, exponent):
+    """A mantissa in [1, 2) and its exponent, of ``value 2^exponent``; 0 and NaN stay."""
+    bits = bits_of(value)
+    biased = (bits >> 52) & 0x7FF
+    shift = biased - 1023 if 0 < biased < 2047 else 0
+    return float_of(bits - (shift << 52)), exponent + shift
 
 
 @fast
 def scaled(mantissa, exponent):
     """``mantissa 2^exponent`` as one float64, 0 where that is below its range."""
+    mantissa, exponent = split(mantissa, exponent)
     return mantissa * float_of(min(max(1023 + exponent, 0), 2046) << 52)
 
 
 @fast
-def renormalise(mantissa, exponent, square, start, stop):
-    """Move the size of each mantissa into its exponent: ``x = mantissa 2^exponent``.
-
-    ``square`` becomes ``4^exponent``, the factor that turns the mantissa's square into that of
-    the coordinate; 0 where that is below the range of float64, which costs no precision because
-    such a coordinate adds nothing to a sum with the largest one. Zeros and NaN stay as they are.
-    """
-    for i in range(start, stop):
-        bits = bits_of(mantissa[i])
-        biased = (bits >> 52) & 0x7FF
-        shift = biased - 1023 if 0 < biased < 2047 else 0
-        mantissa[i] = float_of(bits - (shift << 52))
-        exponent[i] += shift
-        square[i] = float_of(min(max(1023 + 2 * exponent[i], 0), 2046) << 52)
+def squared(mantissa, exponent):
+    """The square of ``mantissa 2^exponent`` as one float64, 0 where that is below its range."""
+    mantissa, exponent = split(mantissa, exponent)
+    return scaled(mantissa * mantissa, 2 * exponent)
 
 
 @fast
-def renormalise_pair(mantissa, velocity, exponent, square, start, stop):
-    """Renormalise a coordinate and its momentum buffer, which share one exponent."""
-    for i in range(start, stop):
+def far_from_one(value):
+    """Other than 0 unless ``2^-48 <= |value| < 2^16``."""
+    return (((bits_of(value) >> 52) & 0x7FF) - 975) & ~63
+
+
+@fast
+def renormalise(mantissa, exponent, square):
+    """Split all mantissas again, once one of them is far from 1.
+
+    When that happens changes no bit of the results: powers of 2 multiply without rounding.
+
+    Args:
+        mantissa: (n,).
+        exponent: (n,), int64 in the bits of float64.
+        square: (n,), receives ``4^exponent``.
+    """
+    use_whole_vectors()
+    far = 0
+    for i in range(mantissa.shape[0]):
+        far |= far_from_one(mantissa[i])
+    if far == 0:
+        return
+    for i in range(mantissa.shape[0]):
+        mantissa[i], power = split(mantissa[i], bits_of(exponent[i]))
+        exponent[i] = float_of(power)
+        square[i] = squared_power(power)
+
+
+@fast
+def renormalise_pair(mantissa, exponent, square, velocity):
+    """Split a coordinate and its momentum buffer, which share one exponent."""
+    use_whole_vectors()
+    for i in range(mantissa.shape[0]):
         biased = (bits_of(mantissa[i]) >> 52) & 0x7FF
         shift = min(max(biased - 1023, -1000), 1000) if 0 < biased < 2047 else 0
         scale = float_of((1023 - shift) << 52)
         mantissa[i] *= scale
         velocity[i] *= scale
-        exponent[i] += shift
-        square[i] = float_of(min(max(1023 + 2 * exponent[i], 0), 2046) << 52)
+        power = bits_of(exponent[i]) + shift
+        exponent[i] = float_of(power)
+        square[i] = squared_power(power)

@@ -24,8 +24,9 @@ import numpy as np
 import sympy
 from sympy.codegen.cfunctions import log1p
 
+from theory import closed_forms, validate
 from theory import expression as expressions
-from theory import validate
+from theory.closed_forms import NumpyLoss
 from theory.laws import FloatArray
 
 # Above this, expressions with a term per coordinate are no longer differentiated or unrolled.
@@ -41,32 +42,26 @@ class ToyLoss:
         expression: F over the coordinates.
         coordinates: the weights, in order.
         spectrum: the alpha_i if F is a Rayleigh quotient, else empty.
+        points: the points if F is logistic, else empty.
+        scale: their scale.
     """
 
     name: str
     expression: sympy.Expr
     coordinates: tuple[sympy.Symbol, ...]
     spectrum: tuple[float, ...] = ()
+    points: tuple[tuple[float, ...], ...] = ()
+    scale: float = 1.0
 
     @property
     def dimension(self) -> int:
         """Number of weights d."""
         return len(self.coordinates)
 
-
-@dataclass(frozen=True)
-class NumpyLoss:
-    """A loss for NumPy; weights are (d, ...), any shape behind the first axis.
-
-    Attributes:
-        loss: ``w -> F``, (...).
-        gradient: ``w -> grad F``, (d, ...).
-        hessian: ``w -> Hessian``, (d, d, ...).
-    """
-
-    loss: Callable[[FloatArray], FloatArray]
-    gradient: Callable[[FloatArray], FloatArray]
-    hessian: Callable[[FloatArray], FloatArray]
+    @property
+    def has_many_points(self) -> bool:
+        """Whether F is logistic with more terms than are differentiated or unrolled."""
+        return len(self.points) * self.dimension > LARGEST_SYMBOLIC
 
 
 def rayleigh(spectrum: Sequence[float]) -> ToyLoss:
@@ -144,12 +139,16 @@ def logistic(points: Sequence[Sequence[float]], scale: float = 10.0) -> ToyLoss:
         raise ValueError(f"points must be a finite (n, d >= 2) matrix, got shape {matrix.shape}")
     factor = sympy.Rational(str(validate.positive("scale", scale)))
     x = _symbols("x", matrix.shape[1])
-    norm = sympy.sqrt(sum(xi**2 for xi in x))
+    near = 1 / sympy.sqrt(sympy.Add(*(xi**2 for xi in x)))
     terms = []
     for point in matrix.tolist():
-        inner = sum(sympy.Rational(str(p)) * xi for p, xi in zip(point, x, strict=True))
-        terms.append(sympy.log(1 + sympy.exp(-factor * inner / norm)))
-    return ToyLoss("logistic", sympy.Add(*terms) / len(terms), x)
+        weighted = (-factor * sympy.Rational(str(p)) * xi for p, xi in zip(point, x, strict=True))
+        # unevaluated: looking for simplifications takes a quarter of a second a point
+        decay = sympy.exp(sympy.Add(*weighted) * near, evaluate=False)
+        terms.append(sympy.log(1 + decay, evaluate=False))
+    rows = tuple(tuple(point) for point in matrix.tolist())
+    form = sympy.Add(*terms) / len(terms)
+    return ToyLoss("logistic", form, x, points=rows, scale=float(factor))
 
 
 def custom(
@@ -184,9 +183,11 @@ def hessian(loss: ToyLoss) -> sympy.Matrix:
 
 @lru_cache(maxsize=64)
 def for_numpy(loss: ToyLoss) -> NumpyLoss:
-    """Functions for NumPy, from the closed form for a large Rayleigh quotient."""
+    """Functions for NumPy, from closed forms where there are too many terms to differentiate."""
     if loss.spectrum and loss.dimension > LARGEST_SYMBOLIC:
-        return _large_rayleigh(np.array(loss.spectrum))
+        return closed_forms.rayleigh(np.array(loss.spectrum))
+    if loss.has_many_points:
+        return closed_forms.logistic(np.array(loss.points), loss.scale)
     d = loss.dimension
     return NumpyLoss(
         _compiled(loss, [loss.expression], ()),
@@ -231,24 +232,6 @@ def _compiled(
         return np.stack(values).reshape(shape + members)
 
     return evaluate
-
-
-def _large_rayleigh(alphas: FloatArray) -> NumpyLoss:
-    """Closed forms ``F = <w, A w>/(2 s)``, ``G = (A - 2F) w / s``, ``H = (A - 2F)/s - ...``."""
-
-    def loss(w: FloatArray) -> FloatArray:
-        return np.asarray(np.tensordot(alphas, w**2, 1) / (2 * (w**2).sum(0)))
-
-    def gradient(w: FloatArray) -> FloatArray:
-        column = alphas.reshape(-1, *[1] * (w.ndim - 1))
-        return np.asarray(w * (column - 2 * loss(w)) / (w**2).sum(0))
-
-    def hessian(w: FloatArray) -> FloatArray:
-        s, g = (w**2).sum(0), gradient(w)
-        diagonal = np.diag(alphas) - 2 * loss(w) * np.eye(len(alphas))
-        return np.asarray((diagonal - 2 * (np.outer(w, g) + np.outer(g, w))) / s)
-
-    return NumpyLoss(loss, gradient, hessian)
 
 
 def _symbols(letter: str, count: int) -> tuple[sympy.Symbol, ...]:

@@ -1,22 +1,23 @@
-"""The norm ODE for many runs at once, integrated adaptively by a compiled kernel.
+"""The norm ODE for many runs at once, in compiled kernels.
 
-For gradients without a closed form: a law of time and norm, or samples that change between the
-outputs. Importing this module loads Numba; nothing is compiled before the first call.
+The equation is linear in ``rho^4``, so only a gradient that depends on the norm is integrated step
+by step (``theory.norm_kernel``). A law of time alone is a quadrature, and samples joined by
+straight lines have a closed form (``theory.norm_quadrature``), as constant g has one in
+``theory.norm_ode``. Importing this module loads Numba; nothing is compiled before the first call.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from inspect import signature
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from numba.core.dispatcher import Dispatcher
 
-from theory import norm_kernel, validate
+from theory import norm_kernel, norm_quadrature, threads, validate
 from theory.laws import FloatArray, Real
 
 REASONS = {
@@ -33,7 +34,7 @@ class NormEnsemble:
 
     Attributes:
         weight_norm: (n_runs, n_times), NaN from where a run failed.
-        n_steps: steps the integrator tried in each run, (n_runs,).
+        n_steps: steps the integrator tried, or panels and stretches of a quadrature, (n_runs,).
         reason: why each run failed, empty where it did not, (n_runs,).
     """
 
@@ -45,7 +46,7 @@ class NormEnsemble:
 def norm_ensemble(
     steps: FloatArray,
     initial_norm: Real,
-    gradient: Callable[[float, float], float] | FloatArray,
+    gradient: Callable[..., float] | FloatArray,
     *,
     learning_rate: Real,
     weight_decay: Real,
@@ -53,14 +54,18 @@ def norm_ensemble(
 ) -> NormEnsemble:
     """Integrate ``d(rho^4)/dt = -4 eta lam rho^4 + 2 eta^2 g(t, rho)^2`` for every run.
 
-    Source: Wan et al. 2020 (arXiv 2006.08419); the method stands in ``theory.norm_kernel``.
+    Runs are integrated in blocks that share their steps, so the last digits of a run, below the
+    tolerance, depend on its neighbours where g depends on the norm.
+
+    Source: Wan et al. 2020 (arXiv 2006.08419).
 
     Args:
         steps: increasing times in optimizer steps, (n_times,), n_times >= 2.
         initial_norm: weight norm at ``steps[0]``, a float or (n_runs,).
-        gradient: a function compiled with ``numba.njit``, ``(step, weight_norm) -> g``, or samples
-            of g spread evenly from ``steps[0]`` to ``steps[-1]`` with straight lines between,
-            (n_samples,) or (n_runs, n_samples), n_samples >= 2.
+        gradient: a function compiled with ``numba.njit``, ``(step, weight_norm) -> g`` or, if the
+            norm does not matter, ``(step) -> g``; or samples of g spread evenly from ``steps[0]``
+            to ``steps[-1]`` with straight lines between, (n_samples,) or (n_runs, n_samples),
+            n_samples >= 2.
         learning_rate: eta, a float or (n_runs,).
         weight_decay: lam, 0 or more, a float or (n_runs,).
         tolerance: relative error of ``rho^4`` allowed in a step.
@@ -71,24 +76,89 @@ def norm_ensemble(
     """
     times = _increasing(steps)
     tolerance = validate.positive("tolerance", tolerance)
-    tables, breaks, law = _tables(gradient, times)
+    samples = None if callable(gradient) else _samples(gradient)
     shape = np.broadcast_shapes(
         np.shape(np.atleast_1d(initial_norm)),
         np.shape(learning_rate),
         np.shape(weight_decay),
-        tables.shape[:1],
+        np.shape(samples)[:1] if samples is not None else (),
     )
-    norms, lrs, wds = (
+    runs = [
         np.array(np.broadcast_to(values, shape), dtype=np.float64)
         for values in (initial_norm, learning_rate, weight_decay)
+    ]
+    _check_runs(*runs)
+    if samples is not None:
+        return _from_samples(times, samples, *runs)
+    if not isinstance(gradient, Dispatcher):
+        raise TypeError(f"gradient must be compiled with numba.njit, got {gradient!r}")
+    if len(signature(gradient.py_func).parameters) == 1:
+        return _by_quadrature(times, gradient, tolerance, *runs)
+    return _integrated(times, gradient, tolerance, *runs)
+
+
+def _integrated(
+    times: FloatArray,
+    law: Any,
+    tolerance: float,
+    norms: FloatArray,
+    lrs: FloatArray,
+    wds: FloatArray,
+) -> NormEnsemble:
+    """Dormand-Prince in blocks of runs, the last one filled up with copies of its last run."""
+    n, block = norms.size, norm_kernel.RUNS
+    norms, lrs, wds = (np.pad(values, (0, -n % block), "edge") for values in (norms, lrs, wds))
+    path = np.full((times.size, norms.size), np.nan)
+    codes, n_steps = np.zeros(norms.size, np.int64), np.zeros(norms.size, np.int64)
+
+    def kernel(start: int, stop: int, norms: FloatArray, *arguments: Any) -> None:
+        norm_kernel.integrate_all(start, stop, norms[0], *arguments)
+
+    threads.shared(kernel, block)(
+        norms[None], law, times, lrs, wds, tolerance, path, codes, n_steps
     )
-    _check_runs(norms, lrs, wds)
-    tables = np.broadcast_to(tables, (*shape, tables.shape[1]))
-    path = np.full((*shape, times.size), np.nan)
-    codes, n_steps = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-    norm_kernel.integrate_all(
-        law, tables, breaks, times, norms, lrs, wds, tolerance, path, codes, n_steps
+    return _ensemble(path.T[:n], n_steps[:n], codes[:n])
+
+
+def _by_quadrature(
+    times: FloatArray,
+    law: Any,
+    tolerance: float,
+    norms: FloatArray,
+    lrs: FloatArray,
+    wds: FloatArray,
+) -> NormEnsemble:
+    """One set of panels for all runs; the exponentials once for each ``4 eta lam``."""
+    rates, which = np.unique(4 * lrs * wds, return_inverse=True)
+    lengths, squares, owners = norm_quadrature.panels(law, times, tolerance, rates[-1])
+    decay, gain = np.empty((2, rates.size, times.size))
+    for row, rate in enumerate(rates):
+        norm_quadrature.gains(rate, lengths, squares, owners, decay[row], gain[row])
+    path = np.empty((times.size, norms.size))
+    norm_quadrature.accumulate(decay, gain, which, norms, lrs, path)
+    codes = np.where(np.isfinite(path[-1]), norm_kernel.OK, norm_kernel.NOT_FINITE)
+    return _ensemble(path.T, np.full(norms.size, lengths.size), codes)
+
+
+def _from_samples(
+    times: FloatArray,
+    samples: FloatArray,
+    norms: FloatArray,
+    lrs: FloatArray,
+    wds: FloatArray,
+) -> NormEnsemble:
+    """The closed form from each sample or output to the next."""
+    knots = np.linspace(times[0], times[-1], samples.shape[1])
+    events = np.unique(np.concatenate([knots, times]))[1:]
+    path = np.empty((norms.size, times.size))
+    codes = np.zeros(norms.size, np.int64)
+    norm_quadrature.from_samples(
+        times, events, np.isin(events, times), samples, norms, lrs, wds, path, codes
     )
+    return _ensemble(path, np.full(norms.size, events.size), codes)
+
+
+def _ensemble(path: FloatArray, n_steps: Any, codes: Any) -> NormEnsemble:
     return NormEnsemble(path, n_steps, tuple(REASONS[int(code)] for code in codes))
 
 
@@ -107,28 +177,12 @@ def _check_runs(norms: FloatArray, lrs: FloatArray, wds: FloatArray) -> None:
         validate.setting(lrs[i], wds[i])
 
 
-def _tables(gradient: Any, times: FloatArray) -> tuple[FloatArray, FloatArray, Any]:
-    """Rows of numbers that the compiled law looks up, where it may have kinks, and the law."""
-    if callable(gradient):
-        if not isinstance(gradient, Dispatcher):
-            raise TypeError(f"gradient must be compiled with numba.njit, got {gradient!r}")
-        return np.zeros((1, 1)), times[-1:], _law_without_table(gradient)
+def _samples(gradient: Any) -> FloatArray:
+    """Finite samples, (1 or n_runs, n_samples)."""
     samples = np.atleast_2d(np.asarray(gradient, dtype=np.float64))
     if samples.ndim != 2 or samples.shape[1] < 2 or not np.all(np.isfinite(samples)):
         raise ValueError(
             "gradient must hold at least two finite samples a run, "
             f"got shape {samples.shape} with {np.sum(~np.isfinite(samples))} not finite"
         )
-    knots, spacing = np.linspace(times[0], times[-1], samples.shape[1], retstep=True)
-    head = np.broadcast_to([times[0], spacing], (len(samples), 2))
-    return np.hstack([head, samples]), knots[1:], norm_kernel.tabulated
-
-
-@lru_cache(maxsize=64)
-def _law_without_table(law: Any) -> Any:
-    # one wrapper a law: a new one would compile the kernel again
-    @njit(error_model="numpy")
-    def wrapped(t, rho, table):  # type: ignore[no-untyped-def]
-        return law(t, rho)
-
-    return wrapped
+    return samples

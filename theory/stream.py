@@ -42,7 +42,7 @@ def write(
     """
     if path.exists():
         raise FileExistsError(f"{path} exists already")
-    needed = simulate.cost(grid, block_runs=block_runs)
+    needed = simulate.cost(grid, dimension=loss.dimension, block_runs=block_runs)
     say(str(needed))
     path.parent.mkdir(parents=True, exist_ok=True)
     if (free := shutil.disk_usage(path.parent).free) < needed.disk:
@@ -53,6 +53,7 @@ def write(
         for dataset in simulate.blocks(loss, grid, block_runs=block_runs):
             append(dataset, temporary, start=done)
             done += dataset.sizes["run"]
+            del dataset  # before the next block is simulated
             progress(done)
         temporary.replace(path)
     finally:

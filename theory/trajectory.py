@@ -218,6 +218,12 @@ def join(parts: Sequence[xr.Dataset], runs: Sequence[str]) -> xr.Dataset:
     return describe(joined.sel(run=list(runs)), str(parts[0]["weight_norm"].attrs["source"]))
 
 
+def record_every(dataset: xr.Dataset) -> int:
+    """Optimizer steps from one record to the next; 1 where there is only one."""
+    steps = dataset["step"].values
+    return int(steps[1] - steps[0]) if len(steps) > 1 else 1
+
+
 def recorded(dataset: xr.Dataset, run: str, name: str) -> FloatArray:
     """One quantity of one run over the steps it recorded before its end, (n_records,)."""
     one = dataset.sel(run=run)

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from compare import observables
-from theory import jumps, laws
+from theory import jumps, laws, losses
+from theory.simulate import Grid, simulate
 
 LR, WD = 0.5, 2e-3
 INTRINSIC = LR * WD
@@ -128,3 +131,32 @@ def test_jumps_at_a_scheduled_rate_have_the_effective_lr_of_their_step():
     )
     assert np.isnan(scheduled["log_balance_ratio"])
     assert scheduled["reason_decay_rate_ratio"] == "the learning rate is not constant"
+
+
+def test_a_simulation_recorded_sparsely_has_the_jumps_of_the_one_recorded_in_full():
+    loss = losses.logistic([[1.0, 0.0], [0.5, 0.0], [0.25, 0.0]], 5.0)
+    grid = Grid((1.0,), (1e-3,), (0, 1), n_steps=40_000)
+    full = observables.measure(simulate(loss, grid))
+    sparse = observables.measure(simulate(loss, replace(grid, record_every=10)))
+    assert (full["n_cycles"] >= 8).all()
+    for name in ("n_jumps", "n_cycles", "regime"):
+        np.testing.assert_array_equal(sparse[name], full[name])
+    for name in ("period", "period_std", "first_jump"):
+        np.testing.assert_allclose(sparse[name], full[name], rtol=0, atol=10)
+    for name in ("effective_lr_before_jump", "decay_rate_ratio"):
+        np.testing.assert_allclose(sparse[name], full[name], rtol=0.02)
+    np.testing.assert_allclose(
+        sparse["effective_lr_after_jump"], full["effective_lr_after_jump"], rtol=0.05
+    )
+    np.testing.assert_allclose(sparse["equilibrium_norm"], full["equilibrium_norm"], rtol=0.01)
+    assert np.isfinite(full["log_balance_ratio"]).all()
+    assert np.isnan(sparse["log_balance_ratio"]).all()
+
+
+def test_a_decaying_norm_recorded_sparsely_still_converges():
+    # a fifth of the steps of an unbroken decay, and a norm at rest
+    log_norm = -np.log1p(-INTRINSIC) * -np.arange(0, 4000, 50.0)
+    zeros = np.zeros_like(log_norm)
+    decaying = observables.measure_run(np.exp(log_norm), zeros, LR, WD, record_every=50)
+    resting = observables.measure_run(np.exp(0.2 * log_norm), zeros, LR, WD, record_every=50)
+    assert (decaying["regime"], resting["regime"]) == ("convergence", "equilibrium")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from theory import laws
+from theory import jump_bounds, laws
 
 N_SETTINGS = 4000
 
@@ -81,14 +81,14 @@ def jump_free_setting(rng):
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_no_jump_before_the_jump_free_time(rng, pattern):
     norm, high, lr, wd, delta = jump_free_setting(rng)
-    wait = laws.jump_free_steps(norm, high, lr, wd, delta)
+    wait = jump_bounds.jump_free_steps(norm, high, lr, wd, delta)
     choose = patterns(rng, 0 * high, high)[pattern]
     assert np.all(first_jumps(choose, norm, lr, wd, delta, 420) >= wait)
 
 
 def test_the_jump_free_time_is_reached_by_silence_and_then_the_bound(rng):
     norm, high, lr, wd, delta = jump_free_setting(rng)
-    wait = laws.jump_free_steps(norm, high, lr, wd, delta)
+    wait = jump_bounds.jump_free_steps(norm, high, lr, wd, delta)
     jumped = first_jumps(
         lambda step, norm: np.where(step < wait, 0.0, high), norm, lr, wd, delta, 420
     )
@@ -103,7 +103,7 @@ def certain_setting(rng):
     needed = laws.jump_constant(delta) / laws.jump_constant(intrinsic_lr)
     low = high * (needed + (1 - needed) * rng.uniform(0.05, 1, N_SETTINGS))
     norm = log_uniform(rng, 0.5, 5) * np.sqrt(lr * high / laws.jump_constant(delta))
-    bound = laws.certain_jump_steps(norm, low, high, lr, wd, delta)
+    bound = jump_bounds.certain_jump_steps(norm, low, high, lr, wd, delta)
     assert np.mean(bound < 1000) > 0.9
     return norm, low, high, lr, wd, delta, bound
 
@@ -139,6 +139,6 @@ def test_beyond_the_threshold_constant_bounds_let_a_run_avoid_jumps_for_good(rng
     large = lr * wd * rng.uniform(1.05, 2, N_SETTINGS)
     rest = np.sqrt(lr * high / laws.jump_constant(lr * wd) / (1 - lr * wd))
     norm = np.maximum(norm, 1.05 * rest)
-    assert np.all(np.isinf(laws.certain_jump_steps(norm, low, high, lr, wd, large)))
+    assert np.all(np.isinf(jump_bounds.certain_jump_steps(norm, low, high, lr, wd, large)))
     jumped = first_jumps(lambda step, norm: high, norm, lr, wd, large, 1000)
     assert np.all(jumped == 1000)

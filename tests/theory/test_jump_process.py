@@ -3,9 +3,10 @@ import math
 import numpy as np
 import pytest
 
-from theory import jump_process
+from theory import jump_process, losses, oscillator
 from theory.jump_process import Hazard
 from theory.reduced import decay_rate
+from theory.simulate import Grid, simulate
 
 CONSTANT = Hazard(np.array([0.0, 1.0]), np.array([0.01, 0.01]))
 
@@ -45,6 +46,51 @@ def test_an_exponential_hazard_has_gumbel_onsets():
     # exp(k u) at the onset is exponential with mean 1
     assert paths.before.mean() == pytest.approx(-0.5772156649 / k, abs=0.02)
     assert paths.before.std() == pytest.approx(math.pi / math.sqrt(6) / k, rel=0.05)
+
+
+def toy_log_elr(intrinsic_lr, n_seeds, n_cycles):
+    """ln(elr) of full-batch descent on three points on an axis, about 4.2 / (eta lam) a cycle."""
+    loss = losses.logistic([[1.0, 0.0], [0.5, 0.0], [0.25, 0.0]], 5.0)
+    n_steps = int(4.2 * n_cycles / intrinsic_lr)
+    grid = Grid((1.0,), (intrinsic_lr,), tuple(range(n_seeds)), n_steps=n_steps)
+    return np.log(simulate(loss, grid)["effective_lr"].values.T)
+
+
+def test_process_measured_at_one_rate_meets_the_logistic_toy_over_two_decades():
+    law = jump_process.measure(toy_log_elr(1e-2, 32, 12))
+    for intrinsic_lr in (1e-4, 1e-3, 1e-2):
+        toy = oscillator.mean_cycle(toy_log_elr(intrinsic_lr, 16, 8))
+        paths = jump_process.simulate(
+            law.hazard(intrinsic_lr), law.drop, intrinsic_lr, log_elr=0.0, n_jumps=50, seeds=[0, 1]
+        )
+        assert np.diff(paths.step, axis=1).mean() == pytest.approx(toy.period, rel=0.1)
+        before, after = np.exp(paths.before[:, 1:].mean()), np.exp(paths.after[:, 1:].mean())
+        assert before == pytest.approx(toy.effective_lr_before_jump, rel=0.1)
+        assert after == pytest.approx(toy.effective_lr_after_jump, rel=0.1)
+
+
+def test_measured_hazard_is_the_one_that_made_the_jumps():
+    rate, k = decay_rate(1e-2), 4.0
+    u = np.linspace(-8, 5, 6000)
+    made = Hazard(u, rate * k * np.exp(k * u))
+    paths = jump_process.simulate(
+        made, lambda v, rng: 3.0 + 0.5 * v, 1e-2, log_elr=-6.0, n_jumps=1000, seeds=list(range(10))
+    )
+    series = [np.ravel([paths.before[run], paths.after[run]], order="F") for run in range(10)]
+    law = jump_process.measure(np.array(series).T, bins=30)
+    middle = np.quantile(paths.before, [0.2, 0.5, 0.8])
+    found = np.interp(middle, law.rise.log_elr, law.rise.rate)
+    np.testing.assert_allclose(found, k * np.exp(k * middle), rtol=0.15)
+    drawn = [law.drop(v, np.random.default_rng(0)) for v in middle]
+    np.testing.assert_allclose(drawn, 3.0 + 0.5 * middle, atol=0.01)
+    assert law.hazard(1e-3).rate.max() == pytest.approx(
+        law.rise.rate.max() * decay_rate(1e-3), rel=1e-12
+    )
+
+
+def test_too_few_jumps_are_refused():
+    with pytest.raises(ValueError, match="a hazard needs at least 20 jumps, got 9"):
+        jump_process.measure(np.tile([0.0, 1.0], 11)[:, None])
 
 
 def test_a_trajectory_depends_on_its_own_seed_alone():

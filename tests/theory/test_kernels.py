@@ -85,24 +85,27 @@ def test_heavy_ball_is_that_of_network_optimizers():
 
 
 @pytest.mark.parametrize(
-    ("loss", "dynamics"),
+    ("loss", "dynamics", "n_steps"),
     [
-        (QUADRATIC, Dynamics()),
-        (losses.isotropic(3), Dynamics(noise=0.3)),
-        (losses.rayleigh(np.linspace(0, 1, 70).tolist()), Dynamics()),
+        # coordinates reach 1e-493 and come back, at other steps than their neighbours'
+        (QUADRATIC, Dynamics(), 4000),
+        (losses.isotropic(3), Dynamics(noise=0.3), 300),
+        (losses.rayleigh(np.linspace(0, 1, 70).tolist()), Dynamics(), 300),
     ],
     ids=["exponents", "noise", "many weights"],
 )
-def test_trajectories_do_not_depend_on_threads_or_neighbours(loss, dynamics):
+def test_trajectories_do_not_depend_on_threads_or_neighbours(loss, dynamics, n_steps):
     weights, seeds = starts(loss.dimension, 130), np.arange(130) * 7
     before = numba.get_num_threads()
     found = []
     for threads, chosen in ((1, slice(None)), (before, slice(None)), (before, slice(66, 71))):
         numba.set_num_threads(threads)
         records = run(
-            loss, weights[:, chosen], 0.1, 0.05, 300, dynamics=dynamics, seeds=seeds[chosen]
-        )
-        found.append(np.stack([records.weight_norm, records.train_loss]))
+            loss, weights[:, chosen], 0.1, 0.01, n_steps, dynamics=dynamics, seeds=seeds[chosen],
+            keep_path=True,
+        )  # fmt: skip
+        series = records.weight_norm[:, None], records.train_loss[:, None], records.path
+        found.append(np.concatenate(series, axis=1))
     numba.set_num_threads(before)
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_array_equal(found[0][..., 66:71], found[2])
@@ -335,6 +338,54 @@ def test_kernels_live_in_the_chosen_folder(tmp_path, monkeypatch):
     assert module.__file__.startswith(str(tmp_path / "deep"))
     assert kernel_cache.load("answer = 42\n") is module
     assert [p.suffix for p in (tmp_path / "deep").iterdir() if p.is_file()] == [".py"]
+
+
+@pytest.mark.parametrize(
+    ("dynamics", "decay", "more"),
+    [
+        (Dynamics(), 0.05, {}),
+        (Dynamics(noise=0.3), 0.05, {}),
+        (Dynamics(momentum=0.5, noise=0.1), 0.05, {"velocity": np.ones((3, 5))}),
+        (Dynamics(sphere=True), 0.0, {"rates": np.linspace(1, 2, 100)}),
+        (Dynamics(), 0.05, {"growth": np.full(5, 1.01)}),
+    ],
+    ids=["plain", "noise", "momentum and noise", "sphere", "growing"],
+)
+def test_logistic_kernel_of_many_points_is_that_of_few(monkeypatch, dynamics, decay, more):
+    loss = losses.logistic([[1.0, 0.3, -0.2], [0.7, -0.2, 0.5], [0.4, 0.1, 0.6]], 4.0)
+    weights, seeds = starts(3, 5), np.array([3, 1, 4, 1, 5])
+    options = {"dynamics": dynamics, "seeds": seeds, "record_every": 3, "keep_path": True, **more}
+    few = run(loss, weights, 0.2, decay, 100, **options)
+    monkeypatch.setattr(losses.ToyLoss, "has_many_points", True)
+    many = run(loss, weights, 0.2, decay, 100, **options)
+    for name in ("weight_norm", "effective_grad_norm", "train_loss", "weights", "path"):
+        np.testing.assert_allclose(getattr(many, name), getattr(few, name), rtol=1e-9, atol=1e-10)
+
+
+def test_a_hundred_points_and_weights_take_their_noise_and_momentum():
+    # nearly parallel points, whose common direction is all but the minimum
+    rng = np.random.default_rng(0)
+    points = np.eye(100)[0] + 0.01 * rng.normal(size=(100, 100))
+    loss = losses.logistic(points.tolist(), 5.0)
+    records = run(
+        loss, starts(100, 70), 1.0, 1e-3, 1500, dynamics=Dynamics(noise=1e-3, momentum=0.5)
+    )
+    assert records.train_loss[-1].max() < 0.02 < 0.5 < records.train_loss[0].mean()
+    cosine = directions(records.weights)[0]
+    assert cosine.min() > 0.99
+
+
+def test_a_kernel_is_compiled_anew_when_its_helpers_change(tmp_path, monkeypatch):
+    monkeypatch.setenv("SAWTOOTH_CACHE", str(tmp_path / "cache"))
+    kernel, helpers = tmp_path / "kernel.py", tmp_path / "helpers.py"
+    kernel.write_text("answer = 42\n")
+    files = []
+    for text in ("one = 1\n", "one = 2\n", "one = 1\n"):
+        helpers.write_text(text)
+        module = kernel_cache.load_file(kernel, helpers=helpers)
+        assert module.answer == 42
+        files.append(module.__file__)
+    assert files[0] == files[2] != files[1]
 
 
 @pytest.mark.parametrize(

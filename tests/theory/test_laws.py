@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from theory import laws
+from theory import jump_bounds, laws
 
 DIMENSION = 6
 ROUNDING = 1e-13
@@ -120,22 +120,22 @@ def first_jump(norm, gs, lr, wd, delta):
 
 def test_no_jump_before_the_waiting_time_which_is_reached_at_zero_gradient():
     lr, wd, norm, delta, largest = 0.1, 0.02, 4.0, 0.05, 3.0
-    wait = laws.jump_free_steps(norm, largest, lr, wd, delta)
+    wait = jump_bounds.jump_free_steps(norm, largest, lr, wd, delta)
     gs = np.zeros(5000)
     gs[int(wait) + 1 :] = largest
     assert first_jump(norm, gs, lr, wd, delta) == int(wait) + 1
-    assert laws.jump_free_steps(0.01, largest, lr, wd, delta) == 0
+    assert jump_bounds.jump_free_steps(0.01, largest, lr, wd, delta) == 0
 
 
 def test_certain_jump_happens_in_time_and_is_tight_at_constant_gradient():
     lr, wd, norm = 0.1, 0.02, 4.0
     delta = 0.5 * lr * wd
-    bound = laws.certain_jump_steps(norm, 1.0, 1.0, lr, wd, delta)
+    bound = jump_bounds.certain_jump_steps(norm, 1.0, 1.0, lr, wd, delta)
     jumped = first_jump(norm, np.ones(10_000), lr, wd, delta)
     assert 0.9 * bound < jumped <= bound + 1
     rng = np.random.default_rng(0)
     low = 0.9
-    bound = laws.certain_jump_steps(norm, low, 1.0, lr, wd, delta)
+    bound = jump_bounds.certain_jump_steps(norm, low, 1.0, lr, wd, delta)
     for _ in range(200):
         gs = rng.choice([low, 1.0], 10_000)
         assert first_jump(norm, gs, lr, wd, delta) <= bound + 1
@@ -143,8 +143,8 @@ def test_certain_jump_happens_in_time_and_is_tight_at_constant_gradient():
 
 def test_constant_bounds_never_force_a_large_jump():
     lr, wd = 0.1, 0.02
-    assert laws.certain_jump_steps(4.0, 1.0, 1.0, lr, wd, 1.5 * lr * wd) == np.inf
-    assert laws.certain_jump_steps(4.0, 0.1, 1.0, lr, wd, 0.5 * lr * wd) == np.inf
+    assert jump_bounds.certain_jump_steps(4.0, 1.0, 1.0, lr, wd, 1.5 * lr * wd) == np.inf
+    assert jump_bounds.certain_jump_steps(4.0, 0.1, 1.0, lr, wd, 0.5 * lr * wd) == np.inf
 
 
 def directions(weights, lrs, wds):
