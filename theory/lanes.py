@@ -260,13 +260,13 @@ def scaled(mantissa, exponent):
 def squared(mantissa, exponent):
     """The square of ``mantissa 2^exponent`` as one float64, 0 where that is below its range."""
     mantissa, exponent = split(mantissa, exponent)
-    return scaled(mantissa * mantissa, 2 * exponent)
+    return mantissa * mantissa * float_of(min(max(1023 + 2 * exponent, 0), 2046) << 52)
 
 
 @fast
-def far_from_one(value):
-    """Other than 0 unless ``2^-48 <= |value| < 2^16``."""
-    return (((bits_of(value) >> 52) & 0x7FF) - 975) & ~63
+def distance_from_one(value):
+    """Bits of which those from 59 on are 0 where ``2^-48 <= |value| < 2^16``."""
+    return (bits_of(value) << 1) - (975 << 53)
 
 
 @fast
@@ -283,8 +283,8 @@ def renormalise(mantissa, exponent, square):
     use_whole_vectors()
     far = 0
     for i in range(mantissa.shape[0]):
-        far |= far_from_one(mantissa[i])
-    if far == 0:
+        far |= distance_from_one(mantissa[i])
+    if far >> 59 == 0:
         return
     for i in range(mantissa.shape[0]):
         mantissa[i], power = split(mantissa[i], bits_of(exponent[i]))
