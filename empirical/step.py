@@ -78,7 +78,8 @@ class Step:
         Returns:
             The loss and then what ``SGD.step`` returns.
         """
-        return self._values[:n_steps].cpu().transpose(0, 1).contiguous()
+        # a copy also where one step is contiguous either way: the next chunk writes here again
+        return self._values[:n_steps].transpose(0, 1).clone().cpu()
 
     def _losses(self, size: int) -> Tensor:
         """Losses, averaged over the examples of all batches, as are the gradients in ``sgd``."""

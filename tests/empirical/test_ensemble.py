@@ -167,6 +167,17 @@ def test_restored_equals_uninterrupted(tmp_path):
         assert torch.equal(resumed.evaluations[-1].values[name], values)
 
 
+@pytest.mark.parametrize("chunks", [(1, 1, 28), (7, 1, 22)])
+def test_records_do_not_depend_on_chunks(chunks):
+    runs = [dataclasses.replace(run, n_steps=30) for run in RUNS[:2]]
+    whole, parts = ensemble(runs), ensemble(runs)
+    whole.advance(30)
+    for chunk in chunks:
+        parts.advance(chunk)
+    for row in range(2):
+        np.testing.assert_array_equal(series(parts, row), series(whole, row))
+
+
 def test_test_error_is_that_of_a_plain_evaluation():
     trainer = ensemble(RUNS[:2])
     trainer.advance(60)
