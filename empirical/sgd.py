@@ -16,6 +16,7 @@ from empirical.recipe import Recipe
 from theory.trajectory import RunSpec
 
 PLAIN = ("weight_norm", "effective_grad_norm", "angular_update")
+ROW = 64  # weights that are summed in float32 before float64 takes over
 GENERAL = (*PLAIN, "effective_update_norm", "radial_update")
 
 
@@ -123,8 +124,19 @@ def _as_column(values: Tensor, like: Tensor) -> Tensor:
 def flat_norms(flat: Tensor, layout: Layout) -> Tensor:
     """Norm of each run's tensors of a layout, which lie first in its row, float64, (n_runs,)."""
     if flat.device.type == "cpu":
-        return norms(layout.split(flat))
+        return norms(_pieces(flat, layout))
     return norms_at_once(flat, layout)
+
+
+def _pieces(flat: Tensor, layout: Layout) -> list[Tensor]:
+    """View the tensors of a layout as rows of one length across them, and what is left over.
+
+    A sum over all weights need not know the layers: fewer, larger operations.
+    """
+    whole = layout.n_weights - layout.n_weights % ROW
+    rows = flat[:, :whole].view(len(flat), whole // ROW, ROW)
+    rest = flat[:, whole : layout.n_weights]
+    return [piece for piece in (rows, rest) if piece.shape[1]]
 
 
 def norms_at_once(flat: Tensor, layout: Layout) -> Tensor:
@@ -137,7 +149,7 @@ def norms_at_once(flat: Tensor, layout: Layout) -> Tensor:
 def flat_products(left: Tensor, right: Tensor, layout: Layout) -> Tensor:
     """Scalar products of each run's tensors of a layout, float64, (n_runs,)."""
     if left.device.type == "cpu":
-        parts = layout.split(left), layout.split(right)
+        parts = _pieces(left, layout), _pieces(right, layout)
         return sum_over_rows(*parts, lambda w, z: (w * z).sum(dim=2).double())
     return products_at_once(left, right, layout)
 

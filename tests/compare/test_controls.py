@@ -94,7 +94,7 @@ learning_rate = 1e-3
 weight_decay = 0
 expect = "convergence"
 [[settings]]
-learning_rate = 0.1
+learning_rate = 0.08
 weight_decay = 0
 expect = "equilibrium"
 [[settings]]
