@@ -77,7 +77,7 @@ CAPTIONS = {
         "rate: measured points with error bars, the kick model's line with its interval, and the "
         "constant baseline.",
         "Open circles were used for calibration, filled ones were held out. Error bars: standard "
-        "deviation over seeds of the mean period of a run. Below, the same times ηλ, which the "
+        "deviation of the single periods of a run. Below, the same times ηλ, which the "
         "baseline takes for constant.",
         narrow=True,
     ),

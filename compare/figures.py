@@ -125,7 +125,7 @@ def periods(settings: xr.Dataset) -> str:
         axes[1].set_xticks(ticks, [f"{tick:.2g}" for tick in ticks])
         axes[1].xaxis.set_minor_locator(NullLocator())
         axes[1].set_xlabel(label("intrinsic_lr"))
-        axes[0].legend()
+        axes[0].legend(loc="lower left")  # periods fall, so this corner is free
         figure.tight_layout()
         return svg(figure)
 
@@ -158,7 +158,7 @@ def _draw_periods(axis: Axes, periodic: xr.Dataset, scale: xr.DataArray) -> None
             color=NETWORK,
             markerfacecolor=face,
             capsize=3,
-            label=f"network, {role.replace('_', '-')} (± spread over seeds)",
+            label=f"network, {role.replace('_', '-')} (± spread of single periods)",
         )
 
 
