@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import jinja2
 import numpy as np
 import xarray as xr
 
-from compare import checks, figures, monitored_figures, settling
+from compare import checks, figures, monitored_figures, page, settling
 from compare.metrics import METRICS, passes
 from compare.observables import measure
 from compare.tables import LAWS, Table, number, percent
@@ -43,14 +42,12 @@ def draw(trajectories: xr.Dataset) -> dict[str, str]:
 
 def render(trajectories: xr.Dataset) -> str:
     """Render the report as HTML."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("compare"), autoescape=True, undefined=jinja2.StrictUndefined
-    )
     observed = observe(trajectories)
     drawn = {name: figures.inline(svg) for name, svg in draw(trajectories).items()}
     runs = [_section(trajectories, observed.sel(run=run)) for run in _shown(trajectories)]
     evidence = str(trajectories["invariance"].values) if "invariance" in trajectories else ""
-    return environment.get_template("monitored.html").render(
+    return page.render(
+        "monitored.html",
         model=", ".join(np.unique(trajectories["model"].values)),
         data=", ".join(filter(None, np.unique(trajectories["data"].values))),
         runs=runs,

@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import xarray as xr
 
-from compare import control_figures, figures, metrics, monitored, store, tables, toys
+from compare import control_figures, figures, metrics, monitored, page, store, tables, toys
 from compare.captions import CAPTIONS
+from theory import files
 from theory.jumps import find_jumps
 from theory.trajectory import recorded
 
@@ -26,13 +26,8 @@ def write(path: Path, study: xr.DataTree) -> None:
     Raises:
         OSError: if it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    try:
+    with files.replacing(path) as partial:
         partial.write_text(render(study), encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def draw(study: xr.DataTree) -> dict[str, str]:
@@ -77,11 +72,9 @@ def render(study: xr.DataTree) -> str:
         return toys.render(study, figures.inline)
     networks, comparison = (study[name].to_dataset() for name in ("empirical", "comparison"))
     settings = metrics.by_setting(comparison)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("compare"), autoescape=True, undefined=jinja2.StrictUndefined
-    )
     predicted = "predicted_period" in settings
-    return environment.get_template("report.html").render(
+    return page.render(
+        "report.html",
         config=json.loads(study.attrs["config"]),
         provenance=json.loads(study.attrs["provenance"]),
         reason=comparison.attrs.get("reason_prediction", ""),

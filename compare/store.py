@@ -7,14 +7,14 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
+
+from theory import files
 
 SCHEMA_VERSION = "2"
 GROUPS = ("theory", "empirical", "comparison")
@@ -62,8 +62,8 @@ def write(path: Path, groups: dict[str, xr.Dataset], *, config: str, provenance:
         "config": config,
         "provenance": provenance,
     }
-    encoding = {f"/{name}": _compressed(groups[name]) for name in GROUPS}
-    with _replacing(path) as partial:
+    encoding = {f"/{name}": files.compressed(groups[name]) for name in GROUPS}
+    with files.replacing(path) as partial:
         tree.to_netcdf(partial, engine="h5netcdf", encoding=encoding)
 
 
@@ -76,29 +76,7 @@ def write_trajectories(
         OSError: if it cannot be written; an older file stays.
     """
     dataset = trajectories.assign_attrs(config=config, provenance=provenance)
-    with _replacing(path) as partial:
-        dataset.to_netcdf(partial, engine="h5netcdf", encoding=_compressed(dataset))
-
-
-def _compressed(dataset: xr.Dataset) -> dict[Any, dict[str, Any]]:
-    """Encoding of the series of a Dataset."""
-    return {
-        variable: {"zlib": True, "complevel": 1, "shuffle": True}
-        for variable, values in dataset.variables.items()
-        if values.dtype.kind == "f" and values.ndim > 1
-    }
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A neighbouring file to write, renamed over the path at the end or removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    files.write_dataset(path, dataset)
 
 
 def read(path: Path, *, bare: bool = False) -> xr.DataTree:

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import jinja2
 import xarray as xr
 
-from compare import store, toy_figures
+from compare import page, store, toy_figures
 from compare.config import ToyStudy
 
 if TYPE_CHECKING:
@@ -68,11 +67,9 @@ def render(tree: xr.DataTree, inline: Callable[[str], str]) -> str:
         tree: the study.
         inline: turns an SVG into a data URI.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("compare"), autoescape=True, undefined=jinja2.StrictUndefined
-    )
     held = tree["comparison"].to_dataset()
-    return environment.get_template("toys.html").render(
+    return page.render(
+        "toys.html",
         config=json.loads(tree.attrs["config"]),
         provenance=json.loads(tree.attrs["provenance"]),
         figures={name: inline(svg) for name, svg in draw(tree).items()},

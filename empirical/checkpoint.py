@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from theory.files import replacing
+
 
 def save(path: Path, state: dict[str, Any], *, config: str) -> None:
     """Write a checkpoint atomically: to a neighbouring file first, then renamed over.
@@ -20,18 +22,13 @@ def save(path: Path, state: dict[str, Any], *, config: str) -> None:
     Raises:
         OSError: if it cannot be written; an older checkpoint stays.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
     try:
-        with partial.open("wb") as file:
+        with replacing(path) as partial, partial.open("wb") as file:
             torch.save({"config": config, "state": state}, file)
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(path)
     except RuntimeError as error:  # torch's zip writer reports a full disk so
         raise OSError(f"could not write {path}: {error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def load(path: Path, *, config: str) -> dict[str, Any]:

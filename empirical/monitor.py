@@ -17,7 +17,7 @@ from empirical.capture import FirstInputs
 from empirical.invariance import ScaleInvariance, scale_invariant_parameters
 from empirical.step_log import StepLog
 from empirical.update_rule import Followed, Rule, follow
-from theory import validate
+from theory import files, validate
 
 EVALUATED = ("test_loss", "test_error")
 
@@ -174,7 +174,7 @@ class Monitor:
             ValueError: if there are none.
             OSError: if it cannot be written.
         """
-        monitor_dataset.save(self.dataset(), Path(path))
+        files.write_dataset(Path(path), self.dataset())
 
     def close(self) -> None:
         """Leave the optimizer and the network; the records stay."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,26 +88,6 @@ def dataset(monitor: Monitor) -> xr.Dataset:
     found["invariance"] = ((), evidence)
     found.attrs = _attributes(monitor)
     return trajectory.describe(found, "network")
-
-
-def save(recorded: xr.Dataset, path: Path) -> None:
-    """Write a Dataset to a netCDF file, whole or not at all.
-
-    Raises:
-        OSError: if it cannot be written; an older file stays.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    packed = {
-        name: {"zlib": True, "complevel": 1, "shuffle": True}
-        for name, values in recorded.data_vars.items()
-        if values.dtype.kind == "f" and values.ndim > 1
-    }
-    try:
-        recorded.to_netcdf(partial, engine="h5netcdf", encoding=packed)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _first_not_finite(series: dict[str, FloatArray]) -> tuple[str, int] | None:
