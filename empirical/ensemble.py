@@ -215,10 +215,11 @@ class Ensemble:
 
     def _rates(self, start: int, stop: int) -> Tensor:
         """Learning rates of a chunk's steps, (n_steps, n_active, 1), on the CPU."""
+        steps, name = np.arange(start, stop), self.recipe.schedule
         rates = [
             schedules.learning_rates(
-                self.recipe.schedule, run.learning_rate, run.weight_decay, run.n_steps
-            )[start:stop]
+                name, run.learning_rate, run.weight_decay, run.n_steps, steps=steps
+            )
             for run in self.active
         ]
         return torch.from_numpy(np.stack(rates, axis=1)[..., None]).to(self.batches.dtype)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from theory import laws
 from theory.laws import FloatArray
 
+IntArray = npt.NDArray[np.int64]
 SCHEDULES = ("constant", "step", "cosine", "growing")
 
 
@@ -21,8 +23,8 @@ def known(schedule: str) -> str:
     return schedule
 
 
-def factors(schedule: str, n_steps: int) -> FloatArray:
-    """Factor on the learning rate at each step, (n_steps,).
+def factors(schedule: str, n_steps: int, *, steps: IntArray | None = None) -> FloatArray:
+    """Factor on the learning rate at each step of a run, or at some of them, (n_steps,).
 
     ``step`` divides by 10 after 1/2 and again after 3/4 of the run; ``cosine`` is ``(1 + cos(pi t
     / N)) / 2``. ``growing`` is 1 here: its growth differs from run to run, see
@@ -31,24 +33,28 @@ def factors(schedule: str, n_steps: int) -> FloatArray:
     Raises:
         ValueError: if the schedule is unknown.
     """
-    done = np.arange(n_steps) / n_steps
+    done = (np.arange(n_steps) if steps is None else steps) / n_steps
     if known(schedule) == "step":
         return np.asarray(0.1 ** ((done >= 0.5).astype(float) + (done >= 0.75)))
     if schedule == "cosine":
         return np.asarray((1 + np.cos(np.pi * done)) / 2)
-    return np.ones(n_steps)
+    return np.ones(len(done))
 
 
 def learning_rates(
-    schedule: str, learning_rate: float, weight_decay: float, n_steps: int
+    schedule: str,
+    learning_rate: float,
+    weight_decay: float,
+    n_steps: int,
+    *,
+    steps: IntArray | None = None,
 ) -> FloatArray:
-    """Learning rate of each step of one run without momentum, (n_steps,).
+    """Learning rate of one run without momentum at each step, or at some of them, (n_steps,).
 
     Raises:
         ValueError: if the schedule is unknown.
     """
     if schedule == "growing":
-        return np.asarray(
-            laws.growing_learning_rate(np.arange(n_steps), learning_rate, weight_decay)
-        )
-    return learning_rate * factors(schedule, n_steps)
+        steps = np.arange(n_steps) if steps is None else steps
+        return np.asarray(laws.growing_learning_rate(steps, learning_rate, weight_decay))
+    return learning_rate * factors(schedule, n_steps, steps=steps)
