@@ -1,4 +1,9 @@
-"""Random crops and flips of whole batches, the same for a run alone and among others."""
+"""Random crops and flips of whole batches, the same for a run alone and among others.
+
+An image is padded with black, cut to its size at a place drawn uniformly, and mirrored left to
+right with probability 1/2: the usual augmentation of CIFAR, as in torchvision's
+``RandomCrop(size, padding)`` and ``RandomHorizontalFlip()`` before normalisation.
+"""
 
 from __future__ import annotations
 
@@ -9,30 +14,6 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 PADDING = 4
-
-
-def crop_and_flip(
-    images: Tensor, generators: Sequence[Generator], *, padding: int = PADDING
-) -> Tensor:
-    """Shift each image by up to ``padding`` pixels and mirror every second one, at random.
-
-    An image is padded with black, cut to its size at a place drawn uniformly, and mirrored left
-    to right with probability 1/2: the usual augmentation of CIFAR, as in torchvision's
-    ``RandomCrop(size, padding)`` and ``RandomHorizontalFlip()`` before normalisation.
-
-    Args:
-        images: pixels before normalisation, (n_runs, n_examples, channels, height, width), uint8.
-        generators: one for each run, on the CPU; each gives ``n_examples`` integers.
-        padding: largest shift, in pixels.
-
-    Returns:
-        New images of the same shape and type on the same device.
-
-    Raises:
-        ValueError: if there is not one generator for each run.
-    """
-    places = draw(generators, images.shape[1], padding=padding)
-    return cut(images, places, padding=padding)
 
 
 def draw(generators: Sequence[Generator], n_examples: int, *, padding: int = PADDING) -> Tensor:

@@ -6,6 +6,10 @@ import torch
 from empirical import augment
 
 
+def crop_and_flip(images, generators):
+    return augment.cut(images, augment.draw(generators, images.shape[1]))
+
+
 def generators(*seeds):
     return [torch.Generator().manual_seed(seed) for seed in seeds]
 
@@ -70,8 +74,8 @@ def test_shifts_cover_0_to_8_evenly_and_half_of_the_images_are_mirrored():
 
 def test_a_run_alone_is_the_run_among_others():
     images = pictures()
-    together = augment.crop_and_flip(images, generators(4, 5, 6))
-    alone = augment.crop_and_flip(images[1:2], generators(5))
+    together = crop_and_flip(images, generators(4, 5, 6))
+    alone = crop_and_flip(images[1:2], generators(5))
     assert torch.equal(together[1:2], alone)
     assert not torch.equal(together, images)
 
@@ -79,27 +83,27 @@ def test_a_run_alone_is_the_run_among_others():
 def test_draws_go_on_with_the_generators():
     images = pictures()
     running = generators(4, 5, 6)
-    first, second = (augment.crop_and_flip(images, running) for _ in range(2))
+    first, second = (crop_and_flip(images, running) for _ in range(2))
     assert not torch.equal(first, second)
-    assert torch.equal(first, augment.crop_and_flip(images, generators(4, 5, 6)))
+    assert torch.equal(first, crop_and_flip(images, generators(4, 5, 6)))
 
 
 def test_images_stay_as_they_are():
     images = pictures()
     before = images.clone()
-    augment.crop_and_flip(images, generators(1, 2, 3))
+    crop_and_flip(images, generators(1, 2, 3))
     assert torch.equal(images, before)
 
 
 def test_each_run_needs_a_generator():
     with pytest.raises(ValueError, match=r"images of 3 runs .* got \(2, 7\)"):
-        augment.crop_and_flip(pictures(), generators(1, 2))
+        crop_and_flip(pictures(), generators(1, 2))
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_gpu_gives_the_pixels_of_the_cpu():
     images = pictures()
-    gpu = augment.crop_and_flip(images.cuda(), generators(1, 2, 3))
+    gpu = crop_and_flip(images.cuda(), generators(1, 2, 3))
     assert gpu.is_cuda
-    assert torch.equal(gpu.cpu(), augment.crop_and_flip(images, generators(1, 2, 3)))
+    assert torch.equal(gpu.cpu(), crop_and_flip(images, generators(1, 2, 3)))
