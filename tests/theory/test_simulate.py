@@ -73,29 +73,33 @@ import sys
 from pathlib import Path
 from theory import losses, simulate, stream
 from theory.simulate import Grid
+
+def status(key):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(dict(line.split(":", 1) for line in lines)[key].split()[0])
+
 rates = tuple(0.01 + 1e-3 * k for k in range(100))
-grid = Grid(rates, (0.01,), tuple(range(int(sys.argv[2]))), n_steps=200, record_every=20)
-stream.write(losses.rayleigh([0.0, 1.0]), grid, Path(sys.argv[1]), say=lambda sentence: None)
-status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-print(1024 * int(status["VmHWM"].split()[0]))
-print(simulate.cost(grid, dimension=2).memory)
+few, many = (Grid(rates, (0.01,), tuple(range(n)), n_steps=200, record_every=20) for n in (1, 1000))
+for grid, name in ((few, "few.nc"), (many, "many.nc")):
+    before = status("VmRSS")
+    loss = losses.rayleigh([0.0, 1.0])
+    stream.write(loss, grid, Path(sys.argv[1]) / name, say=lambda sentence: None)
+print(status("VmHWM"), status("VmHWM") - before)
+print(*(simulate.cost(grid, dimension=2).memory for grid in (few, many)))
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 def test_the_memory_that_is_said_is_the_memory_that_is_taken(tmp_path):
-    grown = []
-    for place, seeds in enumerate((1, 1, 1000)):  # the first compiles, which takes more
-        file = tmp_path / f"{place}.nc"
-        command = [sys.executable, "-c", PEAK, str(file), str(seeds)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        grown.append([float(line) for line in done.stdout.split()])
-    _, (few, said_few), (many, said_many) = grown
-    assert said_few == pytest.approx(few, rel=0.2)
-    assert said_many == pytest.approx(many, rel=0.2)
-    # what 10^5 trajectories add to the process
-    assert said_many - said_few == pytest.approx(many - few, rel=0.25)
-    size = (tmp_path / "2.nc").stat().st_size
+    """The few runs come first: what a compiler or a library takes is there before the many."""
+    command = [sys.executable, "-c", PEAK, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    (peak, grown), (said_few, said_many) = (
+        [float(number) for number in line.split()] for line in done.stdout.splitlines()
+    )
+    assert said_many == pytest.approx(peak, rel=0.3)
+    assert said_many - said_few == pytest.approx(grown, rel=0.3)
+    size = (tmp_path / "many.nc").stat().st_size
     assert size == pytest.approx(100_000 * (4 * 8 * 10 + 345), rel=0.1)
 
 
