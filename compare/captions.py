@@ -41,9 +41,9 @@ CAPTIONS = {
         "Phase diagram",
         "Effective gradient norm against effective learning rate for one run, with the line on "
         "which the norm is stationary; network in blue, theory in orange.",
-        "Below the black line decay wins and the run drifts to the right; above it the norm grows "
-        "and the run is thrown to the left. The line is exact and has no free parameter. The "
-        "theory lacks the noise of single batches.",
+        "Below the line on which the norm is stationary decay wins and the run drifts to the "
+        "right; above it the norm grows and the run is thrown to the left. The line is exact and "
+        "has no free parameter. The theory lacks the noise of single batches.",
         narrow=True,
     ),
     "sphere": Caption(
@@ -82,3 +82,29 @@ CAPTIONS = {
         narrow=True,
     ),
 }
+
+MONITORED = {
+    "trajectory": Caption(
+        "Trajectory",
+        "Loss, weight norm, effective learning rate and angle per step against optimizer steps, "
+        "with the equilibrium as a dashed line where theory predicts one.",
+        "Blue: training. Dashed orange: the equilibrium of this optimizer at this learning rate "
+        "and decay, where theory has one.",
+    ),
+    "layers": Caption(
+        "Layers",
+        "Weight norm and effective gradient norm of each layer against optimizer steps, from "
+        "violet for the first layer to yellow for the last.",
+        "Each scale-invariant tensor by itself, from violet, the first, to yellow, the last. In "
+        "equilibrium all turn at the same rate, whatever their norms.",
+    ),
+}
+
+PAIR = Caption(
+    "Periods of both",
+    "Mean period, and mean period times intrinsic learning rate, against intrinsic learning rate "
+    "for both studies: measured points and, where a model was calibrated, its lines.",
+    "Circles and solid lines: A. Squares and dashed lines: B. Blue: networks. Orange: the model "
+    "that each study has calibrated. Error bars: standard error over seeds.",
+    narrow=True,
+)

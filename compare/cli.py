@@ -157,10 +157,20 @@ def _parser() -> Parser:
     simulate.set_defaults(command=_simulate)
 
     report = commands.add_parser("report", help="write the report of a saved file")
-    report.add_argument(
-        "file", type=Path, metavar="FILE.nc", help="what run or a monitor has written"
+    saved = report.add_mutually_exclusive_group(required=True)
+    saved.add_argument(
+        "file", type=Path, nargs="?", metavar="FILE.nc", help="what run or a monitor has written"
     )
-    report.add_argument("--out", type=Path, help="HTML file (default: beside it)")
+    saved.add_argument(
+        "--compare",
+        type=Path,
+        nargs=2,
+        metavar=("A.nc", "B.nc"),
+        help="set two studies side by side on one page",
+    )
+    report.add_argument(
+        "--out", type=Path, help="HTML file (default: beside FILE.nc; compare.html beside A.nc)"
+    )
     report.add_argument("--figures", type=Path, metavar="DIR", help="also write the figures, SVG")
     report.set_defaults(command=_report)
 
@@ -236,6 +246,8 @@ def _simulate(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
+    if options.compare:
+        return _compare(options)
     from compare import report, store
 
     study = store.read(options.file, bare=True)
@@ -245,6 +257,18 @@ def _report(options: argparse.Namespace) -> int:
     print(f"report: {out}")
     for path in report.write_figures(options.figures, study) if options.figures else []:
         print(f"figure: {path}")
+    return DONE
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from compare import pair
+
+    if options.figures:
+        raise ValueError("--figures does not go with --compare; its figure is saved from the page")
+    first, second = options.compare
+    out = options.out or first.with_name("compare.html")
+    pair.write(out, first, second)
+    print(f"report: {out}")
     return DONE
 
 

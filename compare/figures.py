@@ -17,12 +17,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from compare import theme
 from theory import laws
 from theory.laws import FloatArray
 from theory.trajectory import VARIABLES, recorded
 
-# Okabe and Ito's palette: told apart with any colour vision
-NETWORK, THEORY, BASELINE = "#0072B2", "#D55E00", "#6B6B6B"
+NETWORK, THEORY, BASELINE = (theme.SHADES[name].light for name in ("network", "theory", "baseline"))
 MAX_POINTS = 1500
 STYLE: Any = {
     "font.size": 9,
@@ -196,11 +196,11 @@ def thin(values: FloatArray, max_points: int = MAX_POINTS) -> tuple[FloatArray, 
 
 
 def svg(figure: Figure) -> str:
-    """Return a figure as SVG text and close it."""
+    """Return a figure as SVG text, for light and dark pages, and close it."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", dpi=200, metadata={"Date": None})
     plt.close(figure)
-    return buffer.getvalue()
+    return theme.with_dark(buffer.getvalue())
 
 
 def inline(svg: str) -> str:

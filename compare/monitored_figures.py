@@ -48,7 +48,7 @@ def trajectory(trajectories: xr.Dataset, run: str, settled: Equilibrium | None) 
 
 
 def layers(trajectories: xr.Dataset, run: str) -> str:
-    """Norm and effective gradient of each layer, from the first (dark) to the last (light)."""
+    """Norm and effective gradient of each layer, from the first (violet) to the last (yellow)."""
     one = trajectories.sel(run=run)
     names = [str(name) for name in one["layer"].values]
     colors = plt.get_cmap("viridis")(np.linspace(0, 0.92, len(names)))

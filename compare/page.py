@@ -1,15 +1,124 @@
-"""Pages of the report, from the templates."""
+"""Pages of the report as data, and the one template that turns them into HTML."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import jinja2
 
+from compare import theme
+from compare.captions import Caption
+from compare.figures import inline
+from compare.tables import Table
 
-def render(template: str, **values: Any) -> str:
-    """Fill a template; all text is escaped, and a value that is missing is an error."""
+
+@dataclass(frozen=True)
+class Card:
+    """A number that is to be seen first; ``role`` colours it as ``theory`` or ``network``."""
+
+    value: str
+    text: str
+    role: str = ""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure: its name, its SVG and the words around it."""
+
+    name: str
+    svg: str
+    caption: Caption
+
+    @property
+    def source(self) -> str:
+        """The figure as a data URI."""
+        return inline(self.svg)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Something that most readers skip: text as it is, or a table."""
+
+    title: str
+    text: str = ""
+    table: Table | None = None
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page that folds; what it holds is shown in the order of the attributes.
+
+    Attributes:
+        id: its address within the page, unique there.
+        title: its heading.
+        fragment: template of prose or controls, filled with ``values``.
+        values: what the fragment needs.
+        text: paragraphs.
+        cards: numbers.
+        figures: figures.
+        tables: tables.
+        notes: paragraphs behind them.
+        folds: further matter, closed.
+        open: whether it is shown unfolded.
+    """
+
+    id: str
+    title: str
+    fragment: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    text: Sequence[str] = ()
+    cards: Sequence[Card] = ()
+    figures: Sequence[Figure] = ()
+    tables: Sequence[Table] = ()
+    notes: Sequence[str] = ()
+    folds: Sequence[Fold] = ()
+    open: bool = True
+
+
+@dataclass(frozen=True)
+class Page:
+    """A whole page.
+
+    Attributes:
+        title: of the study.
+        subtitle: what was run.
+        claim: what it shows, in a sentence with the measured numbers.
+        figure: the figure that shows it.
+        cards: further numbers of the first screen.
+        sections: the evidence.
+    """
+
+    title: str
+    subtitle: str
+    claim: str
+    figure: Figure | None = None
+    cards: Sequence[Card] = ()
+    sections: Sequence[Section] = ()
+
+
+def render(page: Page) -> str:
+    """Turn a page into one self-contained HTML file.
+
+    All text is escaped, and a value that is missing is an error.
+    """
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("compare"), autoescape=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.PackageLoader("compare"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    return environment.get_template(template).render(**values)
+    environment.globals["number"] = count(1).__next__
+    return environment.get_template("page.html").render(page=page, shades=theme.SHADES)
+
+
+def figure_sections(drawn: Mapping[str, str], captions: Mapping[str, Caption]) -> list[Section]:
+    """A section for each figure that was drawn, in the order of the captions."""
+    return [
+        Section(name, caption.heading, figures=[Figure(name, drawn[name], caption)])
+        for name, caption in captions.items()
+        if name in drawn
+    ]

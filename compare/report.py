@@ -3,17 +3,39 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
-from compare import control_figures, figures, metrics, monitored, page, store, tables, toys
+from compare import (
+    claims,
+    control_figures,
+    figures,
+    metrics,
+    monitored,
+    page,
+    sandbox,
+    scores,
+    store,
+    tables,
+    toys,
+)
 from compare.captions import CAPTIONS
+from compare.metrics import METRICS
+from compare.page import Card, Figure, Fold, Page, Section
 from theory import files
-from theory.jumps import find_jumps
-from theory.trajectory import recorded
+
+CARDS = {
+    "model_error": "theory",
+    "baseline_error": "baseline",
+    "coverage": "",
+    "regime_right": "",
+    "share_as_expected": "",
+    "largest_residual": "",
+}
+IN_PROSE = ("largest_model_error", "uncertainty", "power_law_error")
 
 
 def write(path: Path, study: xr.DataTree) -> None:
@@ -67,84 +89,80 @@ def write_figures(folder: Path, study: xr.DataTree) -> list[Path]:
 def render(study: xr.DataTree) -> str:
     """Render the report of a study as HTML."""
     if not study.children:
-        return monitored.render(study.to_dataset())
+        return page.render(monitored.page_of(study.to_dataset()))
     if store.is_toys(study):
-        return toys.render(study, figures.inline)
+        return page.render(toys.page_of(study))
+    return page.render(_page(study))
+
+
+def _page(study: xr.DataTree) -> Page:
+    """The page of a study of networks."""
     networks, comparison = (study[name].to_dataset() for name in ("empirical", "comparison"))
     settings = metrics.by_setting(comparison)
-    predicted = "predicted_period" in settings
-    return page.render(
-        "report.html",
-        config=json.loads(study.attrs["config"]),
-        provenance=json.loads(study.attrs["provenance"]),
-        reason=comparison.attrs.get("reason_prediction", ""),
-        summary=_summary(networks, comparison, settings),
-        figures={name: figures.inline(svg) for name, svg in draw(study).items()},
-        captions=CAPTIONS,
-        levels=[
-            *_control_tables(settings),
-            tables.law_table(comparison, tables.LAWS, "Level 0 — exact laws, no free parameter"),
-            tables.law_table(
-                comparison, ("decay_rate_ratio",), "Level 1 — decay where gradients are small"
-            ),
-            tables.equilibrium_table(settings),
-            *(tables.prediction_table(settings, name) for name in tables.PREDICTIONS if predicted),
+    config = json.loads(study.attrs["config"])
+    scored = scores.of_study(networks, comparison, settings)
+    said = {name: scores.text(name, value) for name, value in scored.items()}
+    drawn = draw(study)
+    claim = claims.choose(claims.Evidence(scored, settings))
+    first = next((name for name in claim.figures if name in drawn), None)
+    rest = {name: svg for name, svg in drawn.items() if name != first}
+    tried = sandbox.section(networks, comparison, settings)
+    return Page(
+        title=config["title"],
+        subtitle=_subtitle(config, comparison, said),
+        claim=claim.sentence,
+        figure=None if first is None else Figure(first, drawn[first], CAPTIONS[first]),
+        cards=[
+            Card(said[name], METRICS[name].long_name, role)
+            for name, role in CARDS.items()
+            if name in said
         ],
-        runs=tables.run_table(comparison),
-        model=json.loads(comparison.attrs.get("calibration", "{}")).get("model", {}),
+        sections=[
+            _background(config, comparison, said),
+            *page.figure_sections(rest, CAPTIONS),
+            *([] if tried is None else [tried]),
+            _levels(comparison, settings),
+            Section("runs", "All runs", tables=[tables.run_table(comparison)], open=False),
+            _provenance(study, comparison),
+        ],
     )
 
 
-def _summary(networks: xr.Dataset, comparison: xr.Dataset, settings: xr.Dataset) -> dict[str, Any]:
-    """The numbers of the first screen."""
-    periodic = comparison["regime"] == "periodic"
-    summary: dict[str, Any] = {
-        "models": ", ".join(np.unique(comparison["model"].values)),
-        "data": ", ".join(np.unique(comparison["data"].values)),
-        "n_runs": comparison.sizes["run"],
-        "n_periodic": int(periodic.sum()),
-        "n_jumps": int(comparison["n_jumps"].values[periodic.values].sum()),
-        "n_steps": int(networks["n_steps"].sum()),
-        "largest_residual": tables.number(float(comparison["norm_law_residual"].max())),
-    }
-    expected = comparison["expected_regime"].values
-    said = expected != ""
-    summary["n_expected"] = int(said.sum())
-    summary["n_as_expected"] = int(metrics.as_expected(comparison).values[said].sum())
-    if "predicted_period" not in settings:
-        return summary
-    errors = metrics.absolute_errors(settings, "period")
-    if len(errors):
-        held_out = (comparison["role"] == "held_out") & comparison["predicted_period"].notnull()
-        right = (comparison["predicted_regime"] == comparison["regime"]).values[held_out.values]
-        known = figures.with_period(settings)
-        uncertainty = (known["period_sem"] / known["period"]).values[known["role"] == "held_out"]
-        summary |= {
-            "model_error": float(np.median(errors)),
-            "largest_model_error": float(np.max(errors)),
-            "baseline_error": metrics.median_absolute_error(settings, "period", source="baseline"),
-            "power_law_error": metrics.median_absolute_error(
-                settings, "period", source="power_law"
-            ),
-            "uncertainty": float(np.median(uncertainty)),
-            "regime_right": float(right.mean()),
-            "n_held_out": len(errors),
-            "coverage": metrics.interval_coverage(
-                comparison.isel(run=held_out.values), _single_periods(networks, comparison)
-            ),
-        }
-    return summary
+def _subtitle(config: Mapping[str, Any], comparison: xr.Dataset, said: Mapping[str, str]) -> str:
+    models, data = (", ".join(sorted(set(comparison[n].values))) for n in ("model", "data"))
+    runs = f"{said['n_runs']} runs, {said['n_steps']} steps in all"
+    return f"Sawtooth study {config['name']}: {models} on {data}, {runs}."
 
 
-def _single_periods(networks: xr.Dataset, comparison: xr.Dataset) -> dict[str, list[float]]:
-    """All single periods of the held-out periodic runs."""
-    chosen = (comparison["role"] == "held_out") & (comparison["regime"] == "periodic")
-    return {
-        str(run): np.diff(
-            find_jumps(np.log(recorded(networks, str(run), "effective_lr"))).onsets
-        ).tolist()
-        for run in comparison["run"].values[chosen.values]
+def _background(
+    config: Mapping[str, Any], comparison: xr.Dataset, said: Mapping[str, str]
+) -> Section:
+    """How a sawtooth comes about, and what was run here."""
+    values = {
+        "about": config.get("about", ""),
+        "n_settings": len(config["settings"]),
+        "seeds": config["seeds"],
+        "reason": comparison.attrs.get("reason_prediction", ""),
+        "predicted": "model_error" in said,
+        **{name: said[name] for name in ("n_runs", "n_periodic", "n_jumps")},
+        **{name: said[name] for name in IN_PROSE if name in said},
     }
+    return Section("background", "How a sawtooth comes about", "background.html", values)
+
+
+def _levels(comparison: xr.Dataset, settings: xr.Dataset) -> Section:
+    """Tables of the three levels of theory."""
+    predicted = "predicted_period" in settings
+    level_1 = ("decay_rate_ratio",)
+    held = [
+        *_control_tables(settings),
+        tables.law_table(comparison, tables.LAWS, "Level 0 — exact laws, no free parameter"),
+        tables.law_table(comparison, level_1, "Level 1 — decay where gradients are small"),
+        tables.equilibrium_table(settings),
+        *(tables.prediction_table(settings, name) for name in tables.PREDICTIONS if predicted),
+    ]
+    shown = [table for table in held if table.rows]
+    return Section("levels", "Three levels of theory", "terms.html", tables=shown)
 
 
 def _control_tables(settings: xr.Dataset) -> list[tables.Table]:
@@ -157,3 +175,20 @@ def _control_tables(settings: xr.Dataset) -> list[tables.Table]:
     if "stability_before_jump" in settings:
         made += [tables.stability_table(settings), tables.law_fit_table(settings)]
     return made
+
+
+def _provenance(study: xr.DataTree, comparison: xr.Dataset) -> Section:
+    """Where the numbers come from."""
+    model = json.loads(comparison.attrs.get("calibration", "{}")).get("model")
+    matter = {
+        "How this was made": json.loads(study.attrs["provenance"]),
+        "Study": json.loads(study.attrs["config"]),
+        "Calibrated model": model,
+    }
+    folds = [Fold(title, as_json(content)) for title, content in matter.items() if content]
+    return Section("provenance", "Provenance", folds=folds, open=False)
+
+
+def as_json(content: object) -> str:
+    """Something as indented JSON, readable as it is."""
+    return json.dumps(content, indent=2, ensure_ascii=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import xarray as xr
@@ -11,6 +12,8 @@ import xarray as xr
 from compare import metrics
 from compare.metrics import METRICS
 from compare.sphere_laws import LAWS as LAWS_OF_LOSS
+from theory.laws import FloatArray
+from theory.trajectory import VARIABLES
 
 LAWS = (
     "norm_law_residual",
@@ -24,30 +27,68 @@ PREDICTIONS = ("period", "first_jump", "effective_lr_before_jump", "effective_lr
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
+class Cell(str):
+    """Text of a table's cell that also knows how to be sorted and coloured.
+
+    Attributes:
+        value: the number behind the text, which sorts it; None where there is none.
+        role: class of the style sheet, e.g. ``fails`` or ``words``; "" for none.
+    """
+
+    value: float | None
+    role: str
+
+    def __new__(cls, text: str, *, value: float | None = None, role: str = "") -> Self:
+        """Make a cell from its text."""
+        made = super().__new__(cls, text)
+        made.value = value if value is not None and np.isfinite(value) else None
+        made.role = role
+        return made
+
+
 @dataclass(frozen=True)
 class Table:
-    """A table of the report: heading cells and rows of cells."""
+    """A table of the report: heading cells and rows of cells, the first of which names its row.
+
+    Cells are text; what ``number``, ``percent`` and ``verdict`` return sorts as what it means.
+    """
 
     caption: str
-    head: list[str]
-    rows: list[list[str]]
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+LAW_HEAD = ("theory", "allowed", "verdict", Cell("why that much", role="words"))
 
 
 def law_table(comparison: xr.Dataset, names: Sequence[str], caption: str) -> Table:
     """Laws with their smallest and largest value over the runs, and whether they hold."""
     rows = []
     for name in names:
-        values = comparison[name].values
-        known = values[np.isfinite(values)]
-        if len(known) == 0:
-            continue
-        metric = METRICS[name]
-        verdict = "holds" if metrics.passes(name, known) else "fails"
-        span = [number(known.min()), number(known.max())]
-        allowed = f"{metric.low:g} … {metric.high:g}"
-        rows.append([metric.long_name, str(len(known)), *span, allowed, verdict])
-    head = ["law", "runs", "smallest", "largest", "allowed", "verdict"]
+        known = comparison[name].values[np.isfinite(comparison[name].values)]
+        if len(known):
+            span = [number(known.min()), number(known.max())]
+            rows.append([METRICS[name].label, count(len(known)), *span, *law_cells(name, known)])
+    head = ["law", "runs", "smallest", "largest", *LAW_HEAD]
     return Table(caption, head, rows)
+
+
+def law_cells(name: str, values: FloatArray) -> list[Cell]:
+    """What a law check demands and allows, whether values pass, and why it allows that."""
+    metric = METRICS[name]
+    low, high = (float("nan") if end is None else end for end in (metric.low, metric.high))
+    return [
+        number(float("nan") if metric.perfect is None else metric.perfect),
+        Cell(f"{number(low)} … {number(high)}", value=high),
+        verdict(metrics.passes(name, values)),
+        Cell(metric.reason, role="words"),
+    ]
+
+
+def verdict(holds: bool) -> Cell:
+    """Whether something holds: by sign, word and colour."""
+    role = "holds" if holds else "fails"
+    return Cell(f"{'✓' if holds else '✗'} {role}", value=float(holds), role=role)
 
 
 def expectation_table(settings: xr.Dataset) -> Table:
@@ -55,10 +96,13 @@ def expectation_table(settings: xr.Dataset) -> Table:
     rows = []
     for one in each_setting(settings.sel(setting=settings["expected_regime"] != "")):
         regimes = [str(one[name].values) for name in ("expected_regime", "regime")]
-        held = f"{one['n_as_expected'].item():.0f} of {one['n_seeds'].item():.0f}"
+        share = one["n_as_expected"].item() / one["n_seeds"].item()
+        text = f"{one['n_as_expected'].item():.0f} of {one['n_seeds'].item():.0f}"
+        held = Cell(text, value=share)
         numbers = [number(float(one[name])) for name in ("n_jumps", "period")]
         rows.append([setting_name(one), *regimes, held, *numbers])
-    head = ["setting", "theory", "measured", "runs as said", "jumps a run", "mean period [steps]"]
+    known = [METRICS[name].label for name in ("n_jumps", "period")]
+    head = ["setting", "theory", "measured", "runs as said", *known]
     return Table("What theory says of each setting", head, rows)
 
 
@@ -89,10 +133,7 @@ def _means(settings: xr.Dataset, columns: Sequence[str], caption: str) -> Table:
         for one in each_setting(settings)
         if np.isfinite(float(one[columns[0]]))
     ]
-    heads = [METRICS[c] for c in columns]
-    units = ["" if one.units == "1" else f" [{one.units}]" for one in heads]
-    names = [one.long_name + unit for one, unit in zip(heads, units, strict=True)]
-    return Table(caption, ["setting", *names], rows)
+    return Table(caption, ["setting", *(METRICS[c].label for c in columns)], rows)
 
 
 def equilibrium_table(settings: xr.Dataset) -> Table:
@@ -111,13 +152,14 @@ def equilibrium_table(settings: xr.Dataset) -> Table:
                     error,
                 ]
             )
-    head = ["ηλ", "regime", "measured", "from ⟨g²⟩", "error"]
-    return Table("Level 1 — equilibrium norm ρ* from one measured number", head, rows)
+    source = f"from {METRICS['mean_squared_g'].symbol}"
+    head = [VARIABLES["intrinsic_lr"].symbol, "regime", "measured", source, "error"]
+    label = METRICS["equilibrium_norm"].label
+    return Table(f"Level 1 — {label} from one measured number", head, rows)
 
 
 def prediction_table(settings: xr.Dataset, name: str) -> Table:
     """Level 2: an observable of the periodic settings beside its predictions."""
-    metric = METRICS[name]
     sources = {"predicted": "kick model", "baseline": "baseline", "power_law": "power law"}
     known = {source: title for source, title in sources.items() if f"{source}_{name}" in settings}
     rows = []
@@ -128,26 +170,26 @@ def prediction_table(settings: xr.Dataset, name: str) -> Table:
             value = float(one[f"{source}_{name}"])
             row += [number(value), percent(value / measured - 1)]
         rows.append(row)
-    head = ["ηλ", "role", "measured ± s.e."]
+    head = [VARIABLES["intrinsic_lr"].symbol, "role", "measured ± s.e."]
     for title in known.values():
         head += [title, "error"]
-    unit = "" if metric.units == "1" else f" [{metric.units}]"
-    return Table(f"Level 2 — {metric.long_name}{unit}", head, rows)
+    return Table(f"Level 2 — {METRICS[name].label}", head, rows)
 
 
 def run_table(comparison: xr.Dataset) -> Table:
     """Every run in a line."""
     names = ("decay_rate_ratio", "log_balance_ratio", "norm_law_residual")
-    rows = []
+    rows: list[list[str]] = []
     for run in comparison["run"].values:
         one = comparison.sel(run=run)
         regime = str(one["regime"].values)
         period = float(one["period"]) if regime == "periodic" else float("nan")
         row = [str(run), str(one["role"].values).replace("_", "-"), regime]
-        row += [str(int(one["n_jumps"])), number(period)]
+        row += [count(int(one["n_jumps"])), number(period)]
         rows.append(row + [number(float(one[name])) for name in names])
-    head = ["run", "role", "regime", "jumps", "mean period [steps]"]
-    return Table("All runs", head + [METRICS[name].long_name for name in names], rows)
+    head = ["run", "role"]
+    columns = ("regime", "n_jumps", "period", *names)
+    return Table("All runs", head + [METRICS[name].label for name in columns], rows)
 
 
 def setting_name(setting: xr.Dataset) -> str:
@@ -162,15 +204,25 @@ def each_setting(settings: xr.Dataset) -> list[xr.Dataset]:
     return [settings.isel(setting=i) for i in range(settings.sizes["setting"])]
 
 
-def _intrinsic(setting: xr.Dataset) -> str:
-    return f"{float(setting['intrinsic_lr']):.2g}"
+def _intrinsic(setting: xr.Dataset) -> Cell:
+    value = float(setting["intrinsic_lr"])
+    return Cell(f"{value:.2g}", value=value)
 
 
-def number(value: float, uncertainty: float | None = None) -> str:
+def count(value: int) -> Cell:
+    """A whole number, in full."""
+    return Cell(f"{value:,}".replace(",", " "), value=float(value))
+
+
+def number(value: float, uncertainty: float | None = None) -> Cell:
     """A number with three significant digits, or with the digits that its uncertainty allows.
 
     A dash for an estimate that was refused.
     """
+    return Cell(_digits(float(value), uncertainty), value=float(value))
+
+
+def _digits(value: float, uncertainty: float | None) -> str:
     if not np.isfinite(value):
         return "–"
     if uncertainty is not None and uncertainty > 0 and abs(value) >= 1e-2:
@@ -185,6 +237,6 @@ def number(value: float, uncertainty: float | None = None) -> str:
     return f"{mantissa} × 10{str(int(exponent)).translate(SUPERSCRIPT)}"
 
 
-def percent(value: float) -> str:
+def percent(value: float) -> Cell:
     """A signed fraction in per cent."""
-    return f"{100 * value:+.1f} %" if np.isfinite(value) else "–"
+    return Cell(f"{100 * value:+.1f} %" if np.isfinite(value) else "–", value=value)

@@ -8,12 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import xarray as xr
+from markupsafe import Markup
 
 from compare import page, store, toy_figures
 from compare.config import ToyStudy
+from compare.page import Figure, Fold, Page, Section
+from compare.tables import Cell, Table, verdict
+from compare.toy_captions import CAPTIONS
 
 if TYPE_CHECKING:
     from compare.toy_claims import Finding
+
+HEAD = ("claim", "measured", "predicted", "unit", "relative error", "tolerance", "verdict")
+FIRST = "closure"  # the figure of the first screen
 
 
 def run(study: ToyStudy, finished: Path) -> None:
@@ -60,21 +67,34 @@ def draw(tree: xr.DataTree) -> dict[str, str]:
     return toy_figures.draw(tree["theory"].to_dataset())
 
 
-def render(tree: xr.DataTree, inline: Callable[[str], str]) -> str:
-    """Render the report of a study of toys as HTML.
-
-    Args:
-        tree: the study.
-        inline: turns an SVG into a data URI.
-    """
+def page_of(tree: xr.DataTree) -> Page:
+    """The page of a study of toys."""
     held = tree["comparison"].to_dataset()
-    return page.render(
-        "toys.html",
-        config=json.loads(tree.attrs["config"]),
-        provenance=json.loads(tree.attrs["provenance"]),
-        figures={name: inline(svg) for name, svg in draw(tree).items()},
-        rows=[_row(held.isel(claim=i)) for i in range(held.sizes["claim"])],
-        n_passed=int(held["passes"].sum()),
+    config = json.loads(tree.attrs["config"])
+    rows = [_row(held.isel(claim=i)) for i in range(held.sizes["claim"])]
+    drawn = draw(tree)
+    folds = {"How this was made": json.loads(tree.attrs["provenance"]), "Study": config}
+    return Page(
+        title=config["title"],
+        subtitle=f"Sawtooth study {config['name']}: theory against simulations of toy losses.",
+        claim=Markup(
+            '<span class="network">{} of {}</span> claims of <span class="theory">theory</span> on '
+            "toy losses hold as stated."
+        ).format(int(held["passes"].sum()), len(rows)),
+        figure=Figure(FIRST, drawn.pop(FIRST), CAPTIONS[FIRST]),
+        sections=[
+            Section("claims", "Claims", "toys.html", tables=[Table("Claims", HEAD, rows)]),
+            *page.figure_sections(drawn, CAPTIONS),
+            Section(
+                "provenance",
+                "Provenance",
+                folds=[
+                    Fold(title, json.dumps(content, indent=2, ensure_ascii=False))
+                    for title, content in folds.items()
+                ],
+                open=False,
+            ),
+        ],
     )
 
 
@@ -86,10 +106,10 @@ def _row(one: xr.Dataset) -> list[str]:
     unit = str(one["unit"].values)
     return [
         str(one["claim"].values),
-        f"{measured:.5g}",
-        f"{predicted:.5g}",
+        Cell(f"{measured:.5g}", value=measured),
+        Cell(f"{predicted:.5g}", value=predicted),
         "" if unit == "1" else unit,
-        f"{error:+.1e}",
-        f"{tolerance:g}",
-        "holds" if int(one["passes"]) else "fails",
+        Cell(f"{error:+.1e}", value=abs(error)),
+        Cell(f"{tolerance:g}", value=tolerance),
+        verdict(bool(one["passes"])),
     ]

@@ -1,0 +1,124 @@
+"""The first screen of a report: what a study shows, in a sentence, and the figure that shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from markupsafe import Markup
+
+from compare import scores, tables
+from compare.tables import number
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence with the measured numbers, and the names of figures that show it, best first."""
+
+    sentence: Markup
+    figures: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a claim may speak of.
+
+    Attributes:
+        scores: what ``compare.scores.of_study`` returns.
+        settings: what ``compare.metrics.by_setting`` returns.
+    """
+
+    scores: Mapping[str, float]
+    settings: xr.Dataset
+
+    def say(self, name: str) -> str:
+        """A score as text."""
+        return scores.text(name, self.scores[name])
+
+
+def choose(evidence: Evidence) -> Claim:
+    """The first of the claims that the study can make."""
+    made = (claim(evidence) for claim in CLAIMS)
+    return next(claim for claim in made if claim is not None)
+
+
+def _prediction(evidence: Evidence) -> Claim | None:
+    if "model_error" not in evidence.scores:
+        return None
+    n_fitted = int((evidence.settings["role"] == "calibration").sum())
+    sentence = Markup(
+        "Fitted to {} settings, theory predicts the mean period of {} settings it has not seen "
+        'to <span class="theory">{}</span>. The rule <span>T ηλ = const</span> is off by {}.'
+    ).format(
+        n_fitted,
+        evidence.say("n_held_out"),
+        evidence.say("model_error"),
+        evidence.say("baseline_error"),
+    )
+    return Claim(sentence, ("periods", "trajectories"))
+
+
+def _twins(evidence: Evidence) -> Claim | None:
+    settings = evidence.settings
+    if "first_direction_error" not in settings:
+        return None
+    first = settings["first_direction_error"].values
+    known = np.isfinite(first)
+    parted = int(np.isfinite(settings["parted_step"].values[known]).sum())
+    sentence = Markup(
+        'Runs that theory calls twins start along the same path to <span class="theory">{}</span>. '
+        "In {} of {} settings an instability has pulled them apart by the end."
+    ).format(number(float(np.max(first[known], initial=0))), parted, int(known.sum()))
+    return Claim(sentence, ("twins",)) if known.any() else None
+
+
+def _edge(evidence: Evidence) -> Claim | None:
+    settings = evidence.settings
+    if "stability_before_jump" not in settings:
+        return None
+    known = settings.sel(setting=np.isfinite(settings["stability_before_jump"]))
+    found = [
+        f"{number(float(one['stability_before_jump']), float(one['stability_before_jump_sem']))} "
+        f"({tables.setting_name(one)})"
+        for one in tables.each_setting(known)
+    ]
+    sentence = Markup(
+        "Just before the first jump, effective learning rate times sharpness is "
+        '<span class="network">{}</span>. Theory says <span class="theory">2</span> where batches '
+        "bring no noise."
+    ).format(", ".join(found))
+    return Claim(sentence, ("sharpness",)) if found else None
+
+
+def _as_expected(evidence: Evidence) -> Claim | None:
+    if "share_as_expected" not in evidence.scores:
+        return None
+    said = evidence.settings.sel(setting=evidence.settings["expected_regime"] != "")
+    sentence = Markup(
+        '<span class="network">{:.0f} of {:.0f}</span> runs do what theory says: '
+        '<span class="theory">{}</span>.'
+    ).format(
+        float(said["n_as_expected"].sum()),
+        float(said["n_seeds"].sum()),
+        ", ".join(dict.fromkeys(map(str, said["expected_regime"].values))),
+    )
+    return Claim(sentence, ("sphere", "settings", "trajectories"))
+
+
+def _exact_law(evidence: Evidence) -> Claim:
+    sentence = Markup(
+        "{} of {} networks destabilise again and again, and the exact law of the weight norm holds "
+        'in each of {} steps to <span class="theory">{}</span>.'
+    ).format(*map(evidence.say, ("n_periodic", "n_runs", "n_steps", "largest_residual")))
+    return Claim(sentence, ("settings", "trajectories"))
+
+
+CLAIMS: tuple[Callable[[Evidence], Claim | None], ...] = (
+    _prediction,
+    _twins,
+    _edge,
+    _as_expected,
+    _exact_law,
+)

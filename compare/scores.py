@@ -1,0 +1,90 @@
+"""Numbers of a whole study, by their names in ``METRICS``: what its first screen says."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from compare import figures, metrics
+from compare.metrics import METRICS
+from compare.tables import Cell, count, number
+from theory.jumps import find_jumps
+from theory.trajectory import recorded
+
+COUNTS = ("n_runs", "n_steps", "n_periodic", "n_jumps", "n_held_out")
+
+
+def of_study(
+    networks: xr.Dataset, comparison: xr.Dataset, settings: xr.Dataset
+) -> dict[str, float]:
+    """Score a study.
+
+    Args:
+        networks: trajectories.
+        comparison: the comparison along ``run``.
+        settings: what ``metrics.by_setting`` makes of it.
+
+    Returns:
+        Values by name; those that the study says nothing about are left out.
+    """
+    periodic = comparison["regime"].values == "periodic"
+    scores = {
+        "n_runs": float(comparison.sizes["run"]),
+        "n_periodic": float(periodic.sum()),
+        "n_jumps": float(comparison["n_jumps"].values[periodic].sum()),
+        "n_steps": float(networks["n_steps"].sum()),
+        "largest_residual": float(comparison["norm_law_residual"].max()),
+    }
+    said = comparison["expected_regime"].values != ""
+    if said.any():
+        scores["share_as_expected"] = 100 * float(
+            metrics.as_expected(comparison).values[said].mean()
+        )
+    if "predicted_period" in settings and len(metrics.absolute_errors(settings, "period")):
+        scores |= _of_prediction(networks, comparison, settings)
+    return scores
+
+
+def text(name: str, value: float) -> Cell:
+    """A score as it is printed, with its unit if that is per cent."""
+    if not np.isfinite(value):
+        return number(value)
+    if name in COUNTS:
+        return count(int(value))
+    if METRICS[name].units != "%":
+        return number(value)
+    digits = 1 if value < 10 else 0
+    return Cell(f"{value:.{digits}f} %", value=value)
+
+
+def _of_prediction(
+    networks: xr.Dataset, comparison: xr.Dataset, settings: xr.Dataset
+) -> dict[str, float]:
+    """How well held-out settings were predicted."""
+    errors = metrics.absolute_errors(settings, "period")
+    held_out = (comparison["role"] == "held_out") & comparison["predicted_period"].notnull()
+    chosen = comparison.isel(run=held_out.values)
+    known = figures.with_period(settings)
+    uncertainty = (known["period_sem"] / known["period"]).values[known["role"] == "held_out"]
+    simple = {
+        f"{source}_error": 100 * metrics.median_absolute_error(settings, "period", source=source)
+        for source in ("baseline", "power_law")
+    }
+    return simple | {
+        "n_held_out": float(len(errors)),
+        "model_error": 100 * float(np.median(errors)),
+        "largest_model_error": 100 * float(np.max(errors)),
+        "uncertainty": 100 * float(np.median(uncertainty)),
+        "regime_right": 100 * float((chosen["predicted_regime"] == chosen["regime"]).mean()),
+        "coverage": 100 * metrics.interval_coverage(chosen, _single_periods(networks, chosen)),
+    }
+
+
+def _single_periods(networks: xr.Dataset, chosen: xr.Dataset) -> dict[str, list[float]]:
+    """All single periods of the periodic runs."""
+    return {
+        str(run): np.diff(
+            find_jumps(np.log(recorded(networks, str(run), "effective_lr"))).onsets
+        ).tolist()
+        for run in chosen["run"].values[chosen["regime"].values == "periodic"]
+    }
