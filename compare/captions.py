@@ -13,7 +13,7 @@ class Caption:
         heading: of the section that it stands in.
         alt: what is drawn, for screen readers.
         text: what to see in it.
-        narrow: whether the figure is narrower than the page.
+        narrow: whether it is narrow enough to stand beside the claim that it shows.
     """
 
     heading: str

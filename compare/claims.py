@@ -35,7 +35,12 @@ class Evidence:
 
     def say(self, name: str) -> str:
         """A score as text."""
-        return scores.text(name, self.scores[name])
+        return fixed(scores.text(name, self.scores.get(name, np.nan)))
+
+
+def fixed(text: str) -> str:
+    """Text that no line break parts."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def choose(evidence: Evidence) -> Claim:
@@ -50,11 +55,12 @@ def _prediction(evidence: Evidence) -> Claim | None:
     n_fitted = int((evidence.settings["role"] == "calibration").sum())
     sentence = Markup(
         "Fitted to {} settings, theory predicts the mean period of {} settings it has not seen "
-        'to <span class="theory">{}</span>. The rule <span>T ηλ = const</span> is off by {}.'
+        'to <span class="theory">{}</span>. The rule {} is off by {}.'
     ).format(
         n_fitted,
         evidence.say("n_held_out"),
         evidence.say("model_error"),
+        fixed("T ηλ = const"),
         evidence.say("baseline_error"),
     )
     return Claim(sentence, ("periods", "trajectories"))
@@ -66,12 +72,14 @@ def _twins(evidence: Evidence) -> Claim | None:
         return None
     first = settings["first_direction_error"].values
     known = np.isfinite(first)
+    if 2 * known.sum() < len(known):  # a study of something else, with a twin among its settings
+        return None
     parted = int(np.isfinite(settings["parted_step"].values[known]).sum())
     sentence = Markup(
         'Runs that theory calls twins start along the same path to <span class="theory">{}</span>. '
         "In {} of {} settings an instability has pulled them apart by the end."
-    ).format(number(float(np.max(first[known], initial=0))), parted, int(known.sum()))
-    return Claim(sentence, ("twins",)) if known.any() else None
+    ).format(fixed(number(float(first[known].max()))), parted, int(known.sum()))
+    return Claim(sentence, ("twins",))
 
 
 def _edge(evidence: Evidence) -> Claim | None:
@@ -79,9 +87,9 @@ def _edge(evidence: Evidence) -> Claim | None:
     if "stability_before_jump" not in settings:
         return None
     known = settings.sel(setting=np.isfinite(settings["stability_before_jump"]))
+    columns = ("stability_before_jump", "stability_before_jump_sem")
     found = [
-        f"{number(float(one['stability_before_jump']), float(one['stability_before_jump_sem']))} "
-        f"({tables.setting_name(one)})"
+        f"{fixed(number(*(float(one[name]) for name in columns)))} ({tables.setting_name(one)})"
         for one in tables.each_setting(known)
     ]
     sentence = Markup(

@@ -80,7 +80,8 @@ def sphere(networks: xr.Dataset, comparison: xr.Dataset) -> str:
 
 def _losses_over_time(axis: Axes, networks: xr.Dataset, elr: np.typing.NDArray[np.float64]) -> None:
     """Smoothed loss of one run for each of the fixed elr, coloured by it."""
-    levels, first = np.unique(elr, return_index=True)
+    # the seeds of a setting start from the same rate up to rounding
+    levels, first = np.unique([float(f"{rate:.6g}") for rate in elr], return_index=True)
     shades = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(levels)))
     for row, shade in zip(first, shades, strict=True):
         loss = recorded(networks, str(networks["run"].values[row]), "train_loss")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -13,6 +14,8 @@ from compare import theme
 from compare.captions import Caption
 from compare.figures import inline
 from compare.tables import Table
+
+WIDTH = re.compile(r'<svg [^>]*width="([0-9.]+)pt"')
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,22 @@ class Figure:
     def source(self) -> str:
         """The figure as a data URI."""
         return inline(self.svg)
+
+    @property
+    def width(self) -> float:
+        """The width it was drawn in, CSS pixels; matplotlib gives points."""
+        found = WIDTH.search(self.svg)
+        return float(found[1]) * 96 / 72 if found else 700.0
+
+    @property
+    def least(self) -> str:
+        """Width below which a phone scrolls it, in CSS."""
+        return f"{min(self.width / 2, 550):.0f}px"
+
+    @property
+    def most(self) -> str:
+        """Width above which it is not magnified, in CSS."""
+        return f"{1.2 * self.width:.0f}px"
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,11 @@ from compare import metrics, page, pair_figures, scores, store, tables
 from compare.captions import PAIR
 from compare.metrics import METRICS
 from compare.page import Figure, Fold, Page, Section
-from compare.tables import Table, number, percent
+from compare.tables import Cell, Table, number, percent
 from theory import files
 
 LETTERS = ("A", "B")
+HEADS = [Cell(letter, role="words") for letter in LETTERS]
 UNTOLD = ("title", "about", "name", "settings")  # said elsewhere, or told setting by setting
 
 
@@ -144,11 +145,11 @@ def _differences(pair: Pair) -> Table:
     """What was asked for, where the studies do not agree."""
     asked = [_asked(one.config) for one in pair]
     rows = [
-        [name.replace("_", " "), *(one.get(name, "–") for one in asked)]
+        [name.replace("_", " "), *(Cell(one.get(name, "–"), role="words") for one in asked)]
         for name in dict.fromkeys(name for one in asked for name in one)
         if asked[0].get(name) != asked[1].get(name)
     ]
-    return Table("Where the study files differ", ["key", *LETTERS], rows)
+    return Table("Where the study files differ", ["key", *HEADS], rows)
 
 
 def _asked(config: Mapping[str, Any]) -> dict[str, str]:

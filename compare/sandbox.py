@@ -14,6 +14,7 @@ from compare.metrics import METRICS
 from compare.page import Section
 from theory import equilibrium, reduced
 from theory.reduced import KickModel
+from theory.trajectory import recorded
 
 CLOSED_FORMS = {
     "intrinsic_lr": label("intrinsic_lr"),
@@ -71,16 +72,17 @@ class Reading:
 
 
 def section(networks: xr.Dataset, comparison: xr.Dataset, settings: xr.Dataset) -> Section | None:
-    """The section, starting at a setting of the study; None where no setting has decay."""
+    """The section, starting at a setting of the study; None where there is none with decay."""
     chosen = _start(settings)
     if chosen is None:
         return None
-    lr, wd, squared_g = (
-        float(chosen[name]) for name in ("learning_rate", "weight_decay", "mean_squared_g")
-    )
+    lr, wd = (float(chosen[name]) for name in ("learning_rate", "weight_decay"))
+    run = str(chosen["first_run"].values)
+    g = float(np.sqrt(np.mean(recorded(networks, run, "effective_grad_norm") ** 2)))
+    norm = float(networks["weight_norm"].isel(step=0).sel(run=run))
     model = _model(comparison)
-    norm = float(networks["weight_norm"].isel(step=0).sel(run=str(chosen["first_run"].values)))
-    g = squared_g**0.5
+    if not (np.isfinite(g) and g > 0 and np.isfinite(norm) and norm > 0):
+        return None
     values = {
         "model": model is not None,
         "sliders": [
@@ -124,7 +126,7 @@ def readings(model: KickModel | None, lr: float, wd: float, g: float) -> list[Re
 
 def _start(settings: xr.Dataset) -> xr.Dataset | None:
     """A setting to start from: a periodic held-out one, if there is one."""
-    known = settings.sel(setting=(settings["weight_decay"] > 0) & (settings["mean_squared_g"] > 0))
+    known = settings.sel(setting=settings["weight_decay"] > 0)
     if not known.sizes["setting"]:
         return None
     periodic, held_out = known["regime"] == "periodic", known["role"] == "held_out"
