@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from compare import theme
+from compare.metrics import METRICS
 from theory import laws
 from theory.laws import FloatArray
 from theory.trajectory import VARIABLES, recorded
@@ -118,7 +119,7 @@ def periods(settings: xr.Dataset) -> str:
         figure, axes = plt.subplots(2, 1, figsize=(6.4, 6.4), sharex=True)
         _draw_periods(axes[0], periodic, xr.ones_like(periodic["intrinsic_lr"]))
         _draw_periods(axes[1], periodic, periodic["intrinsic_lr"])
-        axes[0].set(xscale="log", yscale="log", ylabel="mean period T [steps]")
+        axes[0].set(xscale="log", yscale="log", ylabel=METRICS["period"].label)
         axes[1].set(xscale="log", ylabel="decay of the log norm in a period, T ηλ")
         axes[1].set_ylim(bottom=0)
         ticks = periodic["intrinsic_lr"].values

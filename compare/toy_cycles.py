@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from compare.config import ToyStudy
+from compare.metrics import METRICS
 from compare.toy_claims import Claim, Finding, advance, finding, worst
 from theory import isotropic, laws, losses
 from theory.ensemble import Dynamics
@@ -231,7 +232,7 @@ def floor(study: ToyStudy) -> Finding:
         {
             "depths": (("depth", "load"), depth, "depth F of the floor"),
             "intrinsic_lr": (("depth", "load"), rates, LR_AXIS),
-            "period": (("depth", "load"), measured, "mean period"),
+            "period": (("depth", "load"), measured, METRICS["period"].long_name),
             "predicted_period": (("depth", "load"), predicted, "√(2F/ηλ)"),
         },
     )

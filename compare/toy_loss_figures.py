@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
 from compare.figures import BASELINE, THEORY, label
+from compare.metrics import METRICS
 from compare.toy_panels import (
     LR_LABEL,
     SERIES,
@@ -139,7 +140,12 @@ def _logistic_scaling(left: Axes, right: Axes, data: dict[str, FloatArray]) -> N
     points(right, rates, data["before"], "simulation")
     line(right, rates, data["predicted_before"], "Re Li₂(S elr) = π²/4 − 2ηλF")
     right.axhline(float(data["predicted_threshold"]), color=THEORY, ls="--", label="elr = 2/S")
-    right.set(xscale="log", yscale="log", xlabel=LR_LABEL, ylabel="effective lr before a jump")
+    right.set(
+        xscale="log",
+        yscale="log",
+        xlabel=LR_LABEL,
+        ylabel=METRICS["effective_lr_before_jump"].label,
+    )
     right.yaxis.set_minor_formatter(ScalarFormatter())
     right.legend()
 

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
 from compare.config import ToyStudy
+from compare.metrics import METRICS
 from compare.observables import measure_run
 from compare.simulate import LOGISTIC_POINTS
 from compare.toy_claims import Claim, Finding, advance, finding, worst
@@ -225,7 +226,7 @@ def logistic(study: ToyStudy) -> Finding:
             "intrinsic_lr": (("lr",), rates, LR_AXIS),
             "period": (("lr",), period * rates, "period times ηλ"),
             "predicted_period": (("lr",), rounding * rates, "√(2F/ηλ), rounding as the floor"),
-            "before": (("lr",), before, "effective lr before a jump"),
+            "before": (("lr",), before, METRICS["effective_lr_before_jump"].long_name),
             "predicted_before": (("lr",), exits, "Re Li₂(S elr) = π²/4 − 2ηλF"),
             "shown_lr": (("shown",), shown, LR_AXIS),
             "norm": (("shown", "step"), np.array([run[0] for run in runs]), "weight norm ρ"),

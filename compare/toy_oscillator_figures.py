@@ -11,6 +11,7 @@ from matplotlib.patches import Patch
 
 from compare import regime_map
 from compare.figures import NETWORK, THEORY, label
+from compare.metrics import METRICS
 from theory.laws import FloatArray
 
 COLORS = ("#DCE9F3", "#F0E442", "#9DC7B5", "#B0B0B0")
@@ -31,7 +32,7 @@ def closure(data: dict[str, FloatArray]) -> Figure:
         left.plot(rates, data[key], form, color=color, label=text)
     process = {"color": PROCESS, "lw": 3, "alpha": 0.5, "zorder": 0}
     left.plot(rates, data["predicted_period_process"], label="jump process", **process)
-    left.set_ylabel("mean period T [steps]")
+    left.set_ylabel(METRICS["period"].label)
     for side, form, mark in (("before", "-", "o"), ("after", "--", "s")):
         right.plot(
             rates, data[f"predicted_{side}"], form, color=THEORY, label=f"oscillator, {side} a jump"

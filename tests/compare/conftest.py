@@ -1,8 +1,13 @@
 """Datasets made by the kick model, where the right answer is known."""
 
+import json
+
 import numpy as np
 import pytest
+import xarray as xr
 
+from compare import align, store
+from compare.config import Setting, Study
 from theory import laws, reduced, trajectory
 from theory.trajectory import RunSpec
 
@@ -52,3 +57,24 @@ def networks():
 @pytest.fixture(scope="session")
 def roles(networks):
     return roles_of(networks, [1e-3, 8e-3])
+
+
+@pytest.fixture(scope="session")
+def study(networks, roles):
+    """A whole study file in memory, made of drawn trajectories."""
+    return study_of(networks, roles)
+
+
+def study_of(networks, roles, *, name="drawn", title="Drawn <b>study</b>"):
+    theory, comparison = align.compare(networks, roles)
+    settings = tuple(
+        Setting(LR, float(x) / LR, steps=100) for x in np.unique(networks["intrinsic_lr"].values)
+    )
+    groups = {"/theory": theory, "/empirical": networks, "/comparison": comparison}
+    tree = xr.DataTree.from_dict(groups)
+    tree.attrs = {
+        "schema_version": store.SCHEMA_VERSION,
+        "config": Study(name, title, settings, seeds=12).to_json(),
+        "provenance": json.dumps({"version": "0"}),
+    }
+    return tree
