@@ -9,13 +9,13 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from compare import theme
 from compare.figures import NETWORK, STYLE, THEORY, label, svg, thin
 from compare.stability import EDGE
 from compare.tables import each_setting, setting_name
 from theory.trajectory import recorded
 
-# Okabe and Ito's palette without the two colours that stand for network and theory
-COLORS = ("#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#8C6D31")
+COLORS = tuple(shade.light for shade in theme.SERIES.values())
 MARKERS = {"convergence": "o", "periodic": "^", "equilibrium": "s", "divergence": "X"}
 PANELS_IN_A_ROW = 3
 

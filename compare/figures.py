@@ -30,7 +30,7 @@ STYLE: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
-    "grid.color": "#E6E6E6",
+    "grid.color": theme.GRID.light,
     "grid.linewidth": 0.6,
     "legend.frameon": False,
     "svg.fonttype": "path",

@@ -34,17 +34,17 @@ SHADES = {
 TEXT = ("ink", "soft", "network", "theory", "baseline", "holds", "fails")
 GROUNDS = ("back", "panel")
 
-# what figures are drawn in besides: series, grid, black
-FURTHER = (
-    Shade("#000000", SHADES["ink"].dark),
-    Shade("#e6e6e6", "#2b3036"),
-    Shade("#009e73", "#2fd0a0"),
-    Shade("#cc79a7", "#e8a5c9"),
-    Shade("#56b4e9", "#a5dcff"),
-    Shade("#e69f00", "#ffd166"),
-    Shade("#8c6d31", "#c9a765"),
-)
-DARK = {shade.light: shade.dark for shade in (*SHADES.values(), *FURTHER)}
+# further series of a figure, which are neither theory nor network
+SERIES = {
+    "green": Shade("#009e73", "#2fd0a0"),
+    "pink": Shade("#cc79a7", "#e8a5c9"),
+    "sky": Shade("#56b4e9", "#a5dcff"),
+    "amber": Shade("#e69f00", "#ffd166"),
+    "black": Shade("#000000", SHADES["ink"].dark),
+    "brown": Shade("#8c6d31", "#c9a765"),
+}
+GRID = Shade("#e6e6e6", "#2b3036")
+DARK = {shade.light: shade.dark for shade in (*SHADES.values(), *SERIES.values(), GRID)}
 VISIBLE = 3.0  # contrast that a line needs
 PAINT = re.compile(r"(fill|stroke): (#[0-9a-f]{6})")
 

@@ -9,14 +9,13 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from compare import regime_map
-from compare.figures import NETWORK, THEORY, label
+from compare import regime_map, theme
+from compare.figures import BASELINE, NETWORK, THEORY, label
 from compare.metrics import METRICS
 from theory.laws import FloatArray
 
 COLORS = ("#DCE9F3", "#F0E442", "#9DC7B5", "#B0B0B0")
-LINE = "#6B6B6B"
-PROCESS = "#009E73"
+PROCESS = theme.SERIES["green"].light
 
 
 def closure(data: dict[str, FloatArray]) -> Figure:
@@ -63,7 +62,7 @@ def regimes(data: dict[str, FloatArray]) -> Figure:
     names = zip(regime_map.REGIMES, COLORS, strict=True)
     handles = [Patch(color=color, label=regime) for regime, color in names]
     if np.isnan(data["predicted"]).any():
-        handles.append(Patch(facecolor="white", edgecolor=LINE, label="no statement"))
+        handles.append(Patch(facecolor="white", edgecolor=BASELINE, label="no statement"))
     figure.legend(handles=handles, loc="lower center", ncols=len(handles))
     figure.tight_layout(rect=(0, 0.07, 1, 1))
     return figure
@@ -84,5 +83,5 @@ def _draw_map(axis: Axes, rates: FloatArray, decays: FloatArray, numbers: FloatA
     axis.set(xscale="log", yscale="log")
     x_limits, y_limits = axis.get_xlim(), axis.get_ylim()
     for power in range(-12, 3):
-        axis.plot(x_limits, 10.0**power / np.array(x_limits), ":", color=LINE, lw=0.6)
+        axis.plot(x_limits, 10.0**power / np.array(x_limits), ":", color=BASELINE, lw=0.6)
     axis.set(xlim=x_limits, ylim=y_limits)

@@ -6,12 +6,13 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from compare import theme
 from compare.figures import NETWORK, THEORY
 from theory.laws import FloatArray
 
 SIMULATION = NETWORK
-# further members of Okabe and Ito's palette, for several simulated series in one panel
-SERIES = (NETWORK, "#009E73", "#CC79A7", "#56B4E9")
+# several simulated series in one panel
+SERIES = (NETWORK, *(theme.SERIES[name].light for name in ("green", "pink", "sky")))
 LR_LABEL = "intrinsic learning rate ηλ"
 STEP_LABEL = "optimizer step t [steps]"
 

@@ -43,7 +43,7 @@ function curves(setup, lr, wd, g) {
 
 // Drawn at the size that it is shown in, so that its text is as large as the page's.
 function draw(picture, { path, rest }) {
-  const [width, height, left, bottom] = [Math.max(picture.clientWidth, 280), 300, 64, 34];
+  const [width, height, left, bottom] = [Math.max(picture.clientWidth, 280), 300, 72, 34];
   picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
   picture.querySelector(".axis").setAttribute("d", `M${left} 0V${height - bottom}H${width}`);
   picture.querySelector(".unit").setAttribute("x", width);

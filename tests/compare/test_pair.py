@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from compare import metrics, pair, scores, tables
+from compare import metrics, pair_tables, scores, tables
 from compare.cli import main
 from theory.reduced import LogLine
 
@@ -77,7 +77,7 @@ def test_numbers_of_both_beside_the_perfect_ones(html, study):
 
 
 def test_parameters_and_their_difference(html, files):
-    first, second = map(pair.Told.read, files)
+    first, second = map(pair_tables.Told.read, files)
     a, b = (one.model["kick at one"] for one in (first, second))
     assert b - a == pytest.approx(0.25, abs=0.15)  # what B was made with
     expected = [tables.number(a), tables.number(b), tables.number(b - a), tables.percent(b / a - 1)]
