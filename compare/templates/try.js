@@ -75,12 +75,11 @@ function start(form) {
     }
     const possible = lr * wd < 1;
     form.querySelector(".impossible").hidden = possible;
-    if (!possible) return;
-    const found = readings(setup, lr, wd, g);
+    const found = possible ? readings(setup, lr, wd, g) : {};
     for (const cell of form.querySelectorAll("[data-reading]")) {
       cell.textContent = shown(found[cell.dataset.reading]);
     }
-    draw(form.querySelector("svg"), curves(setup, lr, wd, g));
+    if (possible) draw(form.querySelector("svg"), curves(setup, lr, wd, g));
   }
   form.addEventListener("input", update);
   form.addEventListener("submit", event => event.preventDefault());

@@ -104,6 +104,22 @@ def test_first_numbers_come_from_python_and_stay_when_the_script_runs(study, tmp
     assert len(re.search(r'class="path" points="([^"]+)"', after)[1].split()) > 100
 
 
+def test_sliders_move_the_numbers_and_refuse_what_cannot_be(study, tmp_path):
+    move = """<script>const form = document.querySelector("form.try");
+    form.elements.weight_decay.max = 5;
+    form.elements.weight_decay.value = %s;
+    form.dispatchEvent(new Event("input"));</script></body>"""
+    html = report.render(study)
+    lr = sliders_of(html)["learning_rate"]
+    moved = dom(html.replace("</body>", move % np.log10(6e-3)), tmp_path)
+    expected = equilibrium.sgd(lr, 6e-3, 1.0).relaxation_steps
+    assert readings_of(moved)["relaxation_steps"] == tables.number(expected)
+    assert 'class="impossible fails" role="status" hidden' in moved
+    refused = dom(html.replace("</body>", move % 4), tmp_path)
+    assert set(readings_of(refused).values()) == {"–"}
+    assert 'class="impossible fails" role="status" hidden' not in refused
+
+
 def test_closed_forms_stand_alone_without_a_model():
     names = [one.name for one in sandbox.readings(None, 0.5, 2e-3, 1.0)]
     assert names == list(sandbox.CLOSED_FORMS)
