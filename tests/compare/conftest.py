@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from theory import laws, reduced, trajectory
+from theory import kick_paths, laws, trajectory
 from theory.trajectory import RunSpec
 
 from ..kick_model import LR, TRUE_MODEL
@@ -20,7 +20,7 @@ def networks_from(model, intrinsic_lrs, *, seeds=12, n_cycles=60):
     names = ("weight_norm", "effective_grad_norm", "train_loss", "angular_update")
     series = {name: np.full((len(runs), length), np.nan) for name in names}
     for i, run in enumerate(runs):
-        drawn = reduced.simulate(
+        drawn = kick_paths.simulate(
             model,
             LR,
             run.weight_decay,
