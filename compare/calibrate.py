@@ -1,97 +1,154 @@
-"""Fit the kick model to the calibration runs of a study, and to nothing else."""
+"""Fit the models of a cycle to the calibration runs of a study, and to nothing else."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from theory.jumps import find_jumps
+from compare.observed_cycles import SettingCycles, collect
+from theory.gompertz import GompertzProcess, Hazard, fit_hazard
 from theory.laws import FloatArray
-from theory.reduced import KickModel, LogLine, decay_rate
-from theory.trajectory import recorded
+from theory.reduced import KickModel, LogLine
 
 MIN_CYCLES_PER_SETTING = 10
 SMALLEST_RANGE = 1.5
+SETTINGS_FOR_RECOVERY = 4  # a line and a recovery are three numbers
+RESIDUAL_QUANTILES = 101
+RESAMPLES = 100
+LINES_OF_PROCESS = ("center", "log_spread", "sensitivity", "log_kick_spread")
+LINES = ("kick", "onset", "landing", "variation", "growth", "first_reach")
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """The fitted model, its baseline and where they come from.
+    """The fitted models, their baselines and where they come from.
 
     Attributes:
         model: the kick model.
+        process: the same kicks at jumps that come at random, at a hazard.
         baseline: mean period times ``eta lam``, the constant of the baseline.
-        power_law: ``ln(period)`` as a line in ``ln(eta lam)``, the baseline with as many free
-            numbers as the model has for the period, and no theory in it.
+        power_law: ``ln(period)`` as a line in ``ln(eta lam)``, with no theory in it.
         runs: ids of the runs that were used.
     """
 
     model: KickModel
+    process: GompertzProcess
     baseline: float
     power_law: LogLine
     runs: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Cycles:
-    """Complete cycles of all seeds of one setting; each array has one entry a cycle.
+def calibrate(trajectories: xr.Dataset, calibration_runs: Sequence[str]) -> Calibration:
+    """Fit all models.
 
-    Attributes:
-        intrinsic_lr: eta lam of the setting.
-        lengths: steps from onset to onset.
-        onsets: ``ln(elr)`` at the first onset of each cycle.
-        drops: fall of ``ln(elr)`` from that onset to the landing.
-        kicks: growth of ``ln(rho^2)`` over the cycle.
-        first_onsets: ``ln(elr)`` there, (n_runs,).
-        first_kicks: growth of ``ln(rho^2)`` until there, (n_runs,).
-    """
-
-    intrinsic_lr: float
-    lengths: FloatArray
-    onsets: FloatArray
-    drops: FloatArray
-    kicks: FloatArray
-    first_onsets: FloatArray
-    first_kicks: FloatArray
-
-
-def calibrate(trajectories: xr.Dataset, calibration_runs: list[str]) -> Calibration:
-    """Fit the kick model.
+    Settings of which most runs are in equilibrium serve for the growing share alone: they have
+    no kicks that are over when the next is due.
 
     Args:
         trajectories: trajectories of networks; only the named runs are looked at.
         calibration_runs: ids of the runs to fit.
 
-    Returns:
-        The model with the ids of the runs it was fitted to.
+    Raises:
+        ValueError: if fewer than two periodic values of ``eta lam`` are left, or a periodic one
+            has fewer than ``MIN_CYCLES_PER_SETTING`` cycles.
+    """
+    chosen = trajectories.sel(run=list(calibration_runs))
+    settings = usable(collect(chosen))
+    periodic = [cycles for cycles in settings if cycles.periodic]
+    norm, loss_law = float(chosen["weight_norm"].isel(step=0).mean()), _loss_law(chosen)
+    model = fit(settings, norm, loss_law)
+    return Calibration(
+        model=model,
+        process=_process(periodic, model),
+        baseline=float(np.mean([c.all("lengths").mean() * c.intrinsic_lr for c in periodic])),
+        power_law=_log_line(periodic, lambda c: float(np.log(c.all("lengths").mean()))),
+        runs=tuple(map(str, calibration_runs)),
+    )
+
+
+def usable(settings: list[SettingCycles]) -> list[SettingCycles]:
+    """The settings that jump.
 
     Raises:
-        ValueError: if the runs have fewer than two values of ``eta lam``, or one of them has
-            fewer than ``MIN_CYCLES_PER_SETTING`` cycles.
+        ValueError: if the periodic ones are too few, too close or too short.
     """
-    chosen = trajectories.sel(run=calibration_runs)
-    values = np.sort(np.unique(chosen["intrinsic_lr"].values))
-    if len(values) < 2 or values[-1] < SMALLEST_RANGE * values[0]:
-        raise ValueError(
-            "calibration needs runs at two or more values of eta*lam at least a factor "
-            f"{SMALLEST_RANGE} apart, got {', '.join(f'{value:g}' for value in values)}"
-        )
-    settings = [_cycles(chosen.sel(run=chosen["intrinsic_lr"] == value)) for value in values]
-    for cycles in settings:
-        if len(cycles.lengths) < MIN_CYCLES_PER_SETTING:
+    jumping = [cycles for cycles in settings if cycles.n_cycles]
+    periodic = [cycles for cycles in jumping if cycles.periodic]
+    for cycles in periodic:
+        if cycles.n_cycles < MIN_CYCLES_PER_SETTING:
             raise ValueError(
-                f"calibration at eta*lam = {cycles.intrinsic_lr:g} has {len(cycles.lengths)} "
+                f"calibration at eta*lam = {cycles.intrinsic_lr:g} has {cycles.n_cycles} "
                 f"complete cycles, {MIN_CYCLES_PER_SETTING} needed; train longer"
             )
-    return Calibration(
-        model=_fit(settings, chosen),
-        baseline=float(np.mean([c.lengths.mean() * c.intrinsic_lr for c in settings])),
-        power_law=_log_line(settings, np.log([c.lengths.mean() for c in settings])),
-        runs=tuple(calibration_runs),
+    values = [cycles.intrinsic_lr for cycles in periodic]
+    if len(values) < 2 or values[-1] < SMALLEST_RANGE * values[0]:
+        raise ValueError(
+            "calibration needs periodic runs at two or more values of eta*lam at least a factor "
+            f"{SMALLEST_RANGE} apart, got {', '.join(f'{value:g}' for value in values) or 'none'}"
+        )
+    return [c for c in jumping if c.n_cycles >= MIN_CYCLES_PER_SETTING]
+
+
+def fit(settings: list[SettingCycles], initial_norm: float, loss: tuple[float, float]) -> KickModel:
+    """Estimate every parameter of the kick model.
+
+    Args:
+        settings: cycles; each setting counts the same.
+        initial_norm: weight norm at initialisation.
+        loss: ``loss_at_unit_gradient`` and ``loss_exponent``.
+    """
+    periodic = [cycles for cycles in settings if cycles.periodic]
+    kick, recovery = _line_and_steps(settings, lambda c: c.rate * c.all("lengths").mean())
+    reach, first_recovery = _line_and_steps(periodic, _first_reach)
+    growth = _log_line(settings, _growth)
+    excess = np.concatenate([_centred(c, "onsets") for c in periodic])
+    kick_excess = np.concatenate([_centred(c, "kicks") for c in periodic])
+    sensitivity = float(excess @ kick_excess / (excess @ excess))
+    return KickModel(
+        kick=kick,
+        recovery=recovery,
+        onset=_log_line(periodic, lambda c: float(c.all("onsets").mean())),
+        landing=_log_line(periodic, lambda c: float(c.all("landings").mean())),
+        variation=_log_line(periodic, _variation),
+        growth=growth,
+        growth_scatter=_mean(_growth_scatter(c) for c in settings),
+        growth_error=_error(settings, growth, _growth),
+        sensitivity=sensitivity,
+        kick_scatter=float((kick_excess - sensitivity * excess).std()),
+        initial_norm=initial_norm,
+        first_reach=reach,
+        first_recovery=first_recovery,
+        first_variation=_mean(_spread(c.all("first_step")) for c in periodic),
+        first_kick=_mean(c.all("first_kick").mean() for c in periodic),
+        loss_at_unit_gradient=loss[0],
+        loss_exponent=loss[1],
     )
+
+
+def resample(trajectories: xr.Dataset, runs: Sequence[str], *, count: int) -> list[KickModel]:
+    """Refit the kick model to runs drawn with replacement among the seeds of each setting.
+
+    Args:
+        trajectories: as for ``calibrate``.
+        runs: ids of the calibration runs.
+        count: how many times. A draw that leaves too few periodic settings is left out.
+    """
+    chosen = trajectories.sel(run=list(runs))
+    settings, rng = usable(collect(chosen)), np.random.default_rng(0)
+    norm, loss = float(chosen["weight_norm"].isel(step=0).mean()), _loss_law(chosen)
+    models = []
+    for _ in range(count):
+        drawn = [cycles.resampled(rng) for cycles in settings]
+        try:
+            models.append(fit(usable(drawn), norm, loss))
+        except ValueError:
+            continue
+    return models
 
 
 def model_from_json(text: str) -> KickModel:
@@ -101,69 +158,131 @@ def model_from_json(text: str) -> KickModel:
         ValueError: if the text does not hold one.
     """
     try:
-        values = json.loads(text)["model"]
-        lines = {name: LogLine(**values[name]) for name in ("kick", "onset")}
-        return KickModel(**{**values, **lines})
+        return KickModel(**_with_lines(json.loads(text)["model"], LINES))
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError("no calibrated model of this version is there") from error
 
 
-def _cycles(runs: xr.Dataset) -> _Cycles:
-    """Collect the complete cycles of the runs of one setting."""
-    intrinsic_lr = float(runs["intrinsic_lr"][0])
-    rate = decay_rate(intrinsic_lr)
-    columns: list[list[FloatArray]] = [[] for _ in range(6)]
-    for run in runs["run"].values:
-        log_elr = np.log(recorded(runs, run, "effective_lr"))
-        jumps = find_jumps(log_elr)
-        if len(jumps.onsets) == 0:
-            continue
-        at_onset, gaps = log_elr[jumps.onsets], np.diff(jumps.onsets).astype(float)
-        first = jumps.onsets[:1]
-        collected = (
-            gaps,
-            at_onset[:-1],
-            at_onset[:-1] - log_elr[jumps.landings[: len(gaps)]],
-            rate * gaps - np.diff(at_onset),
-            at_onset[:1],
-            rate * first - (at_onset[:1] - log_elr[0]),
-        )
-        for column, values in zip(columns, collected, strict=True):
-            column.append(values)
-    joined = [np.concatenate(column) if column else np.empty(0) for column in columns]
-    return _Cycles(intrinsic_lr, *joined)
+def process_from_json(text: str) -> GompertzProcess:
+    """The stochastic process that a comparison's attribute ``calibration`` holds.
+
+    Raises:
+        ValueError: if the text does not hold one.
+    """
+    try:
+        values = json.loads(text)["process"]
+        held = {"hazard": Hazard(**values["hazard"]), "residuals": tuple(values["residuals"])}
+        return GompertzProcess(**_with_lines(values, LINES_OF_PROCESS) | held)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError("no calibrated process of this version is there") from error
 
 
-def _fit(settings: list[_Cycles], chosen: xr.Dataset) -> KickModel:
-    """Estimate every parameter of the kick model."""
-    rates = np.array([decay_rate(c.intrinsic_lr) for c in settings])
-    kicks = rates * [c.lengths.mean() for c in settings]
-    drops = np.array([c.drops.mean() for c in settings])
-    # the landing lies (sqrt(K + r s0) - sqrt(r s0))^2 below the onset
-    kick_times = np.maximum(kicks - drops, 1e-3) ** 2 / (4 * drops * rates)
-    excess = np.concatenate([c.onsets - c.onsets.mean() for c in settings])
-    kick_excess = np.concatenate([c.kicks - c.kicks.mean() for c in settings])
-    sensitivity = float(excess @ kick_excess / (excess @ excess))
-    loss_at_unit_gradient, loss_exponent = _loss_law(chosen)
-    return KickModel(
-        kick=_log_line(settings, kicks),
-        onset=_log_line(settings, np.array([c.onsets.mean() for c in settings])),
-        kick_time=float(np.exp(np.log(kick_times).mean())),
-        period_variation=float(np.mean([c.lengths.std() / c.lengths.mean() for c in settings])),
-        sensitivity=sensitivity,
-        kick_scatter=float((kick_excess - sensitivity * excess).std()),
-        initial_norm=float(chosen["weight_norm"].isel(step=0).mean()),
-        first_kick=float(np.mean([c.first_kicks.mean() for c in settings])),
-        first_onset=float(np.mean([c.first_onsets.mean() for c in settings])),
-        loss_at_unit_gradient=loss_at_unit_gradient,
-        loss_exponent=loss_exponent,
+def to_json(calibration: Calibration) -> str:
+    """The calibration as JSON, for the attribute of a comparison."""
+    return json.dumps(asdict(calibration))
+
+
+def _with_lines(values: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {**values, **{name: LogLine(**values[name]) for name in names}}
+
+
+def _process(periodic: list[SettingCycles], model: KickModel) -> GompertzProcess:
+    """Hazard of the jumps and scatter of the kicks."""
+    center = _log_line(periodic, lambda c: float(c.all("onsets").mean()))
+    spread = _log_line(periodic, lambda c: float(np.log(c.all("onsets").std())))
+    starts, onsets = [], []
+    for cycles in periodic:
+        middle, scale = center(cycles.intrinsic_lr), np.exp(spread(cycles.intrinsic_lr))
+        onsets.append((cycles.all("next_onsets") - middle) / scale)
+        starts.append(onsets[-1] - cycles.rate * cycles.all("lengths") / scale)
+    residuals = np.concatenate([_residuals(cycles) for cycles in periodic])
+    return GompertzProcess(
+        hazard=fit_hazard(np.concatenate(starts), np.concatenate(onsets)),
+        center=center,
+        log_spread=spread,
+        sensitivity=_log_line(periodic, _sensitivity),
+        log_kick_spread=_log_line(periodic, lambda c: float(np.log(c.all("kicks").std()))),
+        residuals=tuple(np.quantile(residuals, np.linspace(0, 1, RESIDUAL_QUANTILES)).tolist()),
     )
 
 
-def _log_line(settings: list[_Cycles], values: FloatArray) -> LogLine:
+def _sensitivity(cycles: SettingCycles) -> float:
+    """Slope of kicks over onsets."""
+    excess = _centred(cycles, "onsets")
+    return float(excess @ _centred(cycles, "kicks") / (excess @ excess))
+
+
+def _residuals(cycles: SettingCycles) -> FloatArray:
+    """Kicks about their line over onsets, over their standard deviation."""
+    kicks = _centred(cycles, "kicks")
+    return np.asarray((kicks - _sensitivity(cycles) * _centred(cycles, "onsets")) / kicks.std())
+
+
+def _first_reach(cycles: SettingCycles) -> float:
+    return float((cycles.all("first_onset") + cycles.all("first_kick")).mean())
+
+
+def _centred(cycles: SettingCycles, name: str) -> FloatArray:
+    values = cycles.all(name)
+    return np.asarray(values - values.mean())
+
+
+def _variation(cycles: SettingCycles) -> float:
+    return _spread(cycles.all("lengths"))
+
+
+def _spread(values: FloatArray) -> float:
+    """Standard deviation over mean."""
+    return float(values.std() / values.mean()) if values.mean() else 0.0
+
+
+def _growth(cycles: SettingCycles) -> float:
+    return float(np.nanmean(cycles.all("growth")))
+
+
+def _error(
+    settings: list[SettingCycles], line: LogLine, quantity: Callable[[SettingCycles], float]
+) -> float:
+    """Standard deviation of settings about a line with two free numbers; 0 for two of them."""
+    residuals = [quantity(cycles) - line(cycles.intrinsic_lr) for cycles in settings]
+    return float(np.sqrt(np.sum(np.square(residuals)) / max(len(residuals) - 2, 1)))
+
+
+def _growth_scatter(cycles: SettingCycles) -> float:
+    """Standard deviation over runs of ``ln y``, times the root of their mean number of cycles."""
+    known = cycles.all("growth")
+    known = known[np.isfinite(known)]
+    spread = known.std(ddof=1) if len(known) > 1 else float("nan")
+    return float(spread * np.sqrt(cycles.n_cycles / len(cycles.runs)))
+
+
+def _mean(values: Iterable[float]) -> float:
+    """Mean of the known values; 0 where there is none."""
+    known = [value for value in values if np.isfinite(value)]
+    return float(np.mean(known)) if known else 0.0
+
+
+def _log_line(settings: list[SettingCycles], quantity: Callable[[SettingCycles], float]) -> LogLine:
     """Least-squares line in ``ln(eta lam)``; exact for two settings."""
+    values = [quantity(cycles) for cycles in settings]
     slope, at_one = np.polyfit([np.log(c.intrinsic_lr) for c in settings], values, 1)
     return LogLine(at_one=float(at_one), slope=float(slope))
+
+
+def _line_and_steps(
+    settings: list[SettingCycles], quantity: Callable[[SettingCycles], float]
+) -> tuple[LogLine, float]:
+    """A line in ``ln(eta lam)`` plus r times a number of steps, by relative least squares.
+
+    With fewer than ``SETTINGS_FOR_RECOVERY`` settings the steps are 0.
+    """
+    if len(settings) < SETTINGS_FOR_RECOVERY:
+        return _log_line(settings, quantity), 0.0
+    columns = [[1.0, np.log(c.intrinsic_lr), c.rate] for c in settings]
+    values = np.array([quantity(cycles) for cycles in settings])
+    scaled = np.array(columns) / np.abs(values)[:, None]
+    at_one, slope, steps = np.linalg.lstsq(scaled, np.sign(values), rcond=None)[0]
+    return LogLine(at_one=float(at_one), slope=float(slope)), float(steps)
 
 
 def _loss_law(chosen: xr.Dataset) -> tuple[float, float]:

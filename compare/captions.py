@@ -76,7 +76,7 @@ CAPTIONS = {
         "Mean period, and mean period times intrinsic learning rate, against intrinsic learning "
         "rate: measured points with error bars, the kick model's line with its interval, and the "
         "constant baseline.",
-        "Open circles were used for calibration, filled ones were held out. Error bars: standard "
+        "Filled circles were predicted unseen, open ones were calibrated on. Error bars: standard "
         "deviation of the single periods of a run. Below, the same times ηλ, which the "
         "baseline takes for constant.",
         narrow=True,

@@ -53,11 +53,14 @@ def _prediction(evidence: Evidence) -> Claim | None:
     if "model_error" not in evidence.scores:
         return None
     n_fitted = int((evidence.settings["role"] == "calibration").sum())
+    fitted = (
+        f"Fitted to {n_fitted} settings" if n_fitted else "Fitted to all other settings each time"
+    )
     sentence = Markup(
-        "Fitted to {} settings, theory predicts the mean period of {} settings it has not seen "
-        'to <span class="theory">{}</span>. The rule {} is off by {}.'
+        "{}, theory predicts the mean period of {} settings it has not seen "
+        'to <span class="theory">{}</span> (median). The rule {} is off by {}.'
     ).format(
-        n_fitted,
+        fitted,
         evidence.say("n_held_out"),
         evidence.say("model_error"),
         fixed("T ηλ = const"),

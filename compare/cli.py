@@ -60,6 +60,7 @@ def _parser() -> Parser:
     run.add_argument("--seeds", type=int, help="runs per setting, instead of the file's")
     run.add_argument("--cycles", type=float, help="expected cycles per run, instead of the file's")
     run.add_argument("--data", help="data source, instead of the file's")
+    run.add_argument("--model", help="architecture, instead of the file's")
     run.add_argument("--device", choices=("auto", "cpu", "cuda"), help="instead of the file's")
     run.add_argument("--full", action="store_true", help="the published size, from table [full]")
     run.set_defaults(command=_run)
@@ -182,7 +183,7 @@ def _parser() -> Parser:
 def _run(options: argparse.Namespace) -> int:
     from compare import study, study_file
 
-    names = ("seeds", "cycles", "device", "data")
+    names = ("seeds", "cycles", "device", "data", "model")
     overrides = {name: getattr(options, name) for name in names}
     chosen = study_file.read(options.study, overrides, full=options.full)
     out = options.out or Path("results") / chosen.name

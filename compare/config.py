@@ -81,6 +81,8 @@ class Study:
         group_size: most runs trained as one; 0 for as many as fit. Fewer need less memory.
         graphs: replay steps as CUDA graphs on a GPU, where the model allows it.
         checkpoint_seconds: time between checkpoints while training.
+        leave_one_out: predict each setting by a model calibrated on all others, instead of
+            going by the settings' roles.
         expect_divergence: whether a run may stop being finite.
     """
 
@@ -97,6 +99,7 @@ class Study:
     group_size: int = 0
     graphs: bool = True
     checkpoint_seconds: float = 10.0
+    leave_one_out: bool = False
     expect_divergence: bool = False
 
     def __post_init__(self) -> None:
@@ -112,6 +115,8 @@ class Study:
         validate.at_least("group_size", self.group_size, 0)
         validate.positive("cycles", self.cycles)
         validate.positive("cycle_constant", self.cycle_constant)
+        if self.leave_one_out and any(one.role == "calibration" for one in self.settings):
+            raise ValueError("leave_one_out goes without settings of the role calibration")
         names = [setting.id for setting in self.settings]
         for setting in self.settings:
             if names.count(setting.id) > 1:

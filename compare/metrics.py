@@ -53,6 +53,7 @@ METRICS: dict[str, Metric] = {
     "period_std": Metric("spread of single periods", "steps"),
     "period_low": Metric("5 % of single periods are shorter", "steps"),
     "period_high": Metric("5 % of single periods are longer", "steps"),
+    "period_error": Metric("standard error of the mean period, from resampled seeds", "steps"),
     "effective_lr_before_jump": Metric("effective lr before a jump"),
     "effective_lr_after_jump": Metric("effective lr after a jump"),
     "equilibrium_norm": Metric("equilibrium norm", symbol="ρ*"),
@@ -93,6 +94,8 @@ METRICS: dict[str, Metric] = {
         reason="a step within rounding of the threshold may fall on either side of it",
     ),
     "regime": Metric("regime"),
+    "regime_probability": Metric("probability of the regime"),
+    "calibrated_on": Metric("runs that the prediction was calibrated on"),
     "stability_before_jump": Metric(
         "effective lr times sharpness before the first jump", symbol="S η/ρ²"
     ),
@@ -122,6 +125,7 @@ METRICS: dict[str, Metric] = {
 PREFIXES = {
     "predicted_": "predicted ",
     "expected_": "expected ",
+    "process_": "stochastic process: ",
     "baseline_": "baseline ",
     "power_law_": "power law of the ",
     "reason_": "why not: ",
@@ -132,6 +136,7 @@ SETTING_COORDINATES = ("learning_rate", "weight_decay", "momentum", "variant")
 SOURCES = {
     "predicted_": "theory",
     "expected_": "theory",
+    "process_": "theory",
     "baseline_": "baseline",
     "power_law_": "baseline",
 }

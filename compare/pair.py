@@ -50,7 +50,7 @@ def page_of(pair: Pair) -> Page:
         for one in pair
     ]
     return Page(
-        title=" and ".join(one.config["title"] for one in pair),
+        title=" and ".join(dict.fromkeys(one.config["title"] for one in pair)),
         subtitle=f"Two Sawtooth studies side by side: {', '.join(named)}.",
         claim=_claim(pair),
         figure=Figure("periods", drawn, PAIR) if drawn else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,8 @@ class Told:
         comparison: its comparison along ``run``.
         settings: the same, setting by setting.
         scores: its numbers.
-        model: parameters of the model it has calibrated, flat; empty for none.
+        model: parameters of the model it has calibrated, by dotted name; empty for none.
+        errors: their standard errors, as far as they are known.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Told:
     settings: xr.Dataset
     scores: Mapping[str, float]
     model: Mapping[str, float]
+    errors: Mapping[str, float]
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -56,7 +59,9 @@ class Told:
         config = json.loads(tree.attrs["config"])
         model = json.loads(comparison.attrs.get("calibration", "{}")).get("model", {})
         scored = scores.of_study(networks, comparison, settings)
-        return cls(config["name"], config, comparison, settings, scored, dict(flat(model)))
+        return cls(
+            config["name"], config, comparison, settings, scored, dict(flat(model)), _errors(tree)
+        )
 
 
 Pair = tuple[Told, Told]
@@ -141,20 +146,34 @@ def _without_verdict(cells: Sequence[str]) -> list[str]:
 
 
 def models(pair: Pair) -> Table:
-    """Parameters of both calibrated models and how far they are apart."""
-    first, second = (one.model for one in pair)
+    """Parameters of both calibrated models, how far they are apart, and whether that is much."""
+    first, second = pair
     rows = []
-    for name in dict.fromkeys((*first, *second)):
-        a, b = first.get(name, np.nan), second.get(name, np.nan)
-        change = percent(b / a - 1) if a * b > 0 else percent(np.nan)
-        rows.append([name, number(a), number(b), number(b - a), change])
-    return Table("Kick model", ["parameter", *LETTERS, "B − A", "B / A − 1"], rows)
+    for name in dict.fromkeys((*first.model, *second.model)):
+        a, b = (one.model.get(name, np.nan) for one in pair)
+        spread = math.hypot(*(one.errors.get(name, np.nan) for one in pair))
+        apart = (b - a) / spread if spread > 0 else np.nan
+        said = [number(one.model.get(name, np.nan), one.errors.get(name)) for one in pair]
+        change = percent(b / a - 1 if a * b > 0 else np.nan)
+        words = name.replace("_", " ").replace(".", ", ")
+        rows.append([words, *said, number(b - a), change, number(apart)])
+    head = ["parameter", *LETTERS, "B − A", "B / A − 1", "apart [s.e.]"]
+    return Table("Kick model", head, rows)
+
+
+def _errors(tree: xr.DataTree) -> dict[str, float]:
+    """Standard errors of a study's parameters, from the table that newer study files hold."""
+    table = tree["calibration"].to_dataset() if "calibration" in tree.children else xr.Dataset()
+    if "standard_error" not in table:
+        return {}
+    known = zip(table["parameter"].values, table["standard_error"].values, strict=True)
+    return {str(name): float(error) for name, error in known}
 
 
 def flat(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
     """The numbers of nested tables, by the names that lead to them."""
     for name, value in nested.items():
         if isinstance(value, Mapping):
-            yield from flat(value, f"{prefix}{name} ")
+            yield from flat(value, f"{prefix}{name}.")
         elif isinstance(value, int | float):
-            yield prefix + name.replace("_", " "), float(value)
+            yield prefix + name, float(value)

@@ -30,6 +30,8 @@ UNITS = {
     "period": " steps",
     "period_low": " steps: 5 % of periods are shorter",
     "period_high": " steps: 5 % of periods are longer",
+    "period_error": " steps: standard error of the mean period, from resampled seeds",
+    "process_period": " steps, by the stochastic process",
     "first_jump": " steps",
     "settling_steps": " steps to within 1 % of the equilibrium norm",
 }
@@ -73,26 +75,31 @@ def from_study(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
         ValueError: if the file is no study, holds no calibrated model, or a number is out of range.
     """
-    from compare import calibrate, store
-    from theory import reduced
+    from compare import calibrate, calibration_table, store
+    from theory import gompertz, reduced
 
     for name in (*GIVEN, "rho0"):
         if getattr(options, name) is not None:
             raise ValueError(f"{_flag(name)} does not go with --from, the study knows it")
-    comparison = store.read(options.study)["comparison"]
+    held = store.read(options.study)
+    text = held["comparison"].attrs.get("calibration", "")
     try:
-        model = calibrate.model_from_json(comparison.attrs.get("calibration", ""))
-    except ValueError as error:
-        raise ValueError(f"{options.study}: {error}") from error
-    cycle = reduced.predict(model, options.lr, options.wd)
+        model, process = calibrate.model_from_json(text), calibrate.process_from_json(text)
+        table = held["calibration"].to_dataset()
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"{options.study}: no calibrated model of this version") from error
+    setting = (options.lr, options.wd)
+    cycle = reduced.predict(model, *setting)
     result = {
         "learning_rate": options.lr,
         "weight_decay": options.wd,
         "intrinsic_lr": options.lr * options.wd,
         **asdict(cycle),
+        "period_error": calibration_table.period_error(table, model, options.lr * options.wd),
+        "process_period": gompertz.predict(process, model, *setting).period,
     }
     if cycle.regime != "periodic":  # a period of an equilibrium is no number to give
-        for name in ("period", "period_low", "period_high", "first_jump"):
+        for name in [key for key in result if "period" in key] + ["first_jump"]:
             del result[name]
     return result
 

@@ -144,6 +144,7 @@ def _background(
         "seeds": config["seeds"],
         "reason": comparison.attrs.get("reason_prediction", ""),
         "predicted": "model_error" in said,
+        "leave_one_out": config.get("leave_one_out", False),
         **{name: said[name] for name in ("n_runs", "n_periodic", "n_jumps")},
         **{name: said[name] for name in IN_PROSE if name in said},
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -23,7 +24,14 @@ CLOSED_FORMS = {
     "angular_update": label("angular_update"),
     "relaxation_steps": "relaxation time [steps]",
 }
-CYCLE = ("regime", "period", "first_jump", "effective_lr_before_jump", "effective_lr_after_jump")
+CYCLE = (
+    "regime",
+    "regime_probability",
+    "period",
+    "first_jump",
+    "effective_lr_before_jump",
+    "effective_lr_after_jump",
+)
 SPAN = 2.0  # decades that a slider moves to either side
 
 
@@ -136,6 +144,8 @@ def _start(settings: xr.Dataset) -> xr.Dataset | None:
 def _model(comparison: xr.Dataset) -> KickModel | None:
     """The calibrated model; None where the study has none of this version."""
     try:
-        return calibrate.model_from_json(comparison.attrs.get("calibration", ""))
+        model = calibrate.model_from_json(comparison.attrs.get("calibration", ""))
+        json.dumps(asdict(model), allow_nan=False)  # a page cannot read numbers that are none
+        return model
     except ValueError:
         return None

@@ -49,20 +49,21 @@ def write(path: Path, groups: dict[str, xr.Dataset], *, config: str, provenance:
 
     Args:
         path: the file, usually ``study.nc``; an older one is replaced.
-        groups: the Datasets of ``/theory``, ``/empirical`` and ``/comparison``.
+        groups: the Datasets of ``/theory``, ``/empirical`` and ``/comparison``, and for networks
+            that of ``/calibration``.
         config: the study as JSON.
         provenance: where the networks come from, as JSON; see ``provenance``.
 
     Raises:
         OSError: if it cannot be written; an older file stays.
     """
-    tree = xr.DataTree.from_dict({f"/{name}": groups[name] for name in GROUPS})
+    tree = xr.DataTree.from_dict({f"/{name}": group for name, group in groups.items()})
     tree.attrs = {
         "schema_version": SCHEMA_VERSION,
         "config": config,
         "provenance": provenance,
     }
-    encoding = {f"/{name}": files.compressed(groups[name]) for name in GROUPS}
+    encoding = {f"/{name}": files.compressed(group) for name, group in groups.items()}
     with files.replacing(path) as partial:
         tree.to_netcdf(partial, engine="h5netcdf", encoding=encoding)
 

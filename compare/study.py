@@ -95,10 +95,19 @@ def _run_networks(
     else:
         networks, device = _train(study, checkpoint)
         provenance = json.dumps(store.provenance(device))
-    theory, comparison = align.compare(
-        networks, study.roles, expected=study.expected, twins=study.twins
+    theory, comparison, calibration = align.compare(
+        networks,
+        study.roles,
+        expected=study.expected,
+        twins=study.twins,
+        leave_one_out=study.leave_one_out,
     )
-    groups = {"theory": theory, "empirical": networks, "comparison": comparison}
+    groups = {
+        "theory": theory,
+        "empirical": networks,
+        "comparison": comparison,
+        "calibration": calibration,
+    }
     store.write(finished, groups, config=study.to_json(), provenance=provenance)
     return _diverged(networks)
 

@@ -22,6 +22,12 @@ LAWS = (
     "jump_agreement",
     "log_balance_ratio",
 )
+SOURCES = {
+    "predicted": "kick model",
+    "process": "process",
+    "baseline": "baseline",
+    "power_law": "power law",
+}
 PREDICTIONS = ("period", "first_jump", "effective_lr_before_jump", "effective_lr_after_jump")
 
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -160,15 +166,16 @@ def equilibrium_table(settings: xr.Dataset) -> Table:
 
 def prediction_table(settings: xr.Dataset, name: str) -> Table:
     """Level 2: an observable of the periodic settings beside its predictions."""
-    sources = {"predicted": "kick model", "baseline": "baseline", "power_law": "power law"}
-    known = {source: title for source, title in sources.items() if f"{source}_{name}" in settings}
+    known = {source: title for source, title in SOURCES.items() if f"{source}_{name}" in settings}
     rows = []
     for one in each_setting(settings.sel(setting=settings["regime"] == "periodic")):
         measured, sem = float(one[name]), float(one[f"{name}_sem"])
         row = [_intrinsic(one), str(one["role"].values).replace("_", "-"), number(measured, sem)]
         for source in known:
             value = float(one[f"{source}_{name}"])
-            row += [number(value), percent(value / measured - 1)]
+            error = one.get(f"{source}_{name}_error")
+            said = number(value, None if error is None else float(error))
+            row += [said, percent(value / measured - 1)]
         rows.append(row)
     head = [VARIABLES["intrinsic_lr"].symbol, "role", "measured ± s.e."]
     for title in known.values():

@@ -2,25 +2,26 @@ r"""The kick model: a relaxation oscillator for the effective learning rate.
 
 Between destabilisations weight decay raises ``u = ln(elr)`` by ``r = -2 ln(1 - eta lam)`` a
 step, exactly. A destabilisation turns the weights by large angles, which grows the norm: over the
-T steps until the next one it takes a *kick* K off u. The angle falls as one over the number of
-steps s since the onset:
-
-    u(s) = u_onset + r s - K (1 + s0/T) s / (s + s0),    phi g ~ sqrt(K s0 (1 + s0/T)) / (s + s0).
-
-The gradient law ``g ~ 1 / (accumulated elr)`` is hypothesis 1 of the project's theory; the log
-balance over a period (A26) then fixes everything that follows:
+T steps until the next one it takes a *kick* K off u, which the log balance (A26) ties to T:
 
     period               T = K / r
-    landing              (sqrt(K + r s0) - sqrt(r s0))^2 below the onset
-    growing share of T   sqrt(y^2 + y) - y with y = s0 / T
-    regime               periodic where that share is below 1/4, i.e. for T > 8 s0
+    kick                 K = K1 + slope ln(eta lam) + r T_rec
 
-The share is 0 for a sawtooth with sudden jumps and 1/2 for a motion that looks the same backwards
-in time, as noise about an equilibrium does; the border is half-way.
+so that a period is a climb, which takes ``(K1 + slope ln(eta lam)) / r`` steps, and a recovery of
+T_rec steps whatever the decay (hypothesis 2 of the project's theory). The baseline of every
+prediction is ``T eta lam = const``: slope and recovery zero. Onset and landing, the highest and
+lowest ``u`` of a cycle, are lines in ``ln(eta lam)`` too. In between
 
-The baseline of every prediction is ``T eta lam = const``: a constant kick. Here the kick is
-``K(eta lam) = K1 + slope ln(eta lam)``: calibrated at two values of ``eta lam``, it predicts
-any other one.
+    u(s) = u_onset + r s - K (1 + s0/T) s / (s + s0),    phi g ~ sqrt(K s0 (1 + s0/T)) / (s + s0),
+
+the shape that the gradient law ``g ~ 1 / (accumulated elr)`` gives (hypothesis 1), s steps after
+the onset. It is lowest ``(sqrt(K + r s0) - sqrt(r s0))^2`` below the onset, which fixes s0.
+
+The share of the time during which the norm grows is 0 for a sawtooth with sudden jumps and 1/2
+for a motion that looks the same backwards in time, as noise about an equilibrium does; the border
+is half-way. For the shape above the share is ``sqrt(y^2 + y) - y`` with ``y = s0 / T``; measured
+shares, written as y, are a power of ``eta lam``, and scatter from run to run, which gives the
+regime a probability.
 
 The onsets scatter. The time between them has a shifted gamma distribution with mean T and a
 coefficient of variation that is calibrated; a kick from a higher onset is larger, by
@@ -33,15 +34,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaincinv
+from scipy.special import gammaincinv, ndtr
 
 from theory import validate
-from theory.laws import FloatArray
 
 PERIODIC_SHARE = 0.25  # largest share of the time during which the norm of a sawtooth grows
 SMALLEST_RISE = 0.05  # of ln(elr), where a far extrapolation would go below zero
 JUMP_LOG_ELR = 0.1  # a jump is a drop of ln(elr) by this, a growth of the norm by 5 %
-SMALLEST_DROP = 1.25 * JUMP_LOG_ELR  # of a simulated jump, seen at whole steps
+LARGEST_DROP = 0.99  # of a kick: some of it is delivered after the landing
+SMALLEST_SPREAD = 0.01  # of a normal distribution, where calibration saw less
+TYPICAL_CYCLES = 10
 
 
 @dataclass(frozen=True)
@@ -58,31 +60,43 @@ class LogLine:
 
 @dataclass(frozen=True)
 class KickModel:
-    """What calibration finds out about one network and data set; all dimensionless.
+    """What calibration finds out about one network and data set; all but steps dimensionless.
 
     Attributes:
-        kick: mean growth of ``ln(rho^2)`` in one destabilisation.
+        kick: mean growth of ``ln(rho^2)`` in one destabilisation, without recovery.
+        recovery: T_rec, steps of a period that do not depend on the decay.
         onset: mean ``ln(elr)`` at which destabilisations set in.
-        kick_time: s0, steps in which about half of a kick is delivered.
-        period_variation: standard deviation over mean of the periods of a setting.
+        landing: mean ``ln(elr)`` at which they end.
+        variation: standard deviation over mean of the periods of a setting.
+        growth: ``ln y`` of the share of the time during which the norm grows.
+        growth_scatter: standard deviation of ``ln y`` over runs, times the root of their cycles.
+        growth_error: standard deviation of the settings' mean ``ln y`` about the line.
         sensitivity: additional kick per unit of ``ln(elr)`` above the mean onset.
         kick_scatter: standard deviation of the kick about that line.
         initial_norm: weight norm at initialisation.
+        first_reach: ``ln(elr)`` that decay alone would have reached at the first onset.
+        first_recovery: steps to the first onset that do not depend on the decay.
+        first_variation: standard deviation of the first onset, over its mean.
         first_kick: growth of ``ln(rho^2)`` between initialisation and the first onset.
-        first_onset: mean ``ln(elr)`` at the first onset.
         loss_at_unit_gradient: training loss, in nats, where g = 1.
         loss_exponent: p in ``L = loss_at_unit_gradient g^p``.
     """
 
     kick: LogLine
+    recovery: float
     onset: LogLine
-    kick_time: float
-    period_variation: float
+    landing: LogLine
+    variation: LogLine
+    growth: LogLine
+    growth_scatter: float
+    growth_error: float
     sensitivity: float
     kick_scatter: float
     initial_norm: float
+    first_reach: LogLine
+    first_recovery: float
+    first_variation: float
     first_kick: float
-    first_onset: float
     loss_at_unit_gradient: float
     loss_exponent: float
 
@@ -97,8 +111,10 @@ class CyclePrediction:
         period_high: 95th percentile of single periods, steps.
         first_jump: step of the first onset.
         effective_lr_before_jump: geometric mean at onsets.
-        effective_lr_after_jump: at the lowest point of the mean cycle.
-        regime: ``periodic`` or ``equilibrium``.
+        effective_lr_after_jump: geometric mean at the lowest point after them.
+        regime: the most probable of ``periodic``, ``equilibrium`` and, for runs that end before
+            the first jump, ``convergence``.
+        regime_probability: its probability.
     """
 
     period: float
@@ -108,6 +124,31 @@ class CyclePrediction:
     effective_lr_before_jump: float
     effective_lr_after_jump: float
     regime: str
+    regime_probability: float
+
+
+@dataclass(frozen=True)
+class MeanCycle:
+    """The mean cycle of a setting.
+
+    Attributes:
+        rate: r, rise of ``ln(elr)`` by decay in a step.
+        kick: K.
+        onset: highest ``ln(elr)``.
+        drop: from the onset to the lowest ``ln(elr)``.
+        kick_time: s0, steps in which about half of a kick is delivered.
+    """
+
+    rate: float
+    kick: float
+    onset: float
+    drop: float
+    kick_time: float
+
+    @property
+    def period(self) -> float:
+        """T, steps."""
+        return self.kick / self.rate
 
 
 def decay_rate(intrinsic_lr: float) -> float:
@@ -115,8 +156,30 @@ def decay_rate(intrinsic_lr: float) -> float:
     return float(-2 * np.log1p(-intrinsic_lr))
 
 
-def predict(model: KickModel, learning_rate: float, weight_decay: float) -> CyclePrediction:
+def mean_cycle(model: KickModel, intrinsic_lr: float) -> MeanCycle:
+    """The mean cycle; kick and drop are kept above 0 far outside the calibration.
+
+    Source: the module's docstring.
+    """
+    rate = decay_rate(intrinsic_lr)
+    kick = max(model.kick(intrinsic_lr) + rate * model.recovery, SMALLEST_RISE)
+    onset = model.onset(intrinsic_lr)
+    drop = max(onset - model.landing(intrinsic_lr), JUMP_LOG_ELR)
+    drop = min(drop, LARGEST_DROP * kick)
+    return MeanCycle(rate, kick, onset, drop, (kick - drop) ** 2 / (4 * drop * rate))
+
+
+def predict(
+    model: KickModel, learning_rate: float, weight_decay: float, *, n_steps: float | None = None
+) -> CyclePrediction:
     """Predict the mean cycle of a setting, with a 90 % interval for single periods.
+
+    Args:
+        model: the calibrated model.
+        learning_rate: eta.
+        weight_decay: lam, above 0.
+        n_steps: length of the run whose regime is asked for; ``TYPICAL_CYCLES`` periods after the
+            first jump by default.
 
     Source: the module's docstring.
 
@@ -126,27 +189,51 @@ def predict(model: KickModel, learning_rate: float, weight_decay: float) -> Cycl
     learning_rate, weight_decay = validate.setting(learning_rate, weight_decay)
     validate.positive("weight_decay", weight_decay)
     intrinsic_lr = learning_rate * weight_decay
-    rate = decay_rate(intrinsic_lr)
-    kick = mean_kick(model, intrinsic_lr)
-    shortest, shape, scale = _periods(model, kick / rate, rate)
+    cycle = mean_cycle(model, intrinsic_lr)
+    shortest, shape, scale = periods(model, cycle, intrinsic_lr)
     low, high = shortest + scale * gammaincinv(shape, [0.05, 0.95])
-    onset = model.onset(intrinsic_lr)
-    during = rate * model.kick_time
-    drop = (np.sqrt(kick + during) - np.sqrt(during)) ** 2
+    first = first_rise(model, learning_rate, intrinsic_lr) / cycle.rate
+    length = first + TYPICAL_CYCLES * cycle.period if n_steps is None else n_steps
+    chances = regime_probabilities(model, intrinsic_lr, first, length)
+    regime = max(chances, key=lambda name: chances[name])
     return CyclePrediction(
-        period=kick / rate,
+        period=cycle.period,
         period_low=float(low),
         period_high=float(high),
-        first_jump=first_rise(model, learning_rate) / rate,
-        effective_lr_before_jump=float(np.exp(onset)),
-        effective_lr_after_jump=float(np.exp(onset - drop)),
-        regime="periodic" if growing_share(during / kick) < PERIODIC_SHARE else "equilibrium",
+        first_jump=first,
+        effective_lr_before_jump=float(np.exp(cycle.onset)),
+        effective_lr_after_jump=float(np.exp(cycle.onset - cycle.drop)),
+        regime=regime,
+        regime_probability=chances[regime],
     )
 
 
-def mean_kick(model: KickModel, intrinsic_lr: float) -> float:
-    """Mean kick at an intrinsic learning rate, kept above 0 far outside the calibration."""
-    return max(model.kick(intrinsic_lr), SMALLEST_RISE)
+def regime_probabilities(
+    model: KickModel, intrinsic_lr: float, first_jump: float, n_steps: float
+) -> dict[str, float]:
+    """Probability of each regime that a run of so many steps may be seen in.
+
+    A run is in ``convergence`` if it ends before its first jump. Otherwise ``ln y`` of its growing
+    share is normal about the calibrated line, with a variance that falls as one over the cycles
+    down to that of the line itself.
+
+    Args:
+        model: the calibrated model.
+        intrinsic_lr: eta lam.
+        first_jump: mean step of the first onset.
+        n_steps: length of the run.
+    """
+    jumps = float(ndtr((n_steps / first_jump - 1) / max(model.first_variation, SMALLEST_SPREAD)))
+    n_cycles = max((n_steps - first_jump) / mean_cycle(model, intrinsic_lr).period, 1.0)
+    border = float(np.log(time_share(PERIODIC_SHARE)))
+    spread = np.hypot(model.growth_scatter / np.sqrt(n_cycles), model.growth_error)
+    spread = max(float(spread), SMALLEST_SPREAD)
+    sawtooth = float(ndtr((border - model.growth(intrinsic_lr)) / spread))
+    return {
+        "periodic": jumps * sawtooth,
+        "equilibrium": jumps * (1 - sawtooth),
+        "convergence": 1 - jumps,
+    }
 
 
 def growing_share(kick_share: float) -> float:
@@ -158,85 +245,29 @@ def growing_share(kick_share: float) -> float:
     return float(np.sqrt(kick_share**2 + kick_share) - kick_share)
 
 
-def first_rise(model: KickModel, learning_rate: float) -> float:
+def time_share(growing: float) -> float:
+    """The y of a growing share below 1/2; the inverse of ``growing_share``."""
+    return growing**2 / (1 - 2 * growing)
+
+
+def first_rise(model: KickModel, learning_rate: float, intrinsic_lr: float) -> float:
     """Mean rise of ``ln(elr)`` by decay until the first onset."""
     start = float(np.log(learning_rate / model.initial_norm**2))
-    return max(model.first_onset + model.first_kick - start, SMALLEST_RISE)
+    climb = model.first_reach(intrinsic_lr) - start
+    return max(climb + decay_rate(intrinsic_lr) * model.first_recovery, SMALLEST_RISE)
 
 
-def simulate(
-    model: KickModel,
-    learning_rate: float,
-    weight_decay: float,
-    *,
-    n_steps: int,
-    rng: np.random.Generator,
-) -> dict[str, FloatArray]:
-    """Draw one trajectory of the stochastic model; it obeys the exact norm law.
-
-    Args:
-        model: the calibrated model.
-        learning_rate: eta.
-        weight_decay: lam, above 0.
-        n_steps: number of steps.
-        rng: source of the scatter of onsets and kicks.
-
-    Returns:
-        ``weight_norm``, ``effective_grad_norm`` and ``train_loss``, each (n_steps,).
-
-    Raises:
-        ValueError: if the setting is out of range or has no decay.
-    """
-    learning_rate, weight_decay = validate.setting(learning_rate, weight_decay)
-    validate.positive("weight_decay", weight_decay)
-    intrinsic_lr = learning_rate * weight_decay
-    rate = decay_rate(intrinsic_lr)
-    mean, onset_mean = mean_kick(model, intrinsic_lr), model.onset(intrinsic_lr)
-    log_elr, growth = np.empty(n_steps + 1), np.empty(n_steps)
-    log_elr[0] = np.log(learning_rate / model.initial_norm**2)
-    kick, expected = model.first_kick, first_rise(model, learning_rate) / rate
-    drop = SMALLEST_DROP
-    smallest = drop + 2 * np.sqrt(drop * rate * model.kick_time)
-    start = 0
-    while start < n_steps:
-        shortest, shape, scale = _periods(model, expected, rate)
-        length = max(1, round(shortest + rng.gamma(shape, scale)))
-        stop = min(start + length, n_steps)
-        steps = np.arange(stop - start + 1)
-        since = steps + model.kick_time
-        full = kick * (1 + model.kick_time / length)
-        log_elr[start : stop + 1] = log_elr[start] + rate * steps - full * steps / since
-        growth[start:stop] = full * model.kick_time / (since[:-1] * since[1:])
-        excess = log_elr[stop] - onset_mean
-        kick = mean + model.sensitivity * excess + model.kick_scatter * rng.normal()
-        kick, expected, start = max(kick, smallest), mean / rate, stop
-    return _observed(model, log_elr[:-1], growth, learning_rate, rate)
-
-
-def _periods(model: KickModel, mean: float, rate: float) -> tuple[float, float, float]:
+def periods(
+    model: KickModel, cycle: MeanCycle, intrinsic_lr: float, mean: float | None = None
+) -> tuple[float, float, float]:
     """Shortest value, shape and scale of the shifted gamma distribution of periods, in steps.
 
-    Its mean and coefficient of variation are as asked for. No period is shorter than the way
-    down to the landing and up again by as much as a jump.
+    Its mean (by default that of the cycle) and coefficient of variation are as asked for. No
+    period is shorter than the way down to the landing and up again by as much as a jump.
     """
-    landing = mean * growing_share(model.kick_time / mean)
-    shortest = min(landing + JUMP_LOG_ELR / rate, mean / 2)
-    shape = ((mean - shortest) / (model.period_variation * mean)) ** 2
+    mean = cycle.period if mean is None else mean
+    variation = max(model.variation(intrinsic_lr), SMALLEST_SPREAD)
+    landing = mean * growing_share(float(np.exp(model.growth(intrinsic_lr))))
+    shortest = min(landing + JUMP_LOG_ELR / cycle.rate, mean / 2)
+    shape = ((mean - shortest) / (variation * mean)) ** 2
     return shortest, shape, (mean - shortest) / shape
-
-
-def _observed(
-    model: KickModel,
-    log_elr: FloatArray,
-    growth: FloatArray,
-    learning_rate: float,
-    rate: float,
-) -> dict[str, FloatArray]:
-    """Norm, gradient and loss that belong to a path of ``ln(elr)``, by the exact laws."""
-    phi = np.exp(log_elr + rate / 2)
-    g = np.sqrt(np.expm1(growth)) / phi
-    return {
-        "weight_norm": np.sqrt(learning_rate / np.exp(log_elr)),
-        "effective_grad_norm": g,
-        "train_loss": model.loss_at_unit_gradient * g**model.loss_exponent,
-    }

@@ -3,13 +3,50 @@
 // the tests hold against this file. Names of results are those of the data.
 
 const kick = (() => {
-  const SMALLEST_RISE = 0.05, SMALLEST_DROP = 0.125, PERIODIC_SHARE = 0.25;
+  const SMALLEST_RISE = 0.05, JUMP_LOG_ELR = 0.1, SMALLEST_DROP = 1.25 * JUMP_LOG_ELR;
+  const LARGEST_DROP = 0.99, SMALLEST_SPREAD = 0.01, PERIODIC_SHARE = 0.25, TYPICAL_CYCLES = 10;
   const line = (law, intrinsic) => law.at_one + law.slope * Math.log(intrinsic);
   const decayRate = intrinsic => -2 * Math.log1p(-intrinsic);
-  const growingShare = y => Math.sqrt(y * y + y) - y;
-  const meanKick = (model, intrinsic) => Math.max(line(model.kick, intrinsic), SMALLEST_RISE);
-  const firstRise = (model, lr) => Math.max(
-    model.first_onset + model.first_kick - Math.log(lr / model.initial_norm ** 2), SMALLEST_RISE);
+
+  // The normal distribution function, to 1e-7 (Abramowitz and Stegun 7.1.26).
+  function normal(x) {
+    const t = 1 / (1 + 0.3275911 * Math.abs(x) / Math.SQRT2);
+    const series = [1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592];
+    const tail = t * series.reduce((sum, c) => sum * t + c, 0) * Math.exp(-x * x / 2) / 2;
+    return x > 0 ? 1 - tail : tail;
+  }
+
+  function firstRise(model, lr, intrinsic) {
+    const climb = line(model.first_reach, intrinsic) - Math.log(lr / model.initial_norm ** 2);
+    return Math.max(climb + decayRate(intrinsic) * model.first_recovery, SMALLEST_RISE);
+  }
+
+  // Rate r, kick K, onset, drop and kick time s0 of the mean cycle.
+  function meanCycle(model, intrinsic) {
+    const rate = decayRate(intrinsic), onset = line(model.onset, intrinsic);
+    const size = Math.max(line(model.kick, intrinsic) + rate * model.recovery, SMALLEST_RISE);
+    const wanted = Math.max(onset - line(model.landing, intrinsic), JUMP_LOG_ELR);
+    const drop = Math.min(wanted, LARGEST_DROP * size);
+    const kick_time = (size - drop) ** 2 / (4 * drop * rate);
+    return { rate, kick: size, onset, drop, kick_time, period: size / rate };
+  }
+
+  // The most probable regime of a run of ten periods behind its first jump.
+  function regime(model, intrinsic, firstJump, period) {
+    const length = firstJump + TYPICAL_CYCLES * period;
+    const spreadOfFirst = Math.max(model.first_variation, SMALLEST_SPREAD);
+    const jumps = normal((length / firstJump - 1) / spreadOfFirst);
+    const spread = Math.hypot(model.growth_scatter / Math.sqrt(TYPICAL_CYCLES), model.growth_error);
+    const border = Math.log(PERIODIC_SHARE ** 2 / (1 - 2 * PERIODIC_SHARE));
+    const above = (border - line(model.growth, intrinsic)) / Math.max(spread, SMALLEST_SPREAD);
+    const chances = {
+      periodic: jumps * normal(above),
+      equilibrium: jumps * normal(-above),
+      convergence: 1 - jumps,
+    };
+    const [name, chance] = Object.entries(chances).reduce((a, b) => (b[1] > a[1] ? b : a));
+    return { regime: name, regime_probability: chance };
+  }
 
   // Where the norm rests if the gradients keep their mean square.
   function equilibrium(lr, wd, meanSquaredG) {
@@ -31,41 +68,38 @@ const kick = (() => {
   }
 
   function predict(model, lr, wd) {
-    const intrinsic = lr * wd, rate = decayRate(intrinsic);
-    const mean = meanKick(model, intrinsic), onset = line(model.onset, intrinsic);
-    const during = rate * model.kick_time;
-    const drop = (Math.sqrt(mean + during) - Math.sqrt(during)) ** 2;
+    const cycle = meanCycle(model, lr * wd), first = firstRise(model, lr, lr * wd) / cycle.rate;
     return {
-      period: mean / rate,
-      first_jump: firstRise(model, lr) / rate,
-      effective_lr_before_jump: Math.exp(onset),
-      effective_lr_after_jump: Math.exp(onset - drop),
-      regime: growingShare(during / mean) < PERIODIC_SHARE ? "periodic" : "equilibrium",
+      period: cycle.period,
+      first_jump: first,
+      effective_lr_before_jump: Math.exp(cycle.onset),
+      effective_lr_after_jump: Math.exp(cycle.onset - cycle.drop),
+      ...regime(model, lr * wd, first, cycle.period),
     };
   }
 
-  // Cycles without scatter: where each starts, how long it lasts, and its kick.
+  // Cycles without scatter, as in theory/kick_paths.py: start, length, kick and s0 of each.
   function cycles(model, lr, wd, count) {
-    const intrinsic = lr * wd, rate = decayRate(intrinsic), mean = meanKick(model, intrinsic);
-    const smallest = SMALLEST_DROP + 2 * Math.sqrt(SMALLEST_DROP * rate * model.kick_time);
+    const { rate, kick: mean, onset, kick_time, period } = meanCycle(model, lr * wd);
+    const smallest = SMALLEST_DROP + 2 * Math.sqrt(SMALLEST_DROP * rate * kick_time);
     const found = [];
     let start = 0, logElr = Math.log(lr / model.initial_norm ** 2);
-    let size = model.first_kick, length = firstRise(model, lr) / rate;
+    let size = model.first_kick, length = firstRise(model, lr, lr * wd) / rate;
     while (found.length < count) {
-      found.push({ start, length, kick: size, log_elr: logElr });
+      found.push({ start, length, kick: size, kick_time, rate, log_elr: logElr });
       start += length;
       logElr += rate * length - size;
-      size = Math.max(mean + model.sensitivity * (logElr - line(model.onset, intrinsic)), smallest);
-      length = mean / rate;
+      size = Math.max(mean + model.sensitivity * (logElr - onset), smallest);
+      length = period;
     }
     return found;
   }
 
   // ln(elr) in a cycle, s steps after its onset: u + r s - K (1 + s0/T) s / (s + s0).
-  function within(model, rate, cycle, s) {
-    const full = cycle.kick * (1 + model.kick_time / cycle.length);
-    return cycle.log_elr + rate * s - full * s / (s + model.kick_time);
+  function within(cycle, s) {
+    const full = cycle.kick * (1 + cycle.kick_time / cycle.length);
+    return cycle.log_elr + cycle.rate * s - full * s / (s + cycle.kick_time);
   }
 
-  return { decayRate, equilibrium, relaxing, predict, cycles, within };
+  return { equilibrium, relaxing, predict, cycles, within };
 })();

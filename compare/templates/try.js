@@ -29,13 +29,13 @@ function readings(setup, lr, wd, g) {
 
 // Two curves of the effective learning rate, as lists of [step, value].
 function curves(setup, lr, wd, g) {
-  const rate = kick.decayRate(lr * wd), even = [...Array(POINTS + 1).keys()].map(k => k / POINTS);
+  const even = [...Array(POINTS + 1).keys()].map(k => k / POINTS);
   let path = [], end = 8 * kick.equilibrium(lr, wd, g * g).relaxation_steps;
   if (setup.model && kick.predict(setup.model, lr, wd).regime === "periodic") {
     const cycles = kick.cycles(setup.model, lr, wd, CYCLES);
     end = cycles.at(-1).start + cycles.at(-1).length;
     path = cycles.flatMap(cycle => even.map(x => x * x * cycle.length).map(s =>
-      [cycle.start + s, Math.exp(kick.within(setup.model, rate, cycle, s))]));
+      [cycle.start + s, Math.exp(kick.within(cycle, s))]));
   }
   const rest = even.map(x => x * end).map(t => [t, kick.relaxing(lr, wd, g * g, setup.initial_norm, t)]);
   return { path, rest };

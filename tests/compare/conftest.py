@@ -8,7 +8,7 @@ import xarray as xr
 
 from compare import align, store
 from compare.config import Setting, Study
-from theory import laws, reduced, trajectory
+from theory import kick_paths, laws, trajectory
 from theory.trajectory import RunSpec
 
 from ..kick_model import LR, TRUE_MODEL
@@ -25,7 +25,7 @@ def networks_from(model, intrinsic_lrs, *, seeds=12, n_cycles=60):
     names = ("weight_norm", "effective_grad_norm", "train_loss", "angular_update")
     series = {name: np.full((len(runs), length), np.nan) for name in names}
     for i, run in enumerate(runs):
-        drawn = reduced.simulate(
+        drawn = kick_paths.simulate(
             model,
             LR,
             run.weight_decay,
@@ -66,11 +66,16 @@ def study(networks, roles):
 
 
 def study_of(networks, roles, *, name="drawn", title="Drawn <b>study</b>"):
-    theory, comparison = align.compare(networks, roles)
+    theory, comparison, calibration = align.compare(networks, roles)
     settings = tuple(
         Setting(LR, float(x) / LR, steps=100) for x in np.unique(networks["intrinsic_lr"].values)
     )
-    groups = {"/theory": theory, "/empirical": networks, "/comparison": comparison}
+    groups = {
+        "/theory": theory,
+        "/empirical": networks,
+        "/comparison": comparison,
+        "/calibration": calibration,
+    }
     tree = xr.DataTree.from_dict(groups)
     tree.attrs = {
         "schema_version": store.SCHEMA_VERSION,

@@ -17,8 +17,13 @@ def test_recovers_the_model_that_made_the_data(networks, roles):
     for intrinsic_lr in (5e-4, 4e-3):
         assert found.kick(intrinsic_lr) == pytest.approx(TRUE_MODEL.kick(intrinsic_lr), rel=0.06)
         assert found.onset(intrinsic_lr) == pytest.approx(TRUE_MODEL.onset(intrinsic_lr), abs=0.06)
-    assert found.kick_time == pytest.approx(TRUE_MODEL.kick_time, rel=0.2)
-    assert found.period_variation == pytest.approx(TRUE_MODEL.period_variation, rel=0.1)
+        drop = TRUE_MODEL.onset(intrinsic_lr) - TRUE_MODEL.landing(intrinsic_lr)
+        found_drop = found.onset(intrinsic_lr) - found.landing(intrinsic_lr)
+        assert found_drop == pytest.approx(drop, rel=0.06)
+        assert found.variation(intrinsic_lr) == pytest.approx(0.3, rel=0.1)
+        growth = TRUE_MODEL.growth(intrinsic_lr)
+        assert found.growth(intrinsic_lr) == pytest.approx(growth, abs=0.3)
+    assert found.recovery == 0  # two settings do not tell it
     assert found.sensitivity == pytest.approx(TRUE_MODEL.sensitivity, rel=0.1)
     assert found.kick_scatter == pytest.approx(TRUE_MODEL.kick_scatter, rel=0.15)
     assert found.initial_norm == pytest.approx(TRUE_MODEL.initial_norm, rel=1e-12)
@@ -27,7 +32,7 @@ def test_recovers_the_model_that_made_the_data(networks, roles):
 
 
 def test_held_out_predictions_beat_the_baseline(networks, roles):
-    _, comparison = align.compare(networks, roles)
+    _, comparison, _ = align.compare(networks, roles)
     settings = metrics.by_setting(comparison)
     error = metrics.median_absolute_error(settings, "period")
     baseline = metrics.median_absolute_error(settings, "period", source="baseline")
@@ -48,8 +53,8 @@ def test_no_held_out_run_leaks_into_calibration(networks, roles):
     index = poisoned["run"].isin(held_out)
     for name in ("weight_norm", "effective_grad_norm", "train_loss", "effective_lr"):
         poisoned[name] = poisoned[name].where(~index, poisoned[name] * 3.7 + 0.1)
-    _, clean = align.compare(networks, roles)
-    _, other = align.compare(poisoned, roles)
+    _, clean, _ = align.compare(networks, roles)
+    _, other, _ = align.compare(poisoned, roles)
     assert clean.attrs["calibration"] == other.attrs["calibration"]
     for name in clean.data_vars:
         if str(name).startswith(("predicted_", "baseline_")) and name != (
@@ -61,8 +66,8 @@ def test_no_held_out_run_leaks_into_calibration(networks, roles):
 def test_planted_leak_is_visible(networks, roles):
     """The test above can fail: one held-out setting among the calibration runs shifts them."""
     leaked = {**roles, **dict.fromkeys(list(roles)[12:24], "calibration")}
-    _, clean = align.compare(networks, roles)
-    _, other = align.compare(networks, leaked)
+    _, clean, _ = align.compare(networks, roles)
+    _, other, _ = align.compare(networks, leaked)
     assert clean.attrs["calibration"] != other.attrs["calibration"]
     assert float(abs(clean["predicted_period"] - other["predicted_period"]).max()) > 0
 
@@ -71,7 +76,7 @@ def test_shuffled_settings_destroy_the_prediction(networks, roles):
     shuffled = networks.copy(deep=True)
     for name in ("weight_decay", "intrinsic_lr"):
         shuffled[name] = ("run", networks[name].values[::-1].copy())
-    _, comparison = align.compare(shuffled, roles_of(shuffled, [1e-3, 8e-3]))
+    _, comparison, _ = align.compare(shuffled, roles_of(shuffled, [1e-3, 8e-3]))
     settings = metrics.by_setting(comparison)
     errors = abs(settings["predicted_period"] / settings["period"] - 1)
     assert float(errors[1:3].max()) > 0.3
@@ -85,7 +90,7 @@ def test_one_setting_is_too_few(networks, roles):
 
 def test_too_few_cycles_are_refused_and_said(roles):
     short = networks_from(TRUE_MODEL, [1e-3, 8e-3], seeds=1, n_cycles=4)
-    theory, comparison = align.compare(short, roles_of(short, [1e-3, 8e-3]))
+    theory, comparison, _ = align.compare(short, roles_of(short, [1e-3, 8e-3]))
     assert "complete cycles, 10 needed; train longer" in comparison.attrs["reason_prediction"]
     assert "predicted_period" not in comparison
     assert theory.sizes["run"] == 2
@@ -100,5 +105,5 @@ def test_too_few_cycles_are_refused_and_said(roles):
 )
 def test_values_too_close_to_tell_a_slope_are_refused(calibration, said):
     near = networks_from(TRUE_MODEL, [7e-3, 8e-3], seeds=1, n_cycles=20)
-    _, comparison = align.compare(near, roles_of(near, calibration))
+    _, comparison, _ = align.compare(near, roles_of(near, calibration))
     assert said in comparison.attrs["reason_prediction"]

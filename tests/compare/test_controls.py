@@ -112,7 +112,9 @@ def compared(tmp_path, text):
     jobs = [train.Job(*job) for job in study.jobs]
     networks = train.train(jobs, train.Settings(eval_every=study.eval_every))
     networks = networks.sel(run=[run.id for run in study.runs])
-    _, comparison = align.compare(networks, study.roles, expected=study.expected, twins=study.twins)
+    _, comparison, _ = align.compare(
+        networks, study.roles, expected=study.expected, twins=study.twins
+    )
     return networks, comparison
 
 

@@ -6,7 +6,7 @@ from compare import align, metrics
 
 
 def test_settings_pool_cycles_and_spread_over_seeds(networks, roles):
-    _, comparison = align.compare(networks, roles)
+    _, comparison, _ = align.compare(networks, roles)
     settings = metrics.by_setting(comparison)
     assert settings["intrinsic_lr"].values == pytest.approx([1e-3, 2e-3, 4e-3, 8e-3])
     runs = comparison.isel(run=slice(0, 12))
@@ -50,7 +50,7 @@ def test_law_checks_pass_and_fail_at_their_tolerance():
 
 
 def test_every_variable_of_the_comparison_is_described(networks, roles):
-    _, comparison = align.compare(networks, roles)
+    _, comparison, _ = align.compare(networks, roles)
     for name in comparison.variables:
         if name not in ("run", "seed", "model", "data", "role"):
             assert comparison[name].attrs.keys() >= {"units", "long_name", "source"}, name
@@ -59,7 +59,7 @@ def test_every_variable_of_the_comparison_is_described(networks, roles):
 
 
 def test_settings_that_differ_in_the_seventh_digit_stay_apart(networks, roles):
-    _, comparison = align.compare(networks, roles)
+    _, comparison, _ = align.compare(networks, roles)
     rates = comparison["learning_rate"].values.copy()
     rates[:6] += 1e-7
     near = comparison.assign_coords(learning_rate=("run", rates))

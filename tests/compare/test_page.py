@@ -111,7 +111,7 @@ def test_a_section_holds_whatever_a_module_gives_it():
     order = [
         "one &lt;i&gt;",
         "7 seven",
-        "Open circles",
+        "Filled circles",
         "numbers",
         "behind them",
         "as it is",

@@ -13,7 +13,7 @@ def names(folder):
 
 @pytest.fixture(scope="module")
 def groups(networks, roles):
-    theory, comparison = align.compare(networks, roles)
+    theory, comparison, _ = align.compare(networks, roles)
     return {"theory": theory, "empirical": networks, "comparison": comparison}
 
 

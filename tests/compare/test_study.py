@@ -174,7 +174,7 @@ def test_overwrite_starts_again(folder, tmp_path):
     done = sawtooth(folder, "run", "small.toml", "--out", str(out), *quick)
     assert done.returncode == 0, done.stderr
     comparison = store.read(out / "study.nc")["comparison"]
-    assert "complete cycles, 10 needed" in comparison.attrs["reason_prediction"]
+    assert "two or more values of eta*lam" in comparison.attrs["reason_prediction"]
     assert "No prediction was made" in (out / "report.html").read_text()
     assert np.isnan(comparison["period"].values).all()
 

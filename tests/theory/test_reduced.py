@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 from compare.observables import measure_run
-from theory import laws, reduced
+from theory import kick_paths, laws, reduced
 from theory.jumps import find_jumps
 
 from ..kick_model import LR
@@ -13,7 +16,7 @@ def simulated(intrinsic_lr, n_cycles=1500, seed=0):
     wd = intrinsic_lr / LR
     n_steps = int(n_cycles * reduced.predict(MODEL, LR, wd).period)
     rng = np.random.default_rng(seed)
-    return wd, reduced.simulate(MODEL, LR, wd, n_steps=n_steps, rng=rng)
+    return wd, kick_paths.simulate(MODEL, LR, wd, n_steps=n_steps, rng=rng)
 
 
 @pytest.mark.parametrize("intrinsic_lr", [5e-4, 2e-2])
@@ -45,13 +48,22 @@ def test_closed_forms_describe_the_simulation(intrinsic_lr):
 
 
 def test_landing_is_the_lowest_point_of_the_mean_cycle():
-    intrinsic_lr = 1e-3
-    rate, kick = reduced.decay_rate(intrinsic_lr), MODEL.kick(intrinsic_lr)
+    cycle = reduced.mean_cycle(MODEL, 1e-3)
     steps = np.linspace(0, 200, 200_001)
-    full = kick + rate * MODEL.kick_time
-    path = MODEL.onset(intrinsic_lr) + rate * steps - full * steps / (steps + MODEL.kick_time)
-    predicted = reduced.predict(MODEL, LR, intrinsic_lr / LR)
+    full = cycle.kick + cycle.rate * cycle.kick_time
+    path = cycle.onset + cycle.rate * steps - full * steps / (steps + cycle.kick_time)
+    predicted = reduced.predict(MODEL, LR, 1e-3 / LR)
     assert np.exp(path.min()) == pytest.approx(predicted.effective_lr_after_jump, rel=1e-6)
+    assert np.log(predicted.effective_lr_after_jump) == pytest.approx(MODEL.landing(1e-3))
+
+
+def test_a_period_is_a_climb_and_a_recovery():
+    slow = replace(MODEL, recovery=4.0)
+    for intrinsic_lr in (1e-3, 1e-2):
+        times = [reduced.predict(m, LR, intrinsic_lr / LR).period for m in (slow, MODEL)]
+        assert times[0] - times[1] == pytest.approx(4, rel=1e-9)
+        climb = MODEL.kick(intrinsic_lr) / (-2 * np.log1p(-intrinsic_lr))
+        assert times[1] == pytest.approx(climb, rel=1e-12)
 
 
 def test_first_jump_counts_the_way_from_the_initial_norm():
@@ -66,16 +78,23 @@ def test_first_jump_counts_the_way_from_the_initial_norm():
     assert np.mean(first) == pytest.approx(predicted.first_jump, rel=0.06)
 
 
-def test_regime_border_is_eight_kick_times():
-    def regime(intrinsic_lr):
-        return reduced.predict(MODEL, LR, intrinsic_lr / LR).regime
-
-    border = 0.02636  # kick / (-2 ln(1 - x)) = 8 * 2.5
-    period = MODEL.kick(border) / reduced.decay_rate(border)
-    assert period == pytest.approx(8 * MODEL.kick_time, rel=0.01)
+def test_regime_turns_where_the_norm_grows_a_quarter_of_the_time():
+    border = np.exp((np.log(1 / 8) - 1.72) / 1.05)
     assert reduced.growing_share(1 / 8) == pytest.approx(0.25, rel=1e-12)
-    assert regime(0.95 * border) == "periodic"
-    assert regime(1.05 * border) == "equilibrium"
+    assert reduced.time_share(0.25) == pytest.approx(1 / 8, rel=1e-12)
+    predicted = [reduced.predict(MODEL, LR, x * border / LR) for x in (0.8, 1.0001, 1.25)]
+    assert [one.regime for one in predicted] == ["periodic", "equilibrium", "equilibrium"]
+    assert predicted[1].regime_probability == pytest.approx(0.5, abs=0.01)
+    # ln y is 1.05 ln 1.25 past the border, with scatter 0.4 / sqrt(10 cycles) and error 0.05
+    z = 1.05 * np.log(1.25) / np.hypot(0.4 / np.sqrt(10), 0.05)
+    assert predicted[2].regime_probability == pytest.approx(ndtr(z), abs=1e-3)
+
+
+def test_a_run_that_ends_before_its_first_jump_converges():
+    first = reduced.predict(MODEL, LR, 2e-3).first_jump
+    short = reduced.predict(MODEL, LR, 2e-3, n_steps=first / 2)
+    assert short.regime == "convergence"
+    assert short.regime_probability == pytest.approx(ndtr(0.5 / 0.3), rel=1e-9)
 
 
 def test_growing_share_goes_from_a_sawtooth_to_reversible_noise():
