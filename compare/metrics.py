@@ -66,6 +66,7 @@ PREFIXES = {
     "predicted_": "predicted ",
     "expected_": "expected ",
     "process_": "stochastic process: ",
+    "sphere_": "laws on the sphere: ",
     "baseline_": "baseline ",
     "power_law_": "power law of the ",
     "reason_": "why not: ",
@@ -77,6 +78,7 @@ SOURCES = {
     "predicted_": "theory",
     "expected_": "theory",
     "process_": "theory",
+    "sphere_": "theory",
     "baseline_": "baseline",
     "power_law_": "baseline",
 }
@@ -87,7 +89,7 @@ def describe(comparison: xr.Dataset) -> xr.Dataset:
     trajectory.describe(comparison, "network")
     for name in comparison.data_vars:
         prefix = next((p for p in PREFIXES if str(name).startswith(p)), "")
-        metric = METRICS[str(name).removeprefix(prefix)]
+        metric = METRICS[_observable(str(name))]
         comparison[name].attrs = {
             "long_name": PREFIXES.get(prefix, "") + metric.long_name,
             "units": "1" if prefix == "reason_" else metric.units,
@@ -95,6 +97,13 @@ def describe(comparison: xr.Dataset) -> xr.Dataset:
             "source": SOURCES.get(prefix, "network"),
         }
     return comparison
+
+
+def _observable(name: str) -> str:
+    """Name of the observable that a variable is a prediction of, or a reason for."""
+    for prefix in ("reason_", *PREFIXES):
+        name = name.removeprefix(prefix)
+    return name
 
 
 def by_setting(comparison: xr.Dataset) -> xr.Dataset:
