@@ -89,9 +89,8 @@ def predict(networks: xr.Dataset, spheres: Mapping[str, Sequence[str]]) -> xr.Da
     for run in map(str, networks["run"].values):
         known = [law for one in spheres.get(run, ()) if (law := laws[one]) is not None]
         found = [first_jump(law, *_start(networks, run)) for law in known]
-        step = math.exp(np.log(found).mean()) if found else math.nan
-        steps.append(step if math.isfinite(step) else math.nan)
-        reasons.append(_reason(run in spheres, bool(known), step))
+        reasons.append(_reason(run in spheres, found))
+        steps.append(math.nan if reasons[-1] else math.exp(np.log(found).mean()))
     return xr.Dataset(
         {
             "sphere_first_jump": ("run", steps),
@@ -102,7 +101,7 @@ def predict(networks: xr.Dataset, spheres: Mapping[str, Sequence[str]]) -> xr.Da
 
 
 def first_jump(laws: SphereLaws, log_elr: float, intrinsic_lr: float) -> float:
-    """Steps until a run destabilises; infinite if that takes too long.
+    """Steps until a run destabilises; 0 if it starts unstable, infinite if it takes too long.
 
     Args:
         laws: from the sphere.
@@ -110,12 +109,11 @@ def first_jump(laws: SphereLaws, log_elr: float, intrinsic_lr: float) -> float:
         intrinsic_lr: eta lam, in (0, 1).
     """
     rate, u, tau = decay_rate(intrinsic_lr), log_elr, 0.0
-    threshold = min(laws.threshold, math.inf)
     for step in range(math.ceil(LONGEST_CLIMB / rate)):
         elr = math.exp(u)
         log_tau = math.log(tau) if tau > 0 else -math.inf
         settled = log_tau > laws.sharpness.log_tau[0]
-        if elr >= threshold or (settled and elr * laws.sharpness(log_tau) >= EDGE):
+        if elr >= laws.threshold or (settled and elr * laws.sharpness(log_tau) >= EDGE):
             return float(step)
         angle = elr * math.exp(rate / 2) * laws.gradient(log_tau)
         u += rate - math.log1p(angle**2)
@@ -128,12 +126,15 @@ def _start(networks: xr.Dataset, run: str) -> tuple[float, float]:
     return math.log(float(one["effective_lr"].isel(step=0))), float(one["intrinsic_lr"])
 
 
-def _reason(asked: bool, known: bool, step: float) -> str:
+def _reason(asked: bool, steps: list[float]) -> str:
+    """Why there is no prediction; "" where there is one."""
     if not asked:
         return "no sphere run speaks for it"
-    if not known:
+    if not steps:
         return f"fewer than {MIN_POINTS} sharpnesses before the sphere run destabilised"
-    return "" if math.isfinite(step) else "stable for as long as the laws can be continued"
+    if not all(steps):
+        return "it starts at an effective learning rate at which the sphere run was not stable"
+    return "" if math.isfinite(max(steps)) else "stable as far as the laws can be continued"
 
 
 def _laws(networks: xr.Dataset, run: str) -> SphereLaws | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -211,15 +212,19 @@ def median_absolute_error(
     return float(np.median(errors)) if len(errors) else float("nan")
 
 
-def interval_coverage(comparison: xr.Dataset, periods: dict[str, list[float]]) -> float:
+def interval_coverage(
+    comparison: xr.Dataset, periods: Mapping[str, list[float]], *, source: str = "predicted"
+) -> float:
     """Share of single measured periods inside the predicted 90 % interval.
 
     Args:
         comparison: the comparison along ``run``.
         periods: single periods by run id, steps.
+        source: ``predicted`` or ``process``.
     """
+    low, high = f"{source}_period_low", f"{source}_period_high"
     inside = [
-        float(one["predicted_period_low"]) <= period <= float(one["predicted_period_high"])
+        float(one[low]) <= period <= float(one[high])
         for run, values in periods.items()
         for one in [comparison.sel(run=run)]
         for period in values
