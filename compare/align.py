@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import xarray as xr
 
 from compare import (
     calibration_table,
     checks,
+    first_jump,
     forecast,
     held_out,
     metrics,
@@ -39,6 +40,7 @@ def compare(
     *,
     expected: Mapping[str, str] | None = None,
     twins: Mapping[str, str] | None = None,
+    spheres: Mapping[str, Sequence[str]] | None = None,
     leave_one_out: bool = False,
 ) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset]:
     """Calibrate, predict what was not calibrated on, and set theory and networks side by side.
@@ -48,6 +50,7 @@ def compare(
         roles: ``calibration`` or ``held_out`` for each run id.
         expected: regime that theory says of a run, by run id, where it says one.
         twins: id of the run with the same directions, by run id, where there is one.
+        spheres: ids of the sphere runs that predict a run's first jump, by its id.
         leave_one_out: predict each setting by all others, instead of going by roles.
 
     Returns:
@@ -59,6 +62,7 @@ def compare(
     observed = observed.merge(stability.before_first_jump(networks, observed["first_jump"]))
     observed = observed.merge(sphere_laws.fit(networks))
     observed = observed.merge(directions.compare(networks, twins or {}))
+    observed = observed.merge(first_jump.predict(networks, spheres or {}))
     regimes = [(expected or {}).get(str(run), "") for run in networks["run"].values]
     observed["expected_regime"] = ("run", regimes)
     observed = observed.assign_coords(_run_coordinates(networks, roles))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -11,11 +11,12 @@ import xarray as xr
 
 from compare.calibrate import Calibration
 from compare.observed_cycles import SettingCycles
+from theory.laws import FloatArray
 from theory.reduced import KickModel, LogLine, mean_cycle
 
 # what is fitted: how it is measured in a setting, and its label
-FITTED = {
-    "kick": ("growth of ln ρ² in a period", lambda c: c.rate * c.all("lengths")),
+FITTED: dict[str, tuple[str, Callable[[SettingCycles], FloatArray]]] = {
+    "kick": ("growth of ln ρ² in a period", lambda c: np.asarray(c.rate * c.all("lengths"))),
     "onset": ("ln(elr) before a jump", lambda c: c.all("onsets")),
     "landing": ("ln(elr) after a jump", lambda c: c.all("landings")),
     "growth": ("ln y of the growing share", lambda c: c.all("growth")),

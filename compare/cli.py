@@ -141,7 +141,7 @@ def _parser() -> Parser:
     simulate.add_argument("--rho0", type=float, default=1.0, help="initial norm (default: 1)")
     simulate.add_argument(
         "--schedule",
-        choices=("constant", "step", "cosine", "growing"),
+        choices=("constant", "step", "cosine", "rising", "growing"),
         default="constant",
         help="of the learning rate; growing: the twin without decay (default: constant)",
     )

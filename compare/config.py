@@ -33,6 +33,8 @@ class Setting:
         expect: the regime that theory says, or ``no jumps``, to be held against what is
             measured; "" for nothing.
         twin_of: variant of the setting whose directions these runs are to follow; "" for none.
+        sphere: variant of the setting at fixed norm whose laws predict the first jump of these
+            runs; "" for none.
     """
 
     learning_rate: float
@@ -44,6 +46,7 @@ class Setting:
     steps: int = 0
     expect: str = ""
     twin_of: str = ""
+    sphere: str = ""
 
     def __post_init__(self) -> None:
         validate.setting(self.learning_rate, self.weight_decay)
@@ -123,16 +126,30 @@ class Study:
                 raise ValueError(f"settings names {setting.id} twice; give them different variants")
             self._check_length(setting)
             if setting.twin_of:
-                self._twin(setting)
+                self._other(setting, "twin_of")
+            if setting.sphere:
+                self._check_sphere(setting)
 
-    def _twin(self, setting: Setting) -> Setting:
-        """The setting whose directions another one is to follow."""
-        found = [one for one in self.settings if one.variant == setting.twin_of]
+    def _other(self, setting: Setting, key: str) -> Setting:
+        """The setting that a key of another one names by its variant."""
+        wanted = getattr(setting, key)
+        found = [one for one in self.settings if one.variant == wanted]
         if len(found) != 1 or found[0] is setting:
-            raise ValueError(
-                f"twin_of must be the variant of one other setting, got {setting.twin_of!r}"
-            )
+            raise ValueError(f"{key} must be the variant of one other setting, got {wanted!r}")
         return found[0]
+
+    def _check_sphere(self, setting: Setting) -> None:
+        """Refuse laws from runs that have none, or for runs that have no decay."""
+        recipe = self._other(setting, "sphere").recipe
+        if not (recipe.fixed_norm and recipe.sharpness_examples):
+            raise ValueError(
+                "sphere must name a setting with fixed_norm = true and sharpness_examples, "
+                f"got {setting.sphere!r}"
+            )
+        if setting.weight_decay == 0 or setting.recipe.fixed_norm or setting.momentum:
+            raise ValueError(
+                f"sphere is for settings with decay and no momentum, got it in {setting.id}"
+            )
 
     def _check_length(self, setting: Setting) -> None:
         """Refuse a setting whose number of steps does not follow or is too large."""
@@ -187,8 +204,18 @@ class Study:
             for setting in self.settings
             if setting.twin_of
             for run, twin in zip(
-                self.runs_of(setting), self.runs_of(self._twin(setting)), strict=True
+                self.runs_of(setting), self.runs_of(self._other(setting, "twin_of")), strict=True
             )
+        }
+
+    @property
+    def spheres(self) -> dict[str, tuple[str, ...]]:
+        """Ids of the sphere runs whose laws predict a run's first jump, by its id."""
+        return {
+            run.id: tuple(one.id for one in self.runs_of(self._other(setting, "sphere")))
+            for setting in self.settings
+            if setting.sphere
+            for run in self.runs_of(setting)
         }
 
     def length(self, setting: Setting) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,6 +127,7 @@ PREFIXES = {
     "predicted_": "predicted ",
     "expected_": "expected ",
     "process_": "stochastic process: ",
+    "sphere_": "laws on the sphere: ",
     "baseline_": "baseline ",
     "power_law_": "power law of the ",
     "reason_": "why not: ",
@@ -137,6 +139,7 @@ SOURCES = {
     "predicted_": "theory",
     "expected_": "theory",
     "process_": "theory",
+    "sphere_": "theory",
     "baseline_": "baseline",
     "power_law_": "baseline",
 }
@@ -147,7 +150,7 @@ def describe(comparison: xr.Dataset) -> xr.Dataset:
     trajectory.describe(comparison, "network")
     for name in comparison.data_vars:
         prefix = next((p for p in PREFIXES if str(name).startswith(p)), "")
-        metric = METRICS[str(name).removeprefix(prefix)]
+        metric = METRICS[_observable(str(name))]
         comparison[name].attrs = {
             "long_name": PREFIXES.get(prefix, "") + metric.long_name,
             "units": "1" if prefix == "reason_" else metric.units,
@@ -155,6 +158,13 @@ def describe(comparison: xr.Dataset) -> xr.Dataset:
             "source": SOURCES.get(prefix, "network"),
         }
     return comparison
+
+
+def _observable(name: str) -> str:
+    """Name of the observable that a variable is a prediction of, or a reason for."""
+    for prefix in ("reason_", *PREFIXES):
+        name = name.removeprefix(prefix)
+    return name
 
 
 def by_setting(comparison: xr.Dataset) -> xr.Dataset:
@@ -262,15 +272,19 @@ def median_absolute_error(
     return float(np.median(errors)) if len(errors) else float("nan")
 
 
-def interval_coverage(comparison: xr.Dataset, periods: dict[str, list[float]]) -> float:
+def interval_coverage(
+    comparison: xr.Dataset, periods: Mapping[str, list[float]], *, source: str = "predicted"
+) -> float:
     """Share of single measured periods inside the predicted 90 % interval.
 
     Args:
         comparison: the comparison along ``run``.
         periods: single periods by run id, steps.
+        source: ``predicted`` or ``process``.
     """
+    low, high = f"{source}_period_low", f"{source}_period_high"
     inside = [
-        float(one["predicted_period_low"]) <= period <= float(one["predicted_period_high"])
+        float(one[low]) <= period <= float(one[high])
         for run, values in periods.items()
         for one in [comparison.sel(run=run)]
         for period in values

@@ -81,13 +81,11 @@ def from_study(options: argparse.Namespace) -> dict[str, Any]:
     for name in (*GIVEN, "rho0"):
         if getattr(options, name) is not None:
             raise ValueError(f"{_flag(name)} does not go with --from, the study knows it")
-    held = store.read(options.study)
-    text = held["comparison"].attrs.get("calibration", "")
+    text, table = store.read_calibration(options.study)
     try:
         model, process = calibrate.model_from_json(text), calibrate.process_from_json(text)
-        table = held["calibration"].to_dataset()
-    except (ValueError, KeyError) as error:
-        raise ValueError(f"{options.study}: no calibrated model of this version") from error
+    except ValueError as error:
+        raise ValueError(f"{options.study}: {error}") from error
     setting = (options.lr, options.wd)
     cycle = reduced.predict(model, *setting)
     result = {

@@ -7,6 +7,8 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -90,24 +92,59 @@ def read(path: Path, *, bare: bool = False) -> xr.DataTree:
     Raises:
         ValueError: if it is missing, damaged or not a study file of this schema.
     """
+    with _opened(path) as tree:
+        _check(path, tree, bare=bare)
+        try:
+            return tree.load()
+        except Exception as error:
+            raise ValueError(f"{path} is not a readable netCDF file ({error})") from error
+
+
+def read_calibration(path: Path) -> tuple[str, xr.Dataset]:
+    """Read what a study has calibrated, and nothing else of the file.
+
+    Returns:
+        The attribute ``calibration`` of the comparison, "" where there is none, and the table
+        of parameters.
+
+    Raises:
+        ValueError: if the file is missing, damaged or not a study file of this schema.
+    """
+    with _opened(path) as tree:
+        _check(path, tree, bare=False)
+        table = tree["calibration"].to_dataset() if "calibration" in tree.children else xr.Dataset()
+        return str(tree["comparison"].attrs.get("calibration", "")), table.load()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[xr.DataTree]:
+    """The tree of a file, read as it is asked for.
+
+    Raises:
+        ValueError: if the file is missing or no netCDF file.
+    """
     if not path.is_file():
         raise ValueError(f"cannot read {path}: no such file")
     try:
-        with xr.open_datatree(path, engine="h5netcdf") as opened:
-            tree = opened.load()
+        tree = xr.open_datatree(path, engine="h5netcdf")
     except Exception as error:
         raise ValueError(f"{path} is not a readable netCDF file ({error})") from error
+    with tree:
+        yield tree
+
+
+def _check(path: Path, tree: xr.DataTree, *, bare: bool) -> None:
+    """Refuse a tree that is no study file, nor, where that may be, one of bare trajectories."""
     if bare and is_bare(tree):
         if missing := [name for name in REQUIRED_OF_TRAJECTORIES if name not in tree.variables]:
             raise ValueError(f"{path} cannot be reported: it lacks {', '.join(missing)}")
-        return tree
+        return
     if tree.attrs.get("schema_version") != SCHEMA_VERSION or not set(GROUPS) <= set(tree.children):
         raise ValueError(f"{path} is not a study file of schema version {SCHEMA_VERSION}")
     held = {*tree.attrs, *(f"{group}/{name}" for group in GROUPS for name in tree[group].variables)}
     required = REQUIRED if is_toys(tree) else REQUIRED + REQUIRED_OF_NETWORKS
     if missing := [name for name in required if name not in held]:
         raise ValueError(f"{path} is not a whole study file: it lacks {', '.join(missing)}")
-    return tree
 
 
 def is_bare(tree: xr.DataTree) -> bool:

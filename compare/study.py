@@ -100,6 +100,7 @@ def _run_networks(
         study.roles,
         expected=study.expected,
         twins=study.twins,
+        spheres=study.spheres,
         leave_one_out=study.leave_one_out,
     )
     groups = {

@@ -9,7 +9,8 @@ from theory import laws
 from theory.laws import FloatArray
 
 IntArray = npt.NDArray[np.int64]
-SCHEDULES = ("constant", "step", "cosine", "growing")
+SCHEDULES = ("constant", "step", "cosine", "rising", "growing")
+RISE = 1000.0  # over a run
 
 
 def known(schedule: str) -> str:
@@ -27,7 +28,8 @@ def factors(schedule: str, n_steps: int, *, steps: IntArray | None = None) -> Fl
     """Factor on the learning rate at each step of a run, or at some of them, (n_steps,).
 
     ``step`` divides by 10 after 1/2 and again after 3/4 of the run; ``cosine`` is ``(1 + cos(pi t
-    / N)) / 2``. ``growing`` is 1 here: its growth differs from run to run, see
+    / N)) / 2``. ``rising`` grows exponentially by a factor of 1000 over the run, the range test of
+    Smith 2017 (arXiv 1506.01186). ``growing`` is 1 here: its growth differs from run to run, see
     ``laws.growing_learning_rate``.
 
     Raises:
@@ -38,6 +40,8 @@ def factors(schedule: str, n_steps: int, *, steps: IntArray | None = None) -> Fl
         return np.asarray(0.1 ** ((done >= 0.5).astype(float) + (done >= 0.75)))
     if schedule == "cosine":
         return np.asarray((1 + np.cos(np.pi * done)) / 2)
+    if schedule == "rising":
+        return np.asarray(RISE**done)
     return np.ones(len(done))
 
 

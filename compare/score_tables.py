@@ -1,0 +1,120 @@
+"""Tables that say which model predicts what, and how well."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+
+from compare import metrics
+from compare.tables import Table, each_setting, number, percent, setting_name
+from theory.jumps import find_jumps
+from theory.trajectory import recorded
+
+MODELS = {
+    "predicted": "kick model",
+    "process": "hazard process",
+    "power_law": "power law",
+    "baseline": "baseline",
+}
+
+
+def score_table(settings: xr.Dataset) -> Table:
+    """Error of each model's mean period, setting by setting, with the winner of each."""
+    chosen = settings.sel(setting=_scored(settings))
+    models = [name for name in MODELS if f"{name}_period" in settings]
+    rows, wins = [], dict.fromkeys(models, 0)
+    for one in each_setting(chosen):
+        errors = {m: float(one[f"{m}_period"] / one["period"]) - 1 for m in models}
+        best = min(errors, key=lambda name: abs(errors[name]))
+        wins[best] += 1
+        known = percent(float(one["period_sem"] / one["period"])).lstrip("+")
+        cells = [percent(errors[name]) for name in models]
+        rows.append([f"{float(one['intrinsic_lr']):.2g}", *cells, MODELS[best], known])
+    medians = [metrics.median_absolute_error(chosen, "period", source=name) for name in models]
+    worst = [metrics.absolute_errors(chosen, "period", source=name).max() for name in models]
+    rows.append(["median, absolute", *(f"{100 * m:.1f} %" for m in medians), "", ""])
+    rows.append(["largest, absolute", *(f"{100 * w:.1f} %" for w in worst), "", ""])
+    rows.append(["settings won", *(str(wins[name]) for name in models), "", ""])
+    head = ["ηλ", *(MODELS[name] for name in models), "closest", "measured to"]
+    return Table(
+        "Which model predicts the mean period of held-out settings, by how much", head, rows
+    )
+
+
+def interval_table(settings: xr.Dataset, comparison: xr.Dataset, networks: xr.Dataset) -> Table:
+    """Share of single held-out periods inside the 90 % interval of each model."""
+    periods = single_periods(networks, comparison)
+    rows = []
+    for one in each_setting(settings.sel(setting=_scored(settings))):
+        same = np.isclose(comparison["intrinsic_lr"], float(one["intrinsic_lr"]))
+        runs = [str(run) for run in comparison["run"].values[same] if str(run) in periods]
+        own = {run: periods[run] for run in runs}
+        inside = [
+            metrics.interval_coverage(comparison, own, source=name)
+            for name in ("predicted", "process")
+        ]
+        rows.append(
+            [
+                f"{float(one['intrinsic_lr']):.2g}",
+                str(sum(map(len, own.values()))),
+                *(f"{100 * share:.0f} %" for share in inside),
+                f"{number(float(one['predicted_period_low']))} … "
+                f"{number(float(one['predicted_period_high']))}",
+            ]
+        )
+    head = ["ηλ", "periods", "inside, kick model", "inside, hazard process", "interval [steps]"]
+    return Table("Single periods inside the predicted 90 % interval", head, rows)
+
+
+def first_jump_table(settings: xr.Dataset) -> Table:
+    """The first jump beside what the laws on the sphere say."""
+    rows = []
+    for one in each_setting(settings):
+        predicted, measured = float(one["sphere_first_jump"]), float(one["first_jump"])
+        if np.isfinite(predicted):
+            rows.append(
+                [
+                    setting_name(one),
+                    f"{float(one['intrinsic_lr']):.2g}",
+                    number(measured, float(one["first_jump_sem"])),
+                    number(predicted),
+                    percent(predicted / measured - 1),
+                ]
+            )
+    head = ["setting", "ηλ", "measured ± s.e. [steps]", "from the sphere [steps]", "error"]
+    return Table("The first jump, from laws measured where nothing jumps", head, rows)
+
+
+def calibration_table(calibration: xr.Dataset) -> Table:
+    """Every parameter of the kick model with its standard error."""
+    rows = [
+        [name, number(float(value)), number(float(error))]
+        for name, value, error in zip(
+            calibration["parameter"].values,
+            calibration["value"].values,
+            calibration["standard_error"].values,
+            strict=True,
+        )
+    ]
+    caption = "The calibrated kick model, of all settings; errors from resampled seeds"
+    return Table(caption, ["parameter", "value", "standard error"], rows)
+
+
+def single_periods(networks: xr.Dataset, comparison: xr.Dataset) -> Mapping[str, list[float]]:
+    """All single periods of the held-out periodic runs, by run id."""
+    chosen = (comparison["role"] == "held_out") & (comparison["regime"] == "periodic")
+    return {
+        str(run): np.diff(
+            find_jumps(np.log(recorded(networks, str(run), "effective_lr"))).onsets
+        ).tolist()
+        for run in comparison["run"].values[chosen.values]
+    }
+
+
+def _scored(settings: xr.Dataset) -> np.typing.NDArray[np.bool_]:
+    """Held-out periodic settings with a measured and a predicted period."""
+    chosen = (settings["role"] == "held_out") & (settings["regime"] == "periodic")
+    known = np.isfinite(settings["period"]) & np.isfinite(settings["predicted_period"])
+    return np.asarray((chosen & known).values)
