@@ -24,7 +24,7 @@ LAWS = (
 )
 SOURCES = {
     "predicted": "kick model",
-    "process": "process",
+    "process": "hazard process",
     "baseline": "baseline",
     "power_law": "power law",
 }
