@@ -35,7 +35,9 @@ CAPTIONS = {
         "run each of up to three settings; network in blue, theory in orange.",
         "One run each of a slow and a fast periodic setting and of one that is not periodic, if "
         "the study has them. Jumps happen at random times, so curves agree in shape, height and "
-        "frequency, not jump by jump.",
+        "frequency, not jump by jump. Shading marks the phases of the network: in A g falls, B "
+        "begins at the bottom of its valley, where a rise of g can be told from noise, in C the "
+        "norm grows. Noise about an equilibrium has no phases.",
     ),
     "phases": Caption(
         "Phase diagram",

@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from compare import phase_figures
 from theory import laws
 from theory.laws import FloatArray
 from theory.trajectory import VARIABLES, recorded
@@ -60,6 +61,7 @@ def trajectories(networks: xr.Dataset, theory: xr.Dataset, settings: xr.Dataset)
                 if name in theory and run in theory["run"].values:
                     _draw_series(axis, theory, run, name, THEORY, "theory")
                 axis.set_yscale("log")
+                phase_figures.shade(axis, networks, run)
             named = str(setting["variant"].values) or f"ηλ = {float(setting['intrinsic_lr']):.2g}"
             column[0].set_title(f"{named} ({setting['regime'].item()})")
             column[-1].set_xlabel(label("step"))
@@ -67,6 +69,7 @@ def trajectories(networks: xr.Dataset, theory: xr.Dataset, settings: xr.Dataset)
             axis.set_ylabel(label(name))
         handles, texts = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, texts, loc="upper left", ncols=2)
+        figure.legend(handles=phase_figures.legend_patches(*axes[0]), loc="upper right", ncols=3)
         figure.tight_layout(rect=(0, 0, 1, 0.96))
         return svg(figure)
 

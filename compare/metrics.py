@@ -57,6 +57,12 @@ METRICS: dict[str, Metric] = {
     "direction_error": Metric("distance of directions from the twin's", symbol="|u − u′|"),
     "first_direction_error": Metric("distance of directions at the first evaluation"),
     "parted_step": Metric("twins parted by more than 0.05", "steps"),
+    "cycle_landing": Metric("start of phase A", "steps"),
+    "cycle_turn": Metric("start of phase B", "steps"),
+    "cycle_onset": Metric("start of phase C", "steps"),
+    "phase_a_share": Metric("share of phase A"),
+    "phase_b_share": Metric("share of phase B"),
+    "phase_c_share": Metric("share of phase C"),
 }
 
 PREFIXES = {

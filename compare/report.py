@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from compare import control_figures, figures, metrics, monitored, page, store, tables, toys
+from compare import control_figures, extras, figures, metrics, monitored, page, store, tables, toys
 from compare.captions import CAPTIONS
 from theory import files
 from theory.jumps import find_jumps
@@ -40,10 +40,14 @@ def draw(study: xr.DataTree) -> dict[str, str]:
         study[name].to_dataset() for name in ("empirical", "theory", "comparison")
     )
     settings = metrics.by_setting(comparison)
-    drawn = control_figures.draw(networks, comparison, settings) | {
-        "trajectories": figures.trajectories(networks, theory, settings),
-        "phases": figures.phase_diagram(networks, theory, settings),
-    }
+    drawn = (
+        control_figures.draw(networks, comparison, settings)
+        | extras.draw(study, settings)
+        | {
+            "trajectories": figures.trajectories(networks, theory, settings),
+            "phases": figures.phase_diagram(networks, theory, settings),
+        }
+    )
     alike = not (settings["variant"] != "").any()
     if alike and figures.with_period(settings).sizes["setting"]:
         drawn["periods"] = figures.periods(settings)
@@ -88,6 +92,7 @@ def render(study: xr.DataTree) -> str:
                 comparison, ("decay_rate_ratio",), "Level 1 — decay where gradients are small"
             ),
             tables.equilibrium_table(settings),
+            *extras.tables(study, settings),
             *(tables.prediction_table(settings, name) for name in tables.PREDICTIONS if predicted),
         ],
         runs=tables.run_table(comparison),
