@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from compare import checks, metrics, phases, sphere_laws, stability
+from compare import checks, metrics, minima, phases, sphere_laws, stability
 from compare import twins as directions
 from compare.calibrate import Calibration, calibrate
 from compare.observables import measure
@@ -67,6 +67,7 @@ def compare(
     observed = observed.merge(sphere_laws.fit(networks))
     observed = observed.merge(directions.compare(networks, twins or {}))
     observed = observed.merge(phases.measure(networks))
+    observed = observed.merge(minima.compare(networks, observed))
     regimes = [(expected or {}).get(str(run), "") for run in networks["run"].values]
     observed["expected_regime"] = ("run", regimes)
     observed = observed.assign_coords(_run_coordinates(networks, roles))
@@ -80,7 +81,7 @@ def compare(
         return networks[["n_steps"]], metrics.describe(observed)
     theory = _simulate(calibration, networks, alike)
     observed = observed.merge(_predict(calibration, theory, observed, alike))
-    observed = observed.merge(phases.predict(theory))
+    observed = observed.merge(phases.predict(theory).assign_coords(run=observed["run"].values))
     observed.attrs["calibration"] = json.dumps(asdict(calibration))
     return theory, metrics.describe(observed)
 

@@ -63,6 +63,18 @@ METRICS: dict[str, Metric] = {
     "phase_a_share": Metric("share of phase A"),
     "phase_b_share": Metric("share of phase B"),
     "phase_c_share": Metric("share of phase C"),
+    "minimum_step": Metric("step of the minimum", "steps"),
+    "minimum_train_loss": Metric("training loss at the minimum", "nats"),
+    "minimum_test_error": Metric("test error at the minimum"),
+    "successive_cosine": Metric("cosine of successive minima"),
+    "independent_cosine": Metric("cosine of minima of independent runs"),
+    "successive_disagreement": Metric("disagreement of successive minima"),
+    "independent_disagreement": Metric("disagreement of minima of independent runs"),
+    "successive_ensemble_error": Metric("test error of the first minima of a run together"),
+    "first_ensemble_error": Metric("test error of first minima of independent runs together"),
+    "last_ensemble_error": Metric("test error of last minima of independent runs together"),
+    "last_minimum_error": Metric("test error of the last minimum"),
+    "best_minimum_error": Metric("test error of the minimum of lowest training loss"),
 }
 
 PREFIXES = {
