@@ -83,4 +83,40 @@ CAPTIONS = {
         "baseline takes for constant.",
         narrow=True,
     ),
+    "minima": Caption(
+        "Minima of successive periods",
+        "Test error, cosine of the weights and disagreement of predictions of the minima of "
+        "successive periods against the number of the period, with error bars.",
+        "The minimum of a period is the evaluation with the lowest training loss in its rise. "
+        "Filled: a minimum and the next one of the same run; open: minima of the same period of "
+        "two seeds. Means over seeds with their standard errors, for periods that every run of the "
+        "setting has. Cosines come from a random projection, good to 0.12 for one pair.",
+    ),
+    "ensembles": Caption(
+        "Ensembles of minima",
+        "Test error of the mean class probabilities of k minima against k: successive minima of "
+        "one run, first and last minima of independent runs, and single minima.",
+        "k successive minima of one run cost about as many steps as the first minima of k runs; "
+        "the last minima of k runs cost as many times more as a run has periods. Error bars: "
+        "standard errors over seeds, by the jackknife where groups share runs. Ensembles of "
+        "independent runs are shown up to half of the runs.",
+    ),
+    "regimes": Caption(
+        "Regimes over learning rate and decay",
+        "Measured and predicted regime of each setting over learning rate and weight decay, on "
+        "log axes.",
+        "Filled: the regime of most runs, and of how many if not of all; around it the regime that "
+        "theory says. "
+        "A dashed line has one ηλ, in the middle between settings of different predictions: theory "
+        "says that regimes depend on the product alone.",
+        narrow=True,
+    ),
+    "published": Caption(
+        "Beside published values",
+        "Mean period and effective learning rate before and after a jump against intrinsic "
+        "learning rate: measured, predicted and published.",
+        "Settings that match the published ones in model, data, batch, rate and decay. Published "
+        "values are read off figures, epochs to about 5 and effective learning rates to about 6 %; "
+        "their bars are the published ranges, those of the network standard errors over seeds.",
+    ),
 }
