@@ -37,7 +37,7 @@ CAPTIONS = {
         "the study has them. Jumps happen at random times, so curves agree in shape, height and "
         "frequency, not jump by jump. Shading marks the phases of the network: in A g falls, B "
         "begins at the bottom of its valley, where a rise of g can be told from noise, in C the "
-        "norm grows. Noise about an equilibrium has no phases.",
+        "norm grows. Noise about an equilibrium is not shaded.",
     ),
     "phases": Caption(
         "Phase diagram",

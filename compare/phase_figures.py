@@ -11,29 +11,23 @@ from matplotlib.patches import Patch
 
 from compare import phases
 from compare.tables import Table, each_setting, number, setting_name
-from theory.reduced import PERIODIC_SHARE
 from theory.trajectory import record_every
 
 # Tints of Okabe and Ito's palette, apart in lightness too
 SHADES = {"A": "#E8F3FA", "B": "#F8DC9A", "C": "#D9A6C1"}
-NAMES = {"A": "network in phase A: g falls", "B": "B: g rises", "C": "C: the norm jumps"}
+NAMES = {"A": "phase A: g falls", "B": "phase B: g rises", "C": "phase C: the norm jumps"}
 
 
 def shade(axis: Axes, trajectories: xr.Dataset, run: str) -> None:
-    """Shade the phases of one run over the whole height of its steps.
-
-    Nothing is shaded without jumps, and where the norm grows for more than a quarter of the time,
-    as in noise about an equilibrium, which has no phases.
-    """
-    cycles = phases.of_run(trajectories, run)
-    if phases.shares(cycles)[-1] > PERIODIC_SHARE:
-        return
-    phase, every = phases.of_each_step(cycles), record_every(trajectories)
+    """Shade the phases of one run behind its steps; nothing for a run without jumps."""
+    phase = phases.of_each_step(phases.of_run(trajectories, run))
+    every = record_every(trajectories)
     borders = np.flatnonzero(phase[1:] != phase[:-1]) + 1
     edges = [0, *borders.tolist(), len(phase)]
     for low, high in pairwise(edges):
-        if high > low and (color := SHADES.get(str(phase[low]))):
-            axis.axvspan(every * low, every * high, color=color, lw=0.4, zorder=0)
+        if high > low and (name := str(phase[low])):
+            order = 0.1 * phases.PHASES.index(name)  # jumps are narrow: their edges lie on top
+            axis.axvspan(every * low, every * high, color=SHADES[name], lw=0.8, zorder=order)
 
 
 def legend_patches(*axes: Axes) -> list[Patch]:
