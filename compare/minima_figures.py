@@ -44,13 +44,17 @@ def name_of(setting: xr.Dataset) -> str:
     return str(setting["variant"].values[0]) or f"ηλ = {float(setting['intrinsic_lr'][0]):.2g}"
 
 
-def mean_over_runs(values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Mean and standard error over runs, up to the last column that every run has."""
+def shared(values: FloatArray) -> FloatArray:
+    """The columns of values on (run, period) up to the last one that every run has."""
     whole = np.asarray(np.isfinite(values).all(axis=0))
-    stop = len(whole) if whole.all() else int(whole.argmin())
-    values = values[:, :stop]
+    return values[:, : len(whole) if whole.all() else int(whole.argmin())]
+
+
+def mean_over_runs(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard error over runs, of the columns that every run has."""
+    values = shared(values)
     n = len(values)
-    spread = values.std(axis=0, ddof=1) if n > 1 else np.full(stop, np.nan)
+    spread = values.std(axis=0, ddof=1) if n > 1 else np.full(values.shape[1], np.nan)
     return values.mean(axis=0), spread / np.sqrt(n)
 
 
@@ -169,16 +173,18 @@ def _likeness_table(settings: list[xr.Dataset]) -> Table:
         row = [name_of(one)]
         for what, _ in LIKENESS:
             for pair in ("successive", "independent"):
-                known = one.get(f"{pair}_{what}")
-                missing = np.full((1, 1), np.nan)
-                row.append(
-                    _cell(np.nanmean(known.values, axis=1) if known is not None else missing)
-                )
+                row.append(_mean_of_periods(one, f"{pair}_{what}"))
         rows.append(row)
     head = ["setting"]
     for what, _ in LIKENESS:
         head += [f"{what}, successive", f"{what}, independent"]
     return Table("Minima — likeness of two, mean over periods ± s.e.", head, rows)
+
+
+def _mean_of_periods(setting: xr.Dataset, name: str) -> str:
+    """Mean over the periods that every run has, with its standard error over runs."""
+    known = shared(setting[name].values) if name in setting else np.empty((1, 0))
+    return _cell(known.mean(axis=1)) if known.shape[1] else "–"
 
 
 def _ensemble_table(settings: list[xr.Dataset]) -> Table:

@@ -110,7 +110,8 @@ def measure(trajectories: xr.Dataset) -> xr.Dataset:
         ``phase_c_share`` along ``run``, NaN without a complete cycle.
     """
     found = [of_run(trajectories, str(run)) for run in trajectories["run"].values]
-    every, most = record_every(trajectories), max(len(one.landing) for one in found)
+    every = record_every(trajectories)
+    most = max(1, *(len(one.landing) for one in found))  # no dimension is empty
     columns = {name: np.full((len(found), most), np.nan) for name in BORDERS}
     for row, one in enumerate(found):
         for name in BORDERS:

@@ -177,6 +177,30 @@ def test_without_predictions_nothing_is_drawn():
     assert compared(data.drop_vars("test_error")).sizes == {}
 
 
+def described(data):
+    found = compared(data)
+    names = ("variant", "intrinsic_lr", "learning_rate", "weight_decay")
+    return found.assign_coords({name: data[name] for name in names})
+
+
+def test_a_single_period_has_a_minimum_and_no_likeness():
+    found = described(networks().sel(step=slice(0, 180), eval_step=slice(0, 180)))
+    assert np.isfinite(found["minimum_step"].values).sum(axis=1).tolist() == [1] * 8
+    assert set(minima_figures.draw(found)) == {"minima", "ensembles"}
+    single, like, _ = minima_figures.tables(found)
+    assert like.rows[0][1] == "–" and like.rows[0][2] != "–"
+    assert len(single.rows) == 2
+
+
+def test_where_nothing_jumps_there_is_nothing_to_show():
+    data = networks()
+    data["effective_lr"][:] = np.exp(np.linspace(-3, -2, 400))
+    found = described(data)
+    assert np.isnan(found["minimum_step"].values).all()
+    assert minima_figures.draw(found) == {}
+    assert [table.rows for table in minima_figures.tables(found)] == [[], [], []]
+
+
 def test_means_are_over_the_periods_that_every_run_has():
     mean, error = minima_figures.mean_over_runs(np.array([[1.0, 2, 3], [3, 2, np.nan]]))
     assert mean.tolist() == [2, 2] and error.tolist() == [1, 0]

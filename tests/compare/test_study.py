@@ -18,7 +18,8 @@ title = "Small <b>study</b>"
 seeds = 2
 cycles = 11
 checkpoint_seconds = 0
-eval_every = 200
+eval_every = 40
+prediction_examples = 30
 
 [[settings]]
 learning_rate = 0.5
