@@ -85,6 +85,8 @@ VARIABLES: dict[str, Variable] = {
     "update_rule": Variable("", "update rule"),
     "step": Variable("t", "optimizer step", "steps"),
     "eval_step": Variable("t", "optimizer step of an evaluation", "steps"),
+    "cycle": Variable("k", "period, counted from the first rise"),
+    "ensemble_size": Variable("k", "number of minima together"),
     "epoch": Variable("e", "epoch", "epochs"),
     "n_steps": Variable("N", "optimizer steps done", "steps"),
     "weight_norm": Variable("ρ", "weight norm"),
