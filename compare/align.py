@@ -13,6 +13,8 @@ from compare import (
     forecast,
     held_out,
     metrics,
+    minima,
+    phases,
     sphere_laws,
     stability,
 )
@@ -63,6 +65,8 @@ def compare(
     observed = observed.merge(sphere_laws.fit(networks))
     observed = observed.merge(directions.compare(networks, twins or {}))
     observed = observed.merge(first_jump.predict(networks, spheres or {}))
+    observed = observed.merge(phases.measure(networks))
+    observed = observed.merge(minima.compare(networks, observed))
     regimes = [(expected or {}).get(str(run), "") for run in networks["run"].values]
     observed["expected_regime"] = ("run", regimes)
     observed = observed.assign_coords(_run_coordinates(networks, roles))
@@ -75,10 +79,12 @@ def compare(
         observed.attrs["reason_prediction"] = str(refusal)
         return networks[["n_steps"]], metrics.describe(observed), xr.Dataset()
     observed = observed.merge(forecast.columns(networks, forecasts))
+    theory = forecast.simulate(networks, forecasts)
+    observed = observed.merge(phases.predict(theory).assign_coords(run=observed["run"].values))
     observed.attrs["calibration"] = to_json(final.calibration)
     settings = usable(collect(networks.sel(run=list(final.calibration.runs))))
     table = calibration_table.build(final.calibration, final.resampled, settings)
-    return forecast.simulate(networks, forecasts), metrics.describe(observed), table
+    return theory, metrics.describe(observed), table
 
 
 def _final(

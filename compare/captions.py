@@ -35,7 +35,9 @@ CAPTIONS = {
         "run each of up to three settings; network in blue, theory in orange.",
         "One run each of a slow and a fast periodic setting and of one that is not periodic, if "
         "the study has them. Jumps happen at random times, so curves agree in shape, height and "
-        "frequency, not jump by jump.",
+        "frequency, not jump by jump. Shading marks the phases of the network: in A g falls, B "
+        "begins at the bottom of its valley, where a rise of g can be told from noise, in C the "
+        "norm grows. Noise about an equilibrium is not shaded.",
     ),
     "phases": Caption(
         "Phase diagram",
@@ -81,6 +83,42 @@ CAPTIONS = {
         "baseline takes for constant.",
         narrow=True,
     ),
+    "minima": Caption(
+        "Minima of successive periods",
+        "Test error, cosine of the weights and disagreement of predictions of the minima of "
+        "successive periods against the number of the period, with error bars.",
+        "The minimum of a period is the evaluation with the lowest training loss in its rise. "
+        "Filled: a minimum and the next one of the same run; open: minima of the same period of "
+        "two seeds. Means over seeds with their standard errors, for periods that every run of the "
+        "setting has. Cosines come from a random projection, good to 0.12 for one pair.",
+    ),
+    "ensembles": Caption(
+        "Ensembles of minima",
+        "Test error of the mean class probabilities of k minima against k: successive minima of "
+        "one run, first and last minima of independent runs, and single minima.",
+        "k successive minima of one run cost about as many steps as the first minima of k runs; "
+        "the last minima of k runs cost as many times more as a run has periods. Error bars: "
+        "standard errors over seeds, by the jackknife where groups share runs. Ensembles of "
+        "independent runs are shown up to half of the runs.",
+    ),
+    "regimes": Caption(
+        "Regimes over learning rate and decay",
+        "Measured and predicted regime of each setting over learning rate and weight decay, on "
+        "log axes.",
+        "Filled: the regime of most runs, and of how many if not of all; around it the regime that "
+        "theory says. "
+        "A dashed line has one ηλ, in the middle between settings of different predictions: theory "
+        "says that regimes depend on the product alone.",
+        narrow=True,
+    ),
+    "published": Caption(
+        "Beside published values",
+        "Mean period and effective learning rate before and after a jump against intrinsic "
+        "learning rate: measured, predicted and published.",
+        "Settings that match the published ones in model, data, batch, rate and decay. Published "
+        "values are read off figures, epochs to about 5 and effective learning rates to about 6 %; "
+        "their bars are the published ranges, those of the network standard errors over seeds.",
+    ),
 }
 
 MONITORED = {
@@ -97,6 +135,32 @@ MONITORED = {
         "violet for the first layer to yellow for the last.",
         "Each scale-invariant tensor by itself, from violet, the first, to yellow, the last. In "
         "equilibrium all turn at the same rate, whatever their norms.",
+    ),
+    "errors": Caption(
+        "Who predicts the period, and by how much",
+        "Relative error of the predicted mean period against intrinsic learning rate for four "
+        "models, around a band of the standard error of the measurement.",
+        "Each model is calibrated on all other settings and predicts this one. The band is how "
+        "well the mean period itself is known. At the two ends the prediction is an "
+        "extrapolation.",
+        narrow=True,
+    ),
+    "calibration": Caption(
+        "What calibration fits",
+        "Kick, effective learning rate before and after a jump, and growing share against "
+        "intrinsic learning rate: measured in blue, fits in orange.",
+        "The kick is a climb, a line in ln ηλ, and a recovery, which takes the same number of "
+        "steps at any decay and bends the curve up on the right. The other three are lines. "
+        "Error bars: standard error over cycles. Right: above the dotted line the norm grows for "
+        "more than a quarter of the time, which is called equilibrium.",
+    ),
+    "first_jumps": Caption(
+        "The first jump from laws on the sphere",
+        "Measured against predicted step of the first jump, on log scales, with the line on which "
+        "they agree and a band of 30 per cent.",
+        "Prediction uses gradient and sharpness of runs at a fixed norm alone. No jump of any run "
+        "with weight decay has a part in it.",
+        narrow=True,
     ),
 }
 

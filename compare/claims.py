@@ -69,6 +69,21 @@ def _prediction(evidence: Evidence) -> Claim | None:
     return Claim(sentence, ("periods", "trajectories"))
 
 
+def _first_jump(evidence: Evidence) -> Claim | None:
+    settings = evidence.settings
+    if "sphere_first_jump" not in settings:
+        return None
+    ratio = (settings["sphere_first_jump"] / settings["first_jump"]).values
+    errors = 100 * np.abs(ratio[np.isfinite(ratio)] - 1)
+    if not len(errors):
+        return None
+    sentence = Markup(
+        "From two laws measured where nothing can jump, theory predicts the first jump of {} "
+        'settings to <span class="theory">{}</span> (median), the worst to {}.'
+    ).format(len(errors), *(fixed(f"{one:.1f} %") for one in (np.median(errors), errors.max())))
+    return Claim(sentence, ("first_jumps",))
+
+
 def _twins(evidence: Evidence) -> Claim | None:
     settings = evidence.settings
     if "first_direction_error" not in settings:
@@ -128,6 +143,7 @@ def _exact_law(evidence: Evidence) -> Claim:
 
 CLAIMS: tuple[Callable[[Evidence], Claim | None], ...] = (
     _prediction,
+    _first_jump,
     _twins,
     _edge,
     _as_expected,

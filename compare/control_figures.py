@@ -65,7 +65,7 @@ def sphere(networks: xr.Dataset, comparison: xr.Dataset) -> str:
         figure, axes = plt.subplots(1, 3, figsize=(11, 3.6))
         _losses_over_time(axes[0], networks, elr)
         for axis, name in zip(axes[1:], ("train_loss", "effective_grad_norm"), strict=True):
-            late = np.array([_late_mean(networks, run, name) for run in networks["run"].values])
+            late = np.array([late_mean(networks, run, name) for run in networks["run"].values])
             axis.plot(elr[order], late[order], color=NETWORK, lw=0.6, alpha=0.5)
             for regime, marker in MARKERS.items():
                 chosen = (comparison["regime"] == regime).values
@@ -92,7 +92,8 @@ def _losses_over_time(axis: Axes, networks: xr.Dataset, elr: np.typing.NDArray[n
     axis.legend(title="η/ρ²", fontsize=7, title_fontsize=7, ncols=2)
 
 
-def _late_mean(networks: xr.Dataset, run: str, name: str) -> float:
+def late_mean(networks: xr.Dataset, run: str, name: str) -> float:
+    """Mean of a quantity of one run over the last quarter of its records."""
     values = recorded(networks, run, name)
     return float(values[-max(1, len(values) // 4) :].mean()) if len(values) else float("nan")
 

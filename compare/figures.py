@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from compare import theme
+from compare import phase_figures, theme
 from compare.metrics import METRICS
 from theory import laws
 from theory.laws import FloatArray
@@ -25,6 +25,7 @@ from theory.trajectory import VARIABLES, recorded
 
 NETWORK, THEORY, BASELINE = (theme.SHADES[name].light for name in ("network", "theory", "baseline"))
 MAX_POINTS = 1500
+NARROW: Any = {"handlelength": 1.2, "columnspacing": 1.0}  # of legends below a single panel
 STYLE: Any = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -61,6 +62,8 @@ def trajectories(networks: xr.Dataset, theory: xr.Dataset, settings: xr.Dataset)
                 if name in theory and run in theory["run"].values:
                     _draw_series(axis, theory, run, name, THEORY, "theory")
                 axis.set_yscale("log")
+                if setting["regime"] != "equilibrium":  # noise about it has no phases
+                    phase_figures.shade(axis, networks, run)
             named = str(setting["variant"].values) or f"ηλ = {float(setting['intrinsic_lr']):.2g}"
             column[0].set_title(f"{named} ({setting['regime'].item()})")
             column[-1].set_xlabel(label("step"))
@@ -68,7 +71,9 @@ def trajectories(networks: xr.Dataset, theory: xr.Dataset, settings: xr.Dataset)
             axis.set_ylabel(label(name))
         handles, texts = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, texts, loc="upper left", ncols=2)
-        figure.tight_layout(rect=(0, 0, 1, 0.96))
+        marks = phase_figures.legend_patches(*axes[0])
+        figure.legend(handles=marks, loc="lower center", ncols=3, fontsize=7, **NARROW)
+        figure.tight_layout(rect=(0, 0.03, 1, 0.96))
         return svg(figure)
 
 

@@ -7,16 +7,31 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from compare import theme
 from compare.figures import BASELINE, NETWORK, STYLE, THEORY, label, svg, with_period
-from compare.score_tables import MODELS
+from compare.score_tables import held_out
+from compare.tables import SOURCES
 
-PROCESS, POWER_LAW = "#CC79A7", "#009E73"
+PROCESS, POWER_LAW = theme.SERIES["pink"].light, theme.SERIES["green"].light
 LINES = {
     "baseline": (BASELINE, "--", "s"),
     "power_law": (POWER_LAW, ":", "^"),
     "process": (PROCESS, "-.", "D"),
     "predicted": (THEORY, "-", "o"),
 }
+
+
+def draw(study: xr.DataTree, settings: xr.Dataset) -> dict[str, str]:
+    """Draw what the study's predictions allow, as SVG by name."""
+    drawn = {}
+    if "process_period" in settings and held_out(settings).sum() > 1:
+        drawn["errors"] = errors(settings)
+    held = study.get("calibration")
+    if held is not None and "parameter" in held.dims:
+        drawn["calibration"] = calibration(held.to_dataset())
+    if "sphere_first_jump" in settings and settings["sphere_first_jump"].notnull().any():
+        drawn["first_jumps"] = first_jumps(settings)
+    return drawn
 
 
 def errors(settings: xr.Dataset) -> str:
@@ -33,7 +48,7 @@ def errors(settings: xr.Dataset) -> str:
         axis.axhline(0, color=NETWORK, lw=0.8)
         for name, (color, dash, marker) in LINES.items():
             error = 100 * (chosen[f"{name}_period"] / chosen["period"] - 1).values
-            axis.plot(x, error, dash, marker=marker, ms=4, color=color, label=MODELS[name])
+            axis.plot(x, error, dash, marker=marker, ms=4, color=color, label=SOURCES[name])
         axis.set(xscale="log", xlabel=label("intrinsic_lr"))
         axis.set_ylabel("error of the predicted mean period [%]")
         figure.legend(*axis.get_legend_handles_labels(), loc="upper center", ncols=3)

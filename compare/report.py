@@ -12,11 +12,13 @@ import xarray as xr
 from compare import (
     claims,
     control_figures,
+    extras,
     figures,
     metrics,
     monitored,
     page,
     sandbox,
+    score_tables,
     scores,
     store,
     tables,
@@ -62,10 +64,14 @@ def draw(study: xr.DataTree) -> dict[str, str]:
         study[name].to_dataset() for name in ("empirical", "theory", "comparison")
     )
     settings = metrics.by_setting(comparison)
-    drawn = control_figures.draw(networks, comparison, settings) | {
-        "trajectories": figures.trajectories(networks, theory, settings),
-        "phases": figures.phase_diagram(networks, theory, settings),
-    }
+    drawn = (
+        control_figures.draw(networks, comparison, settings)
+        | extras.draw(study, settings)
+        | {
+            "trajectories": figures.trajectories(networks, theory, settings),
+            "phases": figures.phase_diagram(networks, theory, settings),
+        }
+    )
     alike = not (settings["variant"] != "").any()
     if alike and figures.with_period(settings).sizes["setting"]:
         drawn["periods"] = figures.periods(settings)
@@ -121,7 +127,9 @@ def _page(study: xr.DataTree) -> Page:
             _background(config, comparison, said),
             *page.figure_sections(rest, CAPTIONS),
             *([] if tried is None else [tried]),
+            *_section("scores", "Who predicts what", extras.score_tables(study, settings)),
             _levels(comparison, settings),
+            *_section("further", "Further measurements", extras.tables(study, settings)),
             Section("runs", "All runs", tables=[tables.run_table(comparison)], open=False),
             _provenance(study, comparison),
         ],
@@ -166,6 +174,11 @@ def _levels(comparison: xr.Dataset, settings: xr.Dataset) -> Section:
     return Section("levels", "Three levels of theory", "terms.html", tables=shown)
 
 
+def _section(name: str, title: str, held: list[tables.Table]) -> list[Section]:
+    """A section of tables, if there are any."""
+    return [Section(name, title, tables=held)] if held else []
+
+
 def _control_tables(settings: xr.Dataset) -> list[tables.Table]:
     """Tables of what only some studies have: expectations, twins, sharpness."""
     made = []
@@ -181,12 +194,17 @@ def _control_tables(settings: xr.Dataset) -> list[tables.Table]:
 def _provenance(study: xr.DataTree, comparison: xr.Dataset) -> Section:
     """Where the numbers come from."""
     model = json.loads(comparison.attrs.get("calibration", "{}")).get("model")
+    held = study.get("calibration")
+    folds = []
+    if model and held is not None and "parameter" in held.dims:
+        table = score_tables.calibration_table(held.to_dataset())
+        folds.append(Fold("Calibrated parameters", table=table))
     matter = {
         "How this was made": json.loads(study.attrs["provenance"]),
         "Study": json.loads(study.attrs["config"]),
         "Calibrated model": model,
     }
-    folds = [Fold(title, as_json(content)) for title, content in matter.items() if content]
+    folds += [Fold(title, as_json(content)) for title, content in matter.items() if content]
     return Section("provenance", "Provenance", folds=folds, open=False)
 
 

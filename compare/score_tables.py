@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import xarray as xr
 
-from compare import metrics
-from compare.tables import Table, each_setting, number, percent, setting_name
-from theory.jumps import find_jumps
-from theory.trajectory import recorded
+from compare import metrics, scores
+from compare.tables import SOURCES, Table, each_setting, number, percent, setting_name
 
-MODELS = {
-    "predicted": "kick model",
-    "process": "hazard process",
-    "power_law": "power law",
-    "baseline": "baseline",
-}
+MODELS = ("predicted", "process", "power_law", "baseline")
 
 
 def score_table(settings: xr.Dataset) -> Table:
     """Error of each model's mean period, setting by setting, with the winner of each."""
-    chosen = settings.sel(setting=_scored(settings))
+    chosen = settings.sel(setting=held_out(settings))
     models = [name for name in MODELS if f"{name}_period" in settings]
     rows, wins = [], dict.fromkeys(models, 0)
     for one in each_setting(chosen):
@@ -31,13 +22,13 @@ def score_table(settings: xr.Dataset) -> Table:
         wins[best] += 1
         known = percent(float(one["period_sem"] / one["period"])).lstrip("+")
         cells = [percent(errors[name]) for name in models]
-        rows.append([f"{float(one['intrinsic_lr']):.2g}", *cells, MODELS[best], known])
+        rows.append([f"{float(one['intrinsic_lr']):.2g}", *cells, SOURCES[best], known])
     medians = [metrics.median_absolute_error(chosen, "period", source=name) for name in models]
     worst = [metrics.absolute_errors(chosen, "period", source=name).max() for name in models]
     rows.append(["median, absolute", *(f"{100 * m:.1f} %" for m in medians), "", ""])
     rows.append(["largest, absolute", *(f"{100 * w:.1f} %" for w in worst), "", ""])
     rows.append(["settings won", *(str(wins[name]) for name in models), "", ""])
-    head = ["ηλ", *(MODELS[name] for name in models), "closest", "measured to"]
+    head = ["ηλ", *(SOURCES[name] for name in models), "closest", "measured to"]
     return Table(
         "Which model predicts the mean period of held-out settings, by how much", head, rows
     )
@@ -45,9 +36,9 @@ def score_table(settings: xr.Dataset) -> Table:
 
 def interval_table(settings: xr.Dataset, comparison: xr.Dataset, networks: xr.Dataset) -> Table:
     """Share of single held-out periods inside the 90 % interval of each model."""
-    periods = single_periods(networks, comparison)
+    periods = scores.single_periods(networks, _held_out_runs(comparison))
     rows = []
-    for one in each_setting(settings.sel(setting=_scored(settings))):
+    for one in each_setting(settings.sel(setting=held_out(settings))):
         same = np.isclose(comparison["intrinsic_lr"], float(one["intrinsic_lr"]))
         runs = [str(run) for run in comparison["run"].values[same] if str(run) in periods]
         own = {run: periods[run] for run in runs}
@@ -102,19 +93,12 @@ def calibration_table(calibration: xr.Dataset) -> Table:
     return Table(caption, ["parameter", "value", "standard error"], rows)
 
 
-def single_periods(networks: xr.Dataset, comparison: xr.Dataset) -> Mapping[str, list[float]]:
-    """All single periods of the held-out periodic runs, by run id."""
-    chosen = (comparison["role"] == "held_out") & (comparison["regime"] == "periodic")
-    return {
-        str(run): np.diff(
-            find_jumps(np.log(recorded(networks, str(run), "effective_lr"))).onsets
-        ).tolist()
-        for run in comparison["run"].values[chosen.values]
-    }
-
-
-def _scored(settings: xr.Dataset) -> np.typing.NDArray[np.bool_]:
+def held_out(settings: xr.Dataset) -> np.typing.NDArray[np.bool_]:
     """Held-out periodic settings with a measured and a predicted period."""
     chosen = (settings["role"] == "held_out") & (settings["regime"] == "periodic")
     known = np.isfinite(settings["period"]) & np.isfinite(settings["predicted_period"])
     return np.asarray((chosen & known).values)
+
+
+def _held_out_runs(comparison: xr.Dataset) -> xr.Dataset:
+    return comparison.isel(run=(comparison["role"] == "held_out").values)

@@ -78,11 +78,11 @@ def _of_prediction(
         "largest_model_error": 100 * float(np.max(errors)),
         "uncertainty": 100 * float(np.median(uncertainty)),
         "regime_right": 100 * float((chosen["predicted_regime"] == chosen["regime"]).mean()),
-        "coverage": 100 * metrics.interval_coverage(chosen, _single_periods(networks, chosen)),
+        "coverage": 100 * metrics.interval_coverage(chosen, single_periods(networks, chosen)),
     }
 
 
-def _single_periods(networks: xr.Dataset, chosen: xr.Dataset) -> dict[str, list[float]]:
+def single_periods(networks: xr.Dataset, chosen: xr.Dataset) -> dict[str, list[float]]:
     """All single periods of the periodic runs."""
     return {
         str(run): np.diff(

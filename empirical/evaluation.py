@@ -1,4 +1,4 @@
-"""What is measured now and then: test error, each layer, sharpness, direction."""
+"""What is measured now and then: test error, predictions, each layer, sharpness, direction."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Evaluator:
 
     Args:
         network: their architecture.
-        recipe: on how many examples to measure the sharpness.
+        recipe: on how many examples to measure the sharpness, and to keep predictions.
         batches: the images on the device.
     """
 
@@ -38,6 +38,7 @@ class Evaluator:
         self.population = batches.images[_spread(batches.n_train, POPULATION)]
         self.test_images = batches.data.test_images.to(device)
         self.test_labels = batches.data.test_labels.to(device)
+        self.kept = _spread(len(self.test_labels), recipe.prediction_examples).to(device)
         probe = _spread(batches.n_train, recipe.sharpness_examples)
         self.probe_images = self.batches.normalise(batches.images[probe])
         self.probe_labels = batches.labels[probe]
@@ -57,9 +58,17 @@ class Evaluator:
         error = (logits.argmax(dim=1) != labels).double().mean(dim=1)
         measured = {"test_loss": loss.double(), "test_error": error}
         measured["direction_sketch"] = self._sketch(leaves)
+        if len(self.kept):
+            kept = logits[..., self.kept].softmax(dim=1).transpose(1, 2)
+            measured["test_probability"] = kept.round(decimals=3).half()  # zeros compress well
         if self.recipe.sharpness_examples:
             measured |= self._probe(leaves, frozen)
         return {name: values.cpu() for name, values in measured.items()}
+
+    @property
+    def kept_labels(self) -> Tensor:
+        """Labels of the test examples whose predictions are kept, (n_kept,)."""
+        return self.test_labels[self.kept].cpu()
 
     @torch.no_grad()
     def per_layer(self, leaves: list[Tensor], gradients: list[Tensor]) -> dict[str, Tensor]:

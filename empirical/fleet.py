@@ -130,14 +130,18 @@ class Fleet:
         return dict(zip(names, values, strict=True))
 
     def evaluations(self, every: int) -> dict[str, FloatArray]:
-        """Evaluated quantities, each (n_runs, n_evaluations, ...), NaN after a run's end."""
+        """Evaluated quantities, each (n_runs, n_evaluations, ...), NaN after a run's end.
+
+        They are float64, or float16 where they were measured so.
+        """
         lengths = [-(-end // every) for end in self.ends]
         columns: dict[str, FloatArray] = {}
         for group, evaluation in self._evaluations():
             index = evaluation.step // every
             for name, part in evaluation.values.items():
                 shape = (len(self.runs), max(lengths), *part.shape[1:])
-                column = columns.setdefault(name, np.full(shape, np.nan))
+                kind = np.float16 if part.dtype == torch.float16 else np.float64
+                column = columns.setdefault(name, np.full(shape, np.nan, dtype=kind))
                 if index < max(lengths):
                     column[group[evaluation.rows.numpy()], index] = part.numpy()
         for column in columns.values():

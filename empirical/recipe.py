@@ -10,6 +10,7 @@ from theory import schedules, validate
 TRAINED = ("scale-invariant", "all")
 PRECISIONS = ("float32", "tf32", "bf16", "float64")
 SMALLEST_EPS = 1e-38
+COUNTS = ("train_per_class", "test_per_class", "sharpness_examples", "prediction_examples")
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Recipe:
             ``float64`` for everything: slow, a reference to hold the others against.
         sharpness_examples: measure spherical sharpness, loss and gradient at each evaluation on
             so many training examples; 0 not to.
+        prediction_examples: keep the class probabilities of so many test examples, or of all if
+            there are fewer, at each evaluation; 0 not to.
 
     Raises:
         ValueError: for a value out of range, or options that exclude each other.
@@ -71,9 +74,10 @@ class Recipe:
     schedule: str = "constant"
     precision: str = "float32"
     sharpness_examples: int = 0
+    prediction_examples: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("train_per_class", "test_per_class", "sharpness_examples"):
+        for name in COUNTS:
             validate.at_least(name, getattr(self, name), 0)
         for name in ("initial_norm", "clip"):
             validate.non_negative(name, getattr(self, name))

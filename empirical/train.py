@@ -176,7 +176,7 @@ def _dataset(job: Job, fleet: Fleet, eval_every: int) -> xr.Dataset:
             row[: run.n_steps] = schedules.learning_rates(recipe.schedule, *setting)[: len(row)]
         series["effective_lr"] = laws.effective_lr(series["weight_norm"], rates)
     ensemble = fleet.ensembles[0]
-    return trajectory.build(
+    trajectories = trajectory.build(
         job.runs,
         series,
         source="network",
@@ -190,6 +190,10 @@ def _dataset(job: Job, fleet: Fleet, eval_every: int) -> xr.Dataset:
         layers=ensemble.network.invariant.names,
         update_rule=recipe.update_rule,
     )
+    if recipe.prediction_examples:
+        labels = np.tile(ensemble.evaluator.kept_labels.numpy().astype(float), (len(job.runs), 1))
+        trajectories["test_label"] = (("run", "test_example"), labels)
+    return trajectory.describe(trajectories, "network")
 
 
 def _advance_to_the_end(fleets: Sequence[Fleet], save: Callable[[], None], seconds: float) -> None:

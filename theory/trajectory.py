@@ -85,6 +85,8 @@ VARIABLES: dict[str, Variable] = {
     "update_rule": Variable("", "update rule"),
     "step": Variable("t", "optimizer step", "steps"),
     "eval_step": Variable("t", "optimizer step of an evaluation", "steps"),
+    "cycle": Variable("k", "period, counted from the first rise"),
+    "ensemble_size": Variable("k", "number of minima together"),
     "epoch": Variable("e", "epoch", "epochs"),
     "n_steps": Variable("N", "optimizer steps done", "steps"),
     "weight_norm": Variable("ρ", "weight norm"),
@@ -103,6 +105,8 @@ VARIABLES: dict[str, Variable] = {
     "layer_weight_norm": Variable("ρ_l", "weight norm of a layer"),
     "layer_effective_grad_norm": Variable("g_l", "effective gradient norm of a layer"),
     "direction_sketch": Variable("S u", "random projection of the direction of the weights"),
+    "test_probability": Variable("p", "class probabilities of test examples"),
+    "test_label": Variable("y", "class of test examples"),
     "probe_loss": Variable("L", "loss on fixed training examples", "nats"),
     "probe_effective_grad_norm": Variable("g", "effective gradient norm on fixed examples"),
     "spherical_sharpness": Variable("S", "spherical sharpness on fixed examples"),
@@ -115,6 +119,7 @@ FURTHER_DIMS = {
     "layer_weight_norm": ("layer",),
     "layer_effective_grad_norm": ("layer",),
     "direction_sketch": ("sketch",),
+    "test_probability": ("test_example", "class"),
 }
 
 

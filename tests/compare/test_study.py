@@ -20,7 +20,8 @@ title = "Small <b>study</b>"
 seeds = 2
 cycles = 11
 checkpoint_seconds = 0
-eval_every = 200
+eval_every = 40
+prediction_examples = 30
 
 [[settings]]
 learning_rate = 0.5
@@ -79,6 +80,11 @@ def test_study_file_holds_networks_theory_and_comparison(folder):
     assert float(abs(error).max()) < 0.6
     last = networks["test_error"].isel(run=4, eval_step=-1)
     assert 0.01 < float(last) < 0.1
+    assert networks["test_probability"].dtype == np.float16
+    assert networks["test_probability"].sizes["test_example"] == 30
+    minima = comparison["minimum_step"].values
+    within = (minima >= comparison["cycle_landing"]) & (minima < comparison["cycle_onset"])
+    assert np.isfinite(minima).sum() == within.sum() > 30
     assert names(folder / "results/small") == ["report.html", "study.nc"]
 
 
@@ -87,7 +93,7 @@ def test_report_is_one_file_with_escaped_text(folder):
     assert "Small &lt;b&gt;study&lt;/b&gt;" in text
     assert "<b>study" not in text
     assert "http://" not in text.replace("http://www.w3.org", "")
-    assert text.count("data:image/svg+xml;base64,") == 3
+    assert text.count("data:image/svg+xml;base64,") == 6
     assert problems(text) == []
     assert "held-out" in text and "baseline" in text
 

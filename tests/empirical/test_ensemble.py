@@ -147,15 +147,16 @@ def test_a_run_that_blows_up_is_marked_and_leaves_the_others_alone():
     np.testing.assert_array_equal(series(trainer, 1), series(trained([RUNS[1]]), 0))
 
 
-def test_restored_equals_uninterrupted(tmp_path):
+@pytest.mark.parametrize("changes", [{}, {"prediction_examples": 50}])
+def test_restored_equals_uninterrupted(tmp_path, changes):
     runs = [
         dataclasses.replace(run, n_steps=n) for run, n in zip(RUNS, (90, 150, 150, 40), strict=True)
     ]
-    straight = ensemble(runs)
+    straight = ensemble(runs, **changes)
     for _ in range(5):
         straight.advance(25)
     checkpoint.save(tmp_path / "c.pt", straight.state(), config="")
-    resumed = ensemble(runs)
+    resumed = ensemble(runs, **changes)
     resumed.restore(checkpoint.load(tmp_path / "c.pt", config=""))
     while not straight.done:
         straight.advance(25)
@@ -163,8 +164,11 @@ def test_restored_equals_uninterrupted(tmp_path):
         resumed.advance(25)
     for row in range(4):
         np.testing.assert_array_equal(series(resumed, row), series(straight, row))
-    for name, values in straight.evaluations[-1].values.items():
-        assert torch.equal(resumed.evaluations[-1].values[name], values)
+    assert ("test_probability" in straight.evaluations[0].values) == bool(changes)
+    for one, other in zip(resumed.evaluations, straight.evaluations, strict=True):
+        assert one.values.keys() == other.values.keys()
+        for name, values in other.values.items():
+            assert torch.equal(one.values[name], values)
 
 
 @pytest.mark.parametrize("chunks", [(1, 1, 28), (7, 1, 22)])
@@ -195,6 +199,29 @@ def test_test_error_is_that_of_a_plain_evaluation():
         error = (logits.argmax(1) != DIGITS.test_labels).double().mean()
         assert measured["test_loss"][run].item() == pytest.approx(loss.item(), rel=1e-4)
         assert measured["test_error"][run].item() == pytest.approx(error.item(), abs=1e-12)
+
+
+def test_kept_predictions_are_those_of_the_test_error_and_change_nothing():
+    plain, keeping = (trained(RUNS[:2], prediction_examples=n) for n in (0, 1000))
+    np.testing.assert_array_equal(series(plain, 1), series(keeping, 1))
+    last = keeping.evaluations[-1].values
+    kept = last["test_probability"]
+    assert kept.shape == (2, 360, 10) and kept.dtype == torch.float16
+    torch.testing.assert_close(kept.float().sum(dim=2), torch.ones(2, 360), rtol=0, atol=5e-3)
+    labels = keeping.evaluator.kept_labels
+    assert torch.equal(labels, DIGITS.test_labels)
+    error = (kept.argmax(dim=2) != labels).double().mean(dim=1)
+    torch.testing.assert_close(error, last["test_error"], rtol=0, atol=1 / 360)
+
+
+def test_a_part_of_the_predictions_is_evenly_spread():
+    trainer = ensemble(RUNS[:1], prediction_examples=7)
+    measured = trainer.evaluator.before(trainer.leaves, trainer.frozen)
+    whole = ensemble(RUNS[:1], prediction_examples=360)
+    every = whole.evaluator.before(whole.leaves, whole.frozen)["test_probability"]
+    chosen = torch.linspace(0, 359, 7).long()
+    assert torch.equal(measured["test_probability"], every[:, chosen])
+    assert torch.equal(trainer.evaluator.kept_labels, DIGITS.test_labels[chosen])
 
 
 def test_digits_are_split_once_and_for_all():

@@ -19,7 +19,7 @@ RUNS = [
 
 
 def build(runs):
-    recipe = Recipe(model="mlp-48-32")
+    recipe = Recipe(model="mlp-48-32", prediction_examples=20)
     network = models.build(recipe, DIGITS)
     return Ensemble(runs, recipe, network, DIGITS, eval_every=50, device=torch.device("cpu"))
 
@@ -54,6 +54,9 @@ def test_runs_keep_their_order_length_and_fate(alone):
     assert [bool(reason) for reason in alone.reasons] == [False, False, True, False, False]
     recorded = np.isfinite(alone.series()["weight_norm"]).sum(axis=1)
     assert recorded.tolist() == ends
+    kept = alone.evaluations(50)["test_probability"]
+    assert kept.shape == (5, 4, 20, 10) and kept.dtype == np.float16
+    assert np.isfinite(kept[..., 0, 0]).sum(axis=1).tolist() == [3, 1, 1, 4, 2]
     evaluated = np.isfinite(alone.evaluations(50)["test_error"]).sum(axis=1)
     assert evaluated.tolist() == [3, 1, 1, 4, 2]
 

@@ -1,0 +1,164 @@
+"""Measured, published and predicted values side by side, where a study matches a published one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+
+from compare import published, theme
+from compare.control_figures import late_mean
+from compare.figures import NETWORK, STYLE, THEORY, label, svg
+from compare.metrics import METRICS
+from compare.tables import Table, number, setting_name
+
+PUBLISHED = theme.SERIES["green"].light
+QUANTITIES = (
+    "n_jumps",
+    "first_jump",
+    "period",
+    "effective_lr_before_jump",
+    "effective_lr_after_jump",
+    "equilibrium_norm",
+)
+SIDES = {"before": "^", "after": "v"}
+
+
+def draw(settings: xr.Dataset, config: Mapping[str, Any]) -> dict[str, str]:
+    """Draw period and elr of jumps beside the published ones; nothing where no setting matches."""
+    known = published.periods(settings, config)
+    if "published_period" not in known:
+        return {}
+    known = known.sel(setting=np.isfinite(known["published_period"]))
+    if not known.sizes["setting"]:
+        return {}
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(1, 2, figsize=(9.6, 4.4))
+        matched = settings.sel(setting=known["setting"].values).merge(known, join="exact")
+        x = matched["intrinsic_lr"].values
+        _points(axes[0], matched, x, "period", "o", "network", "theory", published.SOURCE)
+        for side, marker in SIDES.items():
+            texts = (f"{who}, {side} a jump" for who in ("network", "theory", "published"))
+            shifted = x * (0.95 if side == "before" else 1.05)
+            _points(axes[1], matched, shifted, f"effective_lr_{side}_jump", marker, *texts)
+        axes[0].set_ylabel("mean period T [steps]")
+        axes[1].set_ylabel(label("effective_lr"))
+        for axis in axes:
+            axis.set(xscale="log", yscale="log", xlabel=label("intrinsic_lr"))
+            axis.margins(x=0.3, y=0.25)
+            axis.legend(fontsize=7)
+        figure.tight_layout()
+        return {"published": svg(figure)}
+
+
+def _points(axis: Axes, matched: xr.Dataset, x: Any, name: str, marker: str, *texts: str) -> None:
+    """One quantity of each source, side by side so that none hides another."""
+    sources = ("", "predicted_", "published_")
+    shifts, colors = (1.0, 1.03, 0.97), (NETWORK, THEORY, PUBLISHED)
+    for source, shift, color, text in zip(sources, shifts, colors, texts, strict=True):
+        if f"{source}{name}" not in matched:
+            continue
+        values = matched[f"{source}{name}"].values
+        bars = None
+        if source == "":
+            bars = matched[f"{name}_sem"].values
+        elif source == "published_":
+            ends = (matched[f"{source}{name}_{end}"].values for end in ("low", "high"))
+            bars = np.abs(np.array(list(ends)) - values)
+        style = "D" if source == "published_" and name == "period" else marker
+        axis.errorbar(
+            x * shift,
+            values,
+            bars,
+            fmt=style,
+            color=color,
+            mfc=color if source == "" else "white",
+            capsize=3,
+            label=text,
+        )
+
+
+def tables(
+    networks: xr.Dataset, comparison: xr.Dataset, settings: xr.Dataset, config: Mapping[str, Any]
+) -> list[Table]:
+    """Measured beside published beside theory; empty tables where nothing matches."""
+    known = published.periods(settings, config)
+    rows = [
+        row
+        for name in known["setting"].values
+        for row in _rows(comparison, settings.sel(setting=name), known.sel(setting=name), config)
+    ]
+    head = ["setting", "quantity", "measured ± s.e.", "published", "theory"]
+    periods = Table("Measured beside published (Lobacheva et al. 2021) beside theory", head, rows)
+    return [periods, _sphere_table(networks, comparison, config)]
+
+
+def _rows(
+    comparison: xr.Dataset, measured: xr.Dataset, known: xr.Dataset, config: Mapping[str, Any]
+) -> list[list[str]]:
+    """The quantities of one setting that were published."""
+    named = setting_name(measured)
+    regimes = [str(measured["regime"].values), str(known["published_regime"].values)]
+    theory = str(measured["predicted_regime"].values) if "predicted_regime" in measured else "–"
+    rows = [[named, "regime", *regimes, theory]]
+    for name in QUANTITIES:
+        value = float(known[f"published_{name}"])
+        if not np.isfinite(value):
+            continue
+        metric = METRICS[name]
+        unit = "" if metric.units == "1" else f" [{metric.units}]"
+        own = number(float(measured[name]), float(measured[f"{name}_sem"]))
+        predicted = float(measured.get(f"predicted_{name}", np.nan))
+        text = f"{value:.3g}" if name == "n_jumps" else number(value)
+        text += _range(known, name)
+        rows.append([named, metric.long_name + unit, own, text, number(predicted)])
+    errors = published.plateau_errors(str(known["setting"].values), config)
+    rows.append(
+        [named, "test error of periods", _own_errors(comparison, measured), _list(errors), "–"]
+    )
+    return rows
+
+
+def _range(known: xr.Dataset, name: str) -> str:
+    """The published range of a quantity, and over which time jumps were counted."""
+    if name == "n_jumps":
+        return f" in {published.EPOCHS} epochs"
+    if f"published_{name}_low" not in known:
+        return ""
+    low, high = (float(known[f"published_{name}_{end}"]) for end in ("low", "high"))
+    return f" ({number(low)} … {number(high)})"
+
+
+def _own_errors(comparison: xr.Dataset, measured: xr.Dataset) -> str:
+    """Test errors at the minima of the first periods, means over the runs that have them."""
+    if "minimum_test_error" not in comparison:
+        return "–"
+    names = [str(run).rpartition("-seed")[0] for run in comparison["run"].values]
+    own = [name == str(measured["setting"].values) for name in names]
+    errors = comparison["minimum_test_error"].isel(run=own).values[:, :6]
+    whole = np.isfinite(errors).any(axis=0)
+    return _list(np.nanmean(errors[:, whole], axis=0))
+
+
+def _list(errors: Any) -> str:
+    return ", ".join(number(float(error)) for error in errors) or "–"
+
+
+def _sphere_table(networks: xr.Dataset, comparison: xr.Dataset, config: Mapping[str, Any]) -> Table:
+    """Regime, loss and gradient at a fixed elr, run by run."""
+    known = published.on_sphere(networks, config)
+    names = ("train_loss", "effective_grad_norm")
+    rows = []
+    for run in known["run"].values:
+        row = [str(run), str(comparison["regime"].sel(run=run).values)]
+        row.append(str(known["published_regime"].sel(run=run).values))
+        for name in names:
+            row.append(number(late_mean(networks, str(run), name)))
+            row.append(number(float(known[f"published_{name}"].sel(run=run))))
+        rows.append(row)
+    head = ["run", "regime", "published", "L", "published", "g", "published"]
+    return Table("On the sphere, beside published (Kodryan et al. 2022)", head, rows)
