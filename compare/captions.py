@@ -119,23 +119,6 @@ CAPTIONS = {
         "values are read off figures, epochs to about 5 and effective learning rates to about 6 %; "
         "their bars are the published ranges, those of the network standard errors over seeds.",
     ),
-}
-
-MONITORED = {
-    "trajectory": Caption(
-        "Trajectory",
-        "Loss, weight norm, effective learning rate and angle per step against optimizer steps, "
-        "with the equilibrium as a dashed line where theory predicts one.",
-        "Blue: training. Dashed orange: the equilibrium of this optimizer at this learning rate "
-        "and decay, where theory has one.",
-    ),
-    "layers": Caption(
-        "Layers",
-        "Weight norm and effective gradient norm of each layer against optimizer steps, from "
-        "violet for the first layer to yellow for the last.",
-        "Each scale-invariant tensor by itself, from violet, the first, to yellow, the last. In "
-        "equilibrium all turn at the same rate, whatever their norms.",
-    ),
     "errors": Caption(
         "Who predicts the period, and by how much",
         "Relative error of the predicted mean period against intrinsic learning rate for four "
@@ -161,6 +144,23 @@ MONITORED = {
         "Prediction uses gradient and sharpness of runs at a fixed norm alone. No jump of any run "
         "with weight decay has a part in it.",
         narrow=True,
+    ),
+}
+
+MONITORED = {
+    "trajectory": Caption(
+        "Trajectory",
+        "Loss, weight norm, effective learning rate and angle per step against optimizer steps, "
+        "with the equilibrium as a dashed line where theory predicts one.",
+        "Blue: training. Dashed orange: the equilibrium of this optimizer at this learning rate "
+        "and decay, where theory has one.",
+    ),
+    "layers": Caption(
+        "Layers",
+        "Weight norm and effective gradient norm of each layer against optimizer steps, from "
+        "violet for the first layer to yellow for the last.",
+        "Each scale-invariant tensor by itself, from violet, the first, to yellow, the last. In "
+        "equilibrium all turn at the same rate, whatever their norms.",
     ),
 }
 
