@@ -18,6 +18,8 @@ from theory.reduced import KickModel, LogLine
 MIN_CYCLES_PER_SETTING = 10
 SMALLEST_RANGE = 1.5
 SETTINGS_FOR_RECOVERY = 4  # a line and a recovery are three numbers
+MODEL_ERROR = 0.02  # of a line, relative, beyond the standard errors of its points
+GROWTH_ERROR = 0.2  # of the line of ln y: no calibration knows it better
 RESIDUAL_QUANTILES = 101
 RESAMPLES = 100
 LINES_OF_PROCESS = ("center", "log_spread", "sensitivity", "log_kick_spread")
@@ -103,7 +105,7 @@ def fit(settings: list[SettingCycles], initial_norm: float, loss: tuple[float, f
         loss: ``loss_at_unit_gradient`` and ``loss_exponent``.
     """
     periodic = [cycles for cycles in settings if cycles.periodic]
-    kick, recovery = _line_and_steps(settings, lambda c: c.rate * c.all("lengths").mean())
+    kick, recovery = _line_and_steps(settings, lambda c: np.asarray(c.rate * c.all("lengths")))
     reach, first_recovery = _line_and_steps(periodic, _first_reach)
     growth = _log_line(settings, _growth)
     excess = np.concatenate([_centred(c, "onsets") for c in periodic])
@@ -117,7 +119,7 @@ def fit(settings: list[SettingCycles], initial_norm: float, loss: tuple[float, f
         variation=_log_line(periodic, _variation),
         growth=growth,
         growth_scatter=_mean(_growth_scatter(c) for c in settings),
-        growth_error=_error(settings, growth, _growth),
+        growth_error=max(_error(settings, growth, _growth), GROWTH_ERROR),
         sensitivity=sensitivity,
         kick_scatter=float((kick_excess - sensitivity * excess).std()),
         initial_norm=initial_norm,
@@ -218,8 +220,8 @@ def _residuals(cycles: SettingCycles) -> FloatArray:
     return np.asarray((kicks - _sensitivity(cycles) * _centred(cycles, "onsets")) / kicks.std())
 
 
-def _first_reach(cycles: SettingCycles) -> float:
-    return float((cycles.all("first_onset") + cycles.all("first_kick")).mean())
+def _first_reach(cycles: SettingCycles) -> FloatArray:
+    return np.asarray(cycles.all("first_onset") + cycles.all("first_kick"))
 
 
 def _centred(cycles: SettingCycles, name: str) -> FloatArray:
@@ -270,19 +272,28 @@ def _log_line(settings: list[SettingCycles], quantity: Callable[[SettingCycles],
 
 
 def _line_and_steps(
-    settings: list[SettingCycles], quantity: Callable[[SettingCycles], float]
+    settings: list[SettingCycles], samples: Callable[[SettingCycles], FloatArray]
 ) -> tuple[LogLine, float]:
-    """A line in ``ln(eta lam)`` plus r times a number of steps, by relative least squares.
+    """A line in ``ln(eta lam)`` plus r times a number of steps, with as few numbers as will do.
 
-    With fewer than ``SETTINGS_FOR_RECOVERY`` settings the steps are 0.
+    Constant, line, and line with steps are fitted to the means of the settings, each known to its
+    standard error and to ``MODEL_ERROR``. That of the smallest ``chi^2 + k ln(n)`` is taken
+    (Schwarz 1978, k numbers, n settings), so that noise is not read as a slope.
     """
-    if len(settings) < SETTINGS_FOR_RECOVERY:
-        return _log_line(settings, quantity), 0.0
-    columns = [[1.0, np.log(c.intrinsic_lr), c.rate] for c in settings]
-    values = np.array([quantity(cycles) for cycles in settings])
-    scaled = np.array(columns) / np.abs(values)[:, None]
-    at_one, slope, steps = np.linalg.lstsq(scaled, np.sign(values), rcond=None)[0]
-    return LogLine(at_one=float(at_one), slope=float(slope)), float(steps)
+    found = [samples(cycles) for cycles in settings]
+    values = np.array([one.mean() for one in found])
+    errors = np.array([one.std() / np.sqrt(len(one)) for one in found])
+    weights = 1 / np.hypot(errors, MODEL_ERROR * np.abs(values))
+    columns = np.array([[1.0, np.log(c.intrinsic_lr), c.rate] for c in settings])
+    best, least = np.zeros(3), np.inf
+    for n_numbers in (1, 2, 3) if len(settings) >= SETTINGS_FOR_RECOVERY else (2,):
+        scaled = columns[:, :n_numbers] * weights[:, None]
+        numbers = np.linalg.lstsq(scaled, values * weights, rcond=None)[0]
+        score = np.sum((scaled @ numbers - values * weights) ** 2)
+        score += n_numbers * np.log(len(settings))
+        if score < least:
+            best, least = np.append(numbers, np.zeros(3 - n_numbers)), score
+    return LogLine(at_one=float(best[0]), slope=float(best[1])), float(best[2])
 
 
 def _loss_law(chosen: xr.Dataset) -> tuple[float, float]:

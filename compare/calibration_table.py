@@ -36,7 +36,7 @@ def build(
     Returns:
         ``value`` and ``standard_error`` along ``parameter`` (dotted names, as in the attribute
         ``calibration`` of the comparison) and ``resampled`` (``resample``, ``parameter``), of the
-        kick model; along ``setting`` mean, standard error and fit of what it fits.
+        kick model; along ``setting`` mean and standard error of what it fits.
     """
     names = list(flatten(asdict(calibration.model)))
     table = np.array([list(flatten(asdict(model)).values()) for model in resampled])
@@ -56,10 +56,6 @@ def build(
     )
     for name, (label, quantity) in FITTED.items():
         _add_fit(made, name, label, [quantity(c) for c in settings])
-        made[f"fitted_{name}"] = (
-            "setting",
-            [_fitted(calibration.model, name, c) for c in settings],
-        )
     _describe(made)
     return made
 
@@ -97,13 +93,6 @@ def _add_fit(made: xr.Dataset, name: str, label: str, samples: list[Any]) -> Non
     errors = [float(one.std() / np.sqrt(len(one))) if len(one) else np.nan for one in known]
     made[f"{name}_sem"] = ("setting", errors)
     made[name].attrs["long_name"] = label
-
-
-def _fitted(model: KickModel, name: str, cycles: SettingCycles) -> float:
-    if name == "kick":
-        return mean_cycle(model, cycles.intrinsic_lr).kick
-    line: LogLine = getattr(model, name)
-    return line(cycles.intrinsic_lr)
 
 
 def _describe(made: xr.Dataset) -> None:

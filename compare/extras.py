@@ -35,7 +35,7 @@ def score_tables(study: xr.DataTree, settings: xr.Dataset) -> list[Table]:
     networks, comparison = (study[name].to_dataset() for name in ("empirical", "comparison"))
     made = []
     if "process_period" in settings and scored.held_out(settings).any():
-        made.append(scored.score_table(settings))
+        made += [scored.winner_table(settings), scored.score_table(settings)]
         made.append(scored.interval_table(settings, comparison, networks))
     if "sphere_first_jump" in settings:
         made.append(scored.first_jump_table(settings))

@@ -11,6 +11,7 @@ import xarray as xr
 from compare.calibrate import RESAMPLES, Calibration, calibrate, resample
 from compare.held_out import Split
 from theory import gompertz, kick_paths, reduced, trajectory
+from theory.laws import FloatArray
 from theory.reduced import KickModel
 from theory.trajectory import RunSpec
 
@@ -116,8 +117,17 @@ def _values(networks: xr.Dataset, runs: tuple[str, ...]) -> str:
     return f"{len(runs)} runs at ηλ = {', '.join(f'{value:.3g}' for value in values)}"
 
 
+def _path(model: KickModel, spec: RunSpec) -> dict[str, FloatArray]:
+    """A sawtooth, or the way to rest where an equilibrium is predicted."""
+    setting = (spec.learning_rate, spec.weight_decay)
+    if reduced.predict(model, *setting, n_steps=spec.n_steps).regime == "equilibrium":
+        return kick_paths.relax(model, *setting, n_steps=spec.n_steps)
+    rng = np.random.default_rng([spec.seed, int(spec.intrinsic_lr * 1e12)])
+    return kick_paths.simulate(model, *setting, n_steps=spec.n_steps, rng=rng)
+
+
 def simulate(networks: xr.Dataset, forecasts: list[Forecast]) -> xr.Dataset:
-    """One draw of the kick model for each predicted run, on the networks' steps."""
+    """One path of the kick model for each predicted run, on the networks' steps."""
     model_of = {run: one.calibration.model for one in forecasts for run in one.predicted}
     specs = [
         RunSpec(float(lr), float(wd), int(seed), max(int(n_steps), 1), float(m), str(variant))
@@ -130,10 +140,7 @@ def simulate(networks: xr.Dataset, forecasts: list[Forecast]) -> xr.Dataset:
     for i, spec in enumerate(specs):
         if (model := model_of.get(str(networks["run"].values[i]))) is None:
             continue
-        rng = np.random.default_rng([spec.seed, int(spec.intrinsic_lr * 1e12)])
-        drawn = kick_paths.simulate(
-            model, spec.learning_rate, spec.weight_decay, n_steps=spec.n_steps, rng=rng
-        )
+        drawn = _path(model, spec)
         for name in names:
             series[name][i, : spec.n_steps] = drawn[name]
     theory = trajectory.build(

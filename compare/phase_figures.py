@@ -9,12 +9,11 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from compare import phases
+from compare import phases, theme
 from compare.tables import Table, each_setting, number, setting_name
 from theory.trajectory import record_every
 
-# Tints of Okabe and Ito's palette, apart in lightness too
-SHADES = {"A": "#E8F3FA", "B": "#F8DC9A", "C": "#D9A6C1"}
+SHADES = {name: shade.light for name, shade in theme.PHASES.items()}
 NAMES = {"A": "phase A: g falls", "B": "phase B: g rises", "C": "phase C: the norm jumps"}
 
 

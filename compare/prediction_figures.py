@@ -11,6 +11,7 @@ from compare import theme
 from compare.figures import BASELINE, NETWORK, STYLE, THEORY, label, svg, with_period
 from compare.score_tables import held_out
 from compare.tables import SOURCES
+from theory.laws import FloatArray
 
 PROCESS, POWER_LAW = theme.SERIES["pink"].light, theme.SERIES["green"].light
 LINES = {
@@ -78,6 +79,7 @@ def calibration(table: xr.Dataset) -> str:
 def _draw_fit(axis: Axes, table: xr.Dataset, names: dict[str, str]) -> None:
     """Measured means with their errors, and the fit through them."""
     x = table["intrinsic_lr"].values
+    grid = np.geomspace(x.min(), x.max(), 100)
     for marker, (name, text) in zip("os", names.items(), strict=False):
         axis.errorbar(
             x,
@@ -89,8 +91,17 @@ def _draw_fit(axis: Axes, table: xr.Dataset, names: dict[str, str]) -> None:
             capsize=2,
             label=f"network, {text}",
         )
-        axis.plot(x, table[f"fitted_{name}"].values, color=THEORY)
+        axis.plot(grid, _fit(table, name, grid), color=THEORY)
     axis.plot([], [], color=THEORY, label="fit")
+
+
+def _fit(table: xr.Dataset, name: str, intrinsic_lr: FloatArray) -> FloatArray:
+    """The fitted law of a quantity between and beyond the settings."""
+    number = table["value"].to_series()
+    fit = number[f"{name}.at_one"] + number[f"{name}.slope"] * np.log(intrinsic_lr)
+    if name == "kick":
+        fit = fit - 2 * np.log1p(-intrinsic_lr) * number["recovery"]
+    return np.asarray(fit)
 
 
 def first_jumps(settings: xr.Dataset) -> str:

@@ -15,23 +15,34 @@ def score_table(settings: xr.Dataset) -> Table:
     """Error of each model's mean period, setting by setting, with the winner of each."""
     chosen = settings.sel(setting=held_out(settings))
     models = [name for name in MODELS if f"{name}_period" in settings]
-    rows, wins = [], dict.fromkeys(models, 0)
+    rows = []
     for one in each_setting(chosen):
-        errors = {m: float(one[f"{m}_period"] / one["period"]) - 1 for m in models}
-        best = min(errors, key=lambda name: abs(errors[name]))
-        wins[best] += 1
+        errors = _errors(one, models)
         known = percent(float(one["period_sem"] / one["period"])).lstrip("+")
         cells = [percent(errors[name]) for name in models]
-        rows.append([f"{float(one['intrinsic_lr']):.2g}", *cells, SOURCES[best], known])
-    medians = [metrics.median_absolute_error(chosen, "period", source=name) for name in models]
-    worst = [metrics.absolute_errors(chosen, "period", source=name).max() for name in models]
-    rows.append(["median, absolute", *(f"{100 * m:.1f} %" for m in medians), "", ""])
-    rows.append(["largest, absolute", *(f"{100 * w:.1f} %" for w in worst), "", ""])
-    rows.append(["settings won", *(str(wins[name]) for name in models), "", ""])
+        closest = SOURCES[min(errors, key=lambda name: abs(errors[name]))]
+        rows.append([number(float(one["intrinsic_lr"])), *cells, closest, known])
     head = ["ηλ", *(SOURCES[name] for name in models), "closest", "measured to"]
-    return Table(
-        "Which model predicts the mean period of held-out settings, by how much", head, rows
-    )
+    return Table("Error of the predicted mean period of held-out settings", head, rows)
+
+
+def winner_table(settings: xr.Dataset) -> Table:
+    """Each model over all settings: median and largest error, and how often it is closest."""
+    chosen = settings.sel(setting=held_out(settings))
+    models = [name for name in MODELS if f"{name}_period" in settings]
+    errors = [_errors(one, models) for one in each_setting(chosen)]
+    closest = [min(one, key=lambda name: abs(one[name])) for one in errors]
+    rows = []
+    for name in models:
+        sizes = [abs(one[name]) for one in errors]
+        median, worst = (percent(float(f(sizes))) for f in (np.median, np.max))
+        rows.append([SOURCES[name], median, worst, f"{closest.count(name)} of {len(errors)}"])
+    head = ["model", "median error", "largest error", "closest in"]
+    return Table("Who predicts the mean period best", head, rows)
+
+
+def _errors(setting: xr.Dataset, models: list[str]) -> dict[str, float]:
+    return {name: float(setting[f"{name}_period"] / setting["period"]) - 1 for name in models}
 
 
 def interval_table(settings: xr.Dataset, comparison: xr.Dataset, networks: xr.Dataset) -> Table:

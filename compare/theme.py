@@ -43,8 +43,17 @@ SERIES = {
     "black": Shade("#000000", SHADES["ink"].dark),
     "brown": Shade("#8c6d31", "#c9a765"),
 }
+# grounds behind a curve, one for each phase of a period, apart in lightness too
+PHASES = {
+    "A": Shade("#e8f3fa", "#1a2630"),
+    "B": Shade("#f8dc9a", "#5c4614"),
+    "C": Shade("#d9a6c1", "#6b3553"),
+}
 GRID = Shade("#e6e6e6", "#2b3036")
-DARK = {shade.light: shade.dark for shade in (*SHADES.values(), *SERIES.values(), GRID)}
+DARK = {
+    shade.light: shade.dark
+    for shade in (*SHADES.values(), *SERIES.values(), *PHASES.values(), GRID)
+}
 VISIBLE = 3.0  # contrast that a line needs
 PAINT = re.compile(r"(fill|stroke): (#[0-9a-f]{6})")
 

@@ -61,6 +61,28 @@ def simulate(
     return _observed(model, log_elr[:-1], growth, learning_rate, rate)
 
 
+def relax(
+    model: KickModel, learning_rate: float, weight_decay: float, *, n_steps: int
+) -> dict[str, FloatArray]:
+    """The way of a run in equilibrium, where kicks have merged into a constant gradient.
+
+    Its g balances decay at the middle between onset and landing; the norm law does the rest:
+    ``rho^4`` relaxes as ``exp(-4 eta lam t)``. Arguments and values are those of ``simulate``.
+
+    Source: the equilibrium of SGD, W20 and LLA20.
+    """
+    learning_rate, weight_decay = validate.setting(learning_rate, weight_decay)
+    cycle = mean_cycle(model, learning_rate * weight_decay)
+    rest = cycle.onset - cycle.drop / 2
+    log_elr, growth = np.empty(n_steps), np.empty(n_steps)
+    u = np.log(learning_rate / model.initial_norm**2)
+    for step in range(n_steps):
+        log_elr[step] = u
+        growth[step] = np.log1p(np.expm1(cycle.rate) * np.exp(2 * (u - rest)))
+        u += cycle.rate - growth[step]
+    return _observed(model, log_elr, growth, learning_rate, cycle.rate)
+
+
 def _observed(
     model: KickModel,
     log_elr: FloatArray,

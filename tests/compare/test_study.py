@@ -181,7 +181,7 @@ def test_overwrite_starts_again(folder, tmp_path):
     assert done.returncode == 0, done.stderr
     comparison = store.read(out / "study.nc")["comparison"]
     assert "two or more values of eta*lam" in comparison.attrs["reason_prediction"]
-    assert "No prediction was made" in (out / "report.html").read_text()
+    assert "No period was predicted" in (out / "report.html").read_text()
     assert np.isnan(comparison["period"].values).all()
 
 

@@ -114,3 +114,17 @@ def test_settings_without_cycle_are_refused():
         reduced.predict(MODEL, LR, 0.0)
     with pytest.raises(ValueError, match="below 1"):
         reduced.predict(MODEL, 2.0, 0.5)
+
+
+def test_an_equilibrium_relaxes_by_the_norm_law_to_the_middle_of_the_cycle():
+    wd = 0.05 / LR
+    series = kick_paths.relax(MODEL, LR, wd, n_steps=400)
+    norm, g = series["weight_norm"], series["effective_grad_norm"]
+    np.testing.assert_allclose(
+        norm[1:], laws.next_weight_norm(norm[:-1], g[:-1], LR, wd), rtol=1e-12
+    )
+    np.testing.assert_allclose(g, g[0], rtol=1e-9)  # a constant gradient
+    cycle = reduced.mean_cycle(MODEL, 0.05)
+    rest = np.exp(cycle.onset - cycle.drop / 2)
+    assert LR / norm[-1] ** 2 == pytest.approx(rest, rel=1e-6)
+    assert norm[0] == pytest.approx(MODEL.initial_norm, rel=1e-12)
