@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from compare import metrics, scores
-from compare.tables import SOURCES, Table, each_setting, number, percent, setting_name
+from compare.tables import SOURCES, Table, count, each_setting, number, percent, setting_name
 
 MODELS = ("predicted", "process", "power_law", "baseline")
 
@@ -18,7 +18,7 @@ def score_table(settings: xr.Dataset) -> Table:
     rows = []
     for one in each_setting(chosen):
         errors = _errors(one, models)
-        known = percent(float(one["period_sem"] / one["period"])).lstrip("+")
+        known = percent(float(one["period_sem"] / one["period"]), signed=False)
         cells = [percent(errors[name]) for name in models]
         closest = SOURCES[min(errors, key=lambda name: abs(errors[name]))]
         rows.append([number(float(one["intrinsic_lr"])), *cells, closest, known])
@@ -35,7 +35,7 @@ def winner_table(settings: xr.Dataset) -> Table:
     rows = []
     for name in models:
         sizes = [abs(one[name]) for one in errors]
-        median, worst = (percent(float(f(sizes))) for f in (np.median, np.max))
+        median, worst = (percent(float(f(sizes)), signed=False) for f in (np.median, np.max))
         rows.append([SOURCES[name], median, worst, f"{closest.count(name)} of {len(errors)}"])
     head = ["model", "median error", "largest error", "closest in"]
     return Table("Who predicts the mean period best", head, rows)
@@ -59,9 +59,9 @@ def interval_table(settings: xr.Dataset, comparison: xr.Dataset, networks: xr.Da
         ]
         rows.append(
             [
-                f"{float(one['intrinsic_lr']):.2g}",
-                str(sum(map(len, own.values()))),
-                *(f"{100 * share:.0f} %" for share in inside),
+                number(float(one["intrinsic_lr"])),
+                count(sum(map(len, own.values()))),
+                *(percent(share, signed=False) for share in inside),
                 f"{number(float(one['predicted_period_low']))} … "
                 f"{number(float(one['predicted_period_high']))}",
             ]
@@ -79,7 +79,7 @@ def first_jump_table(settings: xr.Dataset) -> Table:
             rows.append(
                 [
                     setting_name(one),
-                    f"{float(one['intrinsic_lr']):.2g}",
+                    number(float(one["intrinsic_lr"])),
                     number(measured, float(one["first_jump_sem"])),
                     number(predicted),
                     percent(predicted / measured - 1),

@@ -244,6 +244,7 @@ def _digits(value: float, uncertainty: float | None) -> str:
     return f"{mantissa} × 10{str(int(exponent)).translate(SUPERSCRIPT)}"
 
 
-def percent(value: float) -> Cell:
-    """A signed fraction in per cent."""
-    return Cell(f"{100 * value:+.1f} %" if np.isfinite(value) else "–", value=value)
+def percent(value: float, *, signed: bool = True) -> Cell:
+    """A fraction in per cent, with its sign where it is an error."""
+    sign = "+" if signed else ""
+    return Cell(f"{100 * value:{sign}.1f} %" if np.isfinite(value) else "–", value=value)
