@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from compare.control_figures import COLORS
 from compare.figures import NETWORK, STYLE, svg
+from compare.metrics import METRICS
 from compare.minima_ensembles import standard_error
 from compare.tables import Table, number
 from theory.laws import FloatArray
@@ -88,7 +89,7 @@ def likeness(settings: list[xr.Dataset]) -> str:
                     _line(axis, values, color, "o-", f"{named}, next minimum")
                     values = setting[f"independent_{what}"].values
                     _line(axis, values, color, "s--", f"{named}, another run's")
-        axes[0].set_ylabel("test error at the minimum")
+        axes[0].set_ylabel(METRICS["minimum_test_error"].label)
         axes[0].legend(fontsize=7)
         for axis, (_, text) in zip(axes[1:], LIKENESS, strict=True):
             axis.set_ylabel(text)

@@ -45,7 +45,7 @@ def draw(settings: xr.Dataset, config: Mapping[str, Any]) -> dict[str, str]:
             texts = (f"{who}, {side} a jump" for who in ("network", "theory", "published"))
             shifted = x * (0.95 if side == "before" else 1.05)
             _points(axes[1], matched, shifted, f"effective_lr_{side}_jump", marker, *texts)
-        axes[0].set_ylabel("mean period T [steps]")
+        axes[0].set_ylabel(METRICS["period"].label)
         axes[1].set_ylabel(label("effective_lr"))
         for axis in axes:
             axis.set(xscale="log", yscale="log", xlabel=label("intrinsic_lr"))

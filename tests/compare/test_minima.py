@@ -159,7 +159,7 @@ def test_groups_are_drawn_where_there_are_too_many():
 def test_comparison_figures_and_tables_hold_the_minima():
     data = networks()
     roles = {str(run): "held_out" for run in data["run"].values}
-    _, comparison = align.compare(data, roles)
+    _, comparison, _ = align.compare(data, roles)
     assert comparison["minimum_test_error"].attrs["long_name"] == "test error at the minimum"
     metrics.by_setting(comparison)
     assert set(minima_figures.draw(comparison)) == {"minima", "ensembles"}
