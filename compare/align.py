@@ -19,9 +19,8 @@ from compare import (
     stability,
 )
 from compare import twins as directions
-from compare.calibrate import to_json, usable
+from compare.calibrate import to_json
 from compare.observables import measure
-from compare.observed_cycles import collect
 
 COORDINATES = (
     "learning_rate",
@@ -82,8 +81,7 @@ def compare(
     theory = forecast.simulate(networks, forecasts)
     observed = observed.merge(phases.predict(theory).assign_coords(run=observed["run"].values))
     observed.attrs["calibration"] = to_json(final.calibration)
-    settings = usable(collect(networks.sel(run=list(final.calibration.runs))))
-    table = calibration_table.build(final.calibration, final.resampled, settings)
+    table = calibration_table.build(final.calibration, final.resampled, final.sample.settings)
     return theory, metrics.describe(observed), table
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ SETTINGS_FOR_RECOVERY = 4  # a line and a recovery are three numbers
 MODEL_ERROR = 0.02  # of a line, relative, beyond the standard errors of its points
 GROWTH_ERROR = 0.2  # of the line of ln y: no calibration knows it better
 RESIDUAL_QUANTILES = 101
-RESAMPLES = 100
+RESAMPLES = 60
 LINES_OF_PROCESS = ("center", "log_spread", "sensitivity", "log_kick_spread")
 LINES = ("kick", "onset", "landing", "variation", "growth", "first_reach")
 
@@ -45,31 +45,52 @@ class Calibration:
     runs: tuple[str, ...]
 
 
-def calibrate(trajectories: xr.Dataset, calibration_runs: Sequence[str]) -> Calibration:
-    """Fit all models.
+@dataclass(frozen=True)
+class Sample:
+    """What is known of the runs to calibrate on.
 
-    Settings of which most runs are in equilibrium serve for the growing share alone: they have
-    no kicks that are over when the next is due.
+    Attributes:
+        settings: their cycles; those that jump.
+        initial_norm: weight norm at initialisation.
+        loss_law: ``loss_at_unit_gradient`` and ``loss_exponent``.
+        runs: their ids.
+    """
+
+    settings: list[SettingCycles]
+    initial_norm: float
+    loss_law: tuple[float, float]
+    runs: tuple[str, ...]
+
+
+def observe(trajectories: xr.Dataset, runs: Sequence[str]) -> Sample:
+    """Look at the calibration runs, and at nothing else.
+
+    Settings of which most runs are in equilibrium serve for kick and growing share alone: onset
+    and landing are not those of a sawtooth.
 
     Args:
         trajectories: trajectories of networks; only the named runs are looked at.
-        calibration_runs: ids of the runs to fit.
+        runs: ids of the calibration runs.
 
     Raises:
         ValueError: if fewer than two periodic values of ``eta lam`` are left, or a periodic one
             has fewer than ``MIN_CYCLES_PER_SETTING`` cycles.
     """
-    chosen = trajectories.sel(run=list(calibration_runs))
-    settings = usable(collect(chosen))
-    periodic = [cycles for cycles in settings if cycles.periodic]
-    norm, loss_law = float(chosen["weight_norm"].isel(step=0).mean()), _loss_law(chosen)
-    model = fit(settings, norm, loss_law)
+    chosen = trajectories.sel(run=list(runs))
+    norm = float(chosen["weight_norm"].isel(step=0).mean())
+    return Sample(usable(collect(chosen)), norm, _loss_law(chosen), tuple(map(str, runs)))
+
+
+def calibrate(sample: Sample) -> Calibration:
+    """Fit all models."""
+    periodic = [cycles for cycles in sample.settings if cycles.periodic]
+    model = fit(sample)
     return Calibration(
         model=model,
         process=_process(periodic, model),
         baseline=float(np.mean([c.all("lengths").mean() * c.intrinsic_lr for c in periodic])),
         power_law=_log_line(periodic, lambda c: float(np.log(c.all("lengths").mean()))),
-        runs=tuple(map(str, calibration_runs)),
+        runs=sample.runs,
     )
 
 
@@ -96,14 +117,9 @@ def usable(settings: list[SettingCycles]) -> list[SettingCycles]:
     return [c for c in jumping if c.n_cycles >= MIN_CYCLES_PER_SETTING]
 
 
-def fit(settings: list[SettingCycles], initial_norm: float, loss: tuple[float, float]) -> KickModel:
-    """Estimate every parameter of the kick model.
-
-    Args:
-        settings: cycles; each setting counts the same.
-        initial_norm: weight norm at initialisation.
-        loss: ``loss_at_unit_gradient`` and ``loss_exponent``.
-    """
+def fit(sample: Sample) -> KickModel:
+    """Estimate every parameter of the kick model."""
+    settings, (at_unit_gradient, exponent) = sample.settings, sample.loss_law
     periodic = [cycles for cycles in settings if cycles.periodic]
     kick, recovery = _line_and_steps(settings, lambda c: np.asarray(c.rate * c.all("lengths")))
     reach, first_recovery = _line_and_steps(periodic, _first_reach)
@@ -122,32 +138,29 @@ def fit(settings: list[SettingCycles], initial_norm: float, loss: tuple[float, f
         growth_error=max(_error(settings, growth, _growth), GROWTH_ERROR),
         sensitivity=sensitivity,
         kick_scatter=float((kick_excess - sensitivity * excess).std()),
-        initial_norm=initial_norm,
+        initial_norm=sample.initial_norm,
         first_reach=reach,
         first_recovery=first_recovery,
         first_variation=_mean(_spread(c.all("first_step")) for c in periodic),
         first_kick=_mean(c.all("first_kick").mean() for c in periodic),
-        loss_at_unit_gradient=loss[0],
-        loss_exponent=loss[1],
+        loss_at_unit_gradient=at_unit_gradient,
+        loss_exponent=exponent,
     )
 
 
-def resample(trajectories: xr.Dataset, runs: Sequence[str], *, count: int) -> list[KickModel]:
+def resample(sample: Sample, *, count: int = RESAMPLES) -> list[KickModel]:
     """Refit the kick model to runs drawn with replacement among the seeds of each setting.
 
     Args:
-        trajectories: as for ``calibrate``.
-        runs: ids of the calibration runs.
+        sample: what ``observe`` returns.
         count: how many times. A draw that leaves too few periodic settings is left out.
     """
-    chosen = trajectories.sel(run=list(runs))
-    settings, rng = usable(collect(chosen)), np.random.default_rng(0)
-    norm, loss = float(chosen["weight_norm"].isel(step=0).mean()), _loss_law(chosen)
+    rng = np.random.default_rng(0)
     models = []
     for _ in range(count):
-        drawn = [cycles.resampled(rng) for cycles in settings]
+        drawn = [cycles.resampled(rng) for cycles in sample.settings]
         try:
-            models.append(fit(usable(drawn), norm, loss))
+            models.append(fit(replace(sample, settings=usable(drawn))))
         except ValueError:
             continue
     return models

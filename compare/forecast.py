@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from compare.calibrate import RESAMPLES, Calibration, calibrate, resample
+from compare.calibrate import Calibration, Sample, calibrate, observe, resample
 from compare.held_out import Split
 from theory import gompertz, kick_paths, reduced, trajectory
 from theory.laws import FloatArray
@@ -41,11 +41,13 @@ class Forecast:
     """What one calibration says about the runs that it may predict.
 
     Attributes:
+        sample: what they were fitted to.
         calibration: the fitted models.
         resampled: the kick model, refitted to resampled seeds.
         predicted: ids of the runs.
     """
 
+    sample: Sample
     calibration: Calibration
     resampled: list[KickModel]
     predicted: tuple[str, ...]
@@ -57,11 +59,8 @@ def forecast(networks: xr.Dataset, split: Split) -> Forecast:
     Raises:
         ValueError: if its calibration runs do not allow it.
     """
-    return Forecast(
-        calibrate(networks, split.calibration),
-        resample(networks, split.calibration, count=RESAMPLES),
-        split.predicted,
-    )
+    sample = observe(networks, split.calibration)
+    return Forecast(sample, calibrate(sample), resample(sample), split.predicted)
 
 
 def columns(networks: xr.Dataset, forecasts: list[Forecast]) -> xr.Dataset:

@@ -73,26 +73,32 @@ def _choose(networks: xr.Dataset, cycles: xr.Dataset) -> tuple[IntArray, FloatAr
     lowest = np.full(landing.shape, np.nan)
     steps = networks["eval_step"].values
     for row, run in enumerate(networks["run"].values):
+        losses_between = _losses(networks, str(run))
         for cycle in np.flatnonzero(np.isfinite(onset[row])):
             low, high = int(landing[row, cycle]), int(onset[row, cycle])
             inside = np.flatnonzero((steps >= low) & (steps < high))
-            losses = _losses(networks, str(run), steps[inside], low, high)
+            losses = losses_between(steps[inside], low, high)
             if np.isfinite(losses).any():
                 best = int(np.nanargmin(losses))
                 chosen[row, cycle], lowest[row, cycle] = inside[best], losses[best]
     return chosen, lowest
 
 
-def _losses(networks: xr.Dataset, run: str, steps: IntArray, low: int, high: int) -> FloatArray:
-    """Training loss at some evaluations of a run, from the steps of a rise alone."""
+def _losses(networks: xr.Dataset, run: str) -> Callable[[IntArray, int, int], FloatArray]:
+    """Training loss of a run at some evaluations, from the steps of a rise alone."""
     if "probe_loss" in networks:
-        return np.asarray(networks["probe_loss"].sel(run=run, eval_step=steps).values)
+        probed = networks["probe_loss"].sel(run=run)
+        return lambda steps, low, high: np.asarray(probed.sel(eval_step=steps).values)
     every, spacing = record_every(networks), np.diff(networks["eval_step"].values[:2]).sum()
     log_loss = np.log(np.maximum(recorded(networks, run, "train_loss"), 1e-300))
-    starts = np.maximum(steps - spacing // 2, low) // every
-    stops = np.minimum(steps + spacing // 2 + 1, high) // every
-    means = [log_loss[a : max(b, a + 1)].mean() for a, b in zip(starts, stops, strict=True)]
-    return np.asarray(np.exp(means))
+
+    def averaged(steps: IntArray, low: int, high: int) -> FloatArray:
+        starts = np.maximum(steps - spacing // 2, low) // every
+        stops = np.minimum(steps + spacing // 2 + 1, high) // every
+        means = [log_loss[a : max(b, a + 1)].mean() for a, b in zip(starts, stops, strict=True)]
+        return np.asarray(np.exp(means))
+
+    return averaged
 
 
 def _at(values: FloatArray, chosen: IntArray) -> FloatArray:

@@ -231,5 +231,5 @@ def record_every(dataset: xr.Dataset) -> int:
 
 def recorded(dataset: xr.Dataset, run: str, name: str) -> FloatArray:
     """One quantity of one run over the steps it recorded before its end, (n_records,)."""
-    one = dataset.sel(run=run)
-    return np.asarray(one[name].values[one["step"].values < int(one["n_steps"])])
+    known = dataset["step"].values < int(dataset["n_steps"].sel(run=run))
+    return np.asarray(dataset[name].sel(run=run).values[known])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from compare import align, metrics
-from compare.calibrate import calibrate
+from compare.calibrate import calibrate, observe
 
 from ..kick_model import TRUE_MODEL
 from .conftest import networks_from, roles_of
@@ -13,7 +13,7 @@ def calibration_runs(roles):
 
 
 def test_recovers_the_model_that_made_the_data(networks, roles):
-    found = calibrate(networks, calibration_runs(roles)).model
+    found = calibrate(observe(networks, calibration_runs(roles))).model
     for intrinsic_lr in (5e-4, 4e-3):
         assert found.kick(intrinsic_lr) == pytest.approx(TRUE_MODEL.kick(intrinsic_lr), rel=0.06)
         assert found.onset(intrinsic_lr) == pytest.approx(TRUE_MODEL.onset(intrinsic_lr), abs=0.06)
@@ -85,7 +85,7 @@ def test_shuffled_settings_destroy_the_prediction(networks, roles):
 def test_one_setting_is_too_few(networks, roles):
     runs = calibration_runs(roles)[:12]
     with pytest.raises(ValueError, match=r"two or more values of eta\*lam .*, got 0.001"):
-        calibrate(networks, runs)
+        observe(networks, runs)
 
 
 def test_too_few_cycles_are_refused_and_said(roles):
