@@ -5,15 +5,14 @@ import pytest
 
 from compare import align, calibration_table, held_out, metrics
 from compare.calibrate import (
-    Sample,
     calibrate,
-    fit,
     model_from_json,
     observe,
     process_from_json,
     resample,
 )
 from compare.held_out import Split
+from compare.kick_fit import fit
 from compare.observed_cycles import RunCycles, SettingCycles
 from theory import reduced
 
@@ -122,7 +121,7 @@ def test_shuffled_settings_destroy_the_prediction(many):
 def test_recovery_is_told_from_the_climb():
     """Periods made as K(eta lam) / r + 5 steps come out as that."""
     settings = [synthetic(x, 5.0) for x in (3e-4, 1e-3, 4e-3, 1e-2, 3e-2)]
-    model = fit(Sample(settings, 6.5, (0.02, 1.1), ()))
+    model = fit(settings, 6.5, (0.02, 1.1))
     assert model.recovery == pytest.approx(5.0, rel=1e-6)
     assert model.kick.slope == pytest.approx(-0.06, rel=1e-6)
     assert model.kick.at_one == pytest.approx(0.85, rel=1e-6)
