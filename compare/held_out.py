@@ -88,7 +88,7 @@ def _alike(networks: xr.Dataset, chosen: Sequence[str]) -> list[str]:
     for name in ALIKE:
         values = np.unique(networks[name].sel(run=list(chosen)).values)
         if len(values) > 1:
-            found = ", ".join(map(str, values))
+            found = ", ".join(repr(str(value)) for value in values)
             raise ValueError(f"calibration runs must agree in {name}, got {found}")
         alike &= networks[name].values == values[0]
     return [str(run) for run in networks["run"].values[alike]]
