@@ -92,7 +92,7 @@ def calibrate(sample: Sample) -> Calibration:
 
 
 def usable(settings: list[SettingCycles]) -> list[SettingCycles]:
-    """The settings that jump.
+    """The settings with enough jumps; one in equilibrium that has fewer is left out.
 
     Raises:
         ValueError: if the periodic ones are too few, too close or too short.
@@ -120,7 +120,12 @@ def resample(sample: Sample, *, count: int = RESAMPLES) -> list[KickModel]:
     Args:
         sample: what ``observe`` returns.
         count: how many times. A draw that leaves too few periodic settings is left out.
+
+    Returns:
+        The models; none where a setting has one run, which says nothing about another.
     """
+    if min(len(cycles.runs) for cycles in sample.settings) < 2:
+        return []
     rng = np.random.default_rng(0)
     models = []
     for _ in range(count):
@@ -145,7 +150,7 @@ def model_from_json(text: str) -> KickModel:
 
 
 def process_from_json(text: str) -> GompertzProcess:
-    """The stochastic process that a comparison's attribute ``calibration`` holds.
+    """The hazard process that a comparison's attribute ``calibration`` holds.
 
     Raises:
         ValueError: if the text does not hold one.
@@ -174,7 +179,7 @@ def _loss_law(chosen: xr.Dataset) -> tuple[float, float]:
     major axis) and not a regression of one on the other.
     """
     loss, g = chosen["train_loss"].values.ravel(), chosen["effective_grad_norm"].values.ravel()
-    valid = (loss > 0) & (g > 0)
+    valid = (loss > 0) & (g > 0) & np.isfinite(loss) & np.isfinite(g)
     log_loss, log_g = np.log(loss[valid]), np.log(g[valid])
     exponent = float(log_loss.std() / log_g.std())
     return float(np.exp(log_loss.mean() - exponent * log_g.mean())), exponent

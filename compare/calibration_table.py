@@ -62,6 +62,8 @@ def build(
 
 def period_error(table: xr.Dataset, model: KickModel, intrinsic_lr: float) -> float:
     """Standard error of the predicted mean period, steps; NaN where nothing was resampled."""
+    if not table.sizes.get("resample"):
+        return float("nan")
     rows = table["resampled"].to_dataset("parameter")
     periods = [
         mean_cycle(

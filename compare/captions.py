@@ -123,9 +123,8 @@ CAPTIONS = {
         "Who predicts the period, and by how much",
         "Relative error of the predicted mean period against intrinsic learning rate for four "
         "models, around a band of the standard error of the measurement.",
-        "Each model is calibrated on all other settings and predicts this one. The band is how "
-        "well the mean period itself is known. At the two ends the prediction is an "
-        "extrapolation.",
+        "Each setting is predicted by models that were calibrated without it. The band is how "
+        "well the mean period itself is known.",
         narrow=True,
     ),
     "calibration": Caption(

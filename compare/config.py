@@ -15,6 +15,7 @@ LONGEST_RUN = 1e9
 MOST_SEEDS = 100_000
 NO_JUMPS = "no jumps"
 REGIMES = ("convergence", "periodic", "equilibrium", "divergence")
+OF_THE_LOSS = ("model", "data", "batch_size", "full_batch", "label_noise", "train_per_class")
 RECIPE_KEYS = tuple(one.name for one in fields(Recipe))
 
 
@@ -141,10 +142,18 @@ class Study:
     def _check_sphere(self, setting: Setting) -> None:
         """Refuse laws from runs that have none, or for runs that have no decay."""
         recipe = self._other(setting, "sphere").recipe
-        if not (recipe.fixed_norm and recipe.sharpness_examples):
+        if not (recipe.fixed_norm and recipe.sharpness_examples and recipe.schedule == "rising"):
             raise ValueError(
-                "sphere must name a setting with fixed_norm = true and sharpness_examples, "
-                f"got {setting.sphere!r}"
+                "sphere must name a setting with fixed_norm = true, schedule = 'rising' and "
+                f"sharpness_examples, got {setting.sphere!r}"
+            )
+        own, theirs = (
+            [getattr(one, key) for key in OF_THE_LOSS] for one in (setting.recipe, recipe)
+        )
+        if own != theirs:
+            raise ValueError(
+                f"{setting.id} and its sphere {setting.sphere!r} must agree in "
+                f"{', '.join(OF_THE_LOSS)}"
             )
         if setting.weight_decay == 0 or setting.recipe.fixed_norm or setting.momentum:
             raise ValueError(

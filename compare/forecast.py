@@ -66,7 +66,7 @@ def forecast(networks: xr.Dataset, split: Split) -> Forecast:
 def columns(networks: xr.Dataset, forecasts: list[Forecast]) -> xr.Dataset:
     """Predictions along ``run``, named ``predicted_*`` for the kick model.
 
-    ``process_*`` is the stochastic process, ``baseline_period`` the constant, and
+    ``process_*`` is the hazard process, ``baseline_period`` the constant, and
     ``power_law_period`` a line in logarithms. ``calibrated_on`` says how many runs at which
     values of ``eta lam`` made the prediction. NaN or "" for runs that no split may predict.
     """

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from compare.observed_cycles import SAME_SETTING, same_settings
+from theory.trajectory import record_every
+
 ALIKE = ("variant", "momentum", "model", "data", "update_rule")
-SAME_SETTING = 1e-6  # relative difference of eta*lam within which settings are one
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,8 @@ def _leave_one_out(networks: xr.Dataset) -> list[Split]:
     alike = _alike(networks, decaying)
     values = networks["intrinsic_lr"].sel(run=alike).values
     made: list[Split] = []
-    for value in np.unique(values):
-        same = np.isclose(values, value, rtol=SAME_SETTING, atol=0)
+    for _, same in same_settings(values):
         predicted = tuple(run for run, one in zip(alike, same, strict=True) if one)
-        if any(predicted[0] in split.predicted for split in made):
-            continue
         rest = tuple(run for run, one in zip(alike, same, strict=True) if not one)
         made.append(Split(rest, predicted))
         refuse_leaks(networks, made[-1])
@@ -91,4 +90,21 @@ def _alike(networks: xr.Dataset, chosen: Sequence[str]) -> list[str]:
             found = ", ".join(repr(str(value)) for value in values)
             raise ValueError(f"calibration runs must agree in {name}, got {found}")
         alike &= networks[name].values == values[0]
+    _check_rule(networks.sel(run=list(chosen)))
     return [str(run) for run in networks["run"].values[alike]]
+
+
+def _check_rule(chosen: xr.Dataset) -> None:
+    """Refuse runs whose decay of the norm between jumps is not ``eta lam`` a step.
+
+    Raises:
+        ValueError: for momentum, a schedule, or records of some steps only.
+    """
+    if (chosen["momentum"] > 0).any():
+        raise ValueError("the kick model is for runs without momentum")
+    rate = (chosen["effective_lr"] * chosen["weight_norm"] ** 2).values
+    nominal = np.broadcast_to(chosen["learning_rate"].values[:, None], rate.shape)
+    if not np.allclose(rate[np.isfinite(rate)], nominal[np.isfinite(rate)], rtol=1e-4, atol=0):
+        raise ValueError("the kick model is for runs at a constant learning rate")
+    if record_every(chosen) > 1:
+        raise ValueError("the kick model needs every step on record")

@@ -74,7 +74,7 @@ def _spread(values: FloatArray) -> float:
 
 
 def _growth(cycles: SettingCycles) -> float:
-    return float(np.nanmean(cycles.all("growth")))
+    return float(cycles.all("growth").mean())
 
 
 def _error(

@@ -144,7 +144,7 @@ METRICS: dict[str, Metric] = {
 PREFIXES = {
     "predicted_": "predicted ",
     "expected_": "expected ",
-    "process_": "stochastic process: ",
+    "process_": "hazard process: ",
     "sphere_": "laws on the sphere: ",
     "baseline_": "baseline ",
     "power_law_": "power law of the ",
@@ -195,7 +195,7 @@ def by_setting(comparison: xr.Dataset) -> xr.Dataset:
         these seeds, ``regime``, ``n_seeds`` and ``role``. ``period`` is the mean over all cycles
         of all seeds.
     """
-    groups = comparison.groupby(_setting_id(comparison))
+    groups = comparison.groupby(setting_ids(comparison))
     position = {str(run): i for i, run in enumerate(comparison["run"].values)}
     varied = bool((comparison["variant"] != "").any())
 
@@ -207,7 +207,8 @@ def by_setting(comparison: xr.Dataset) -> xr.Dataset:
     return xr.concat(rows, dim="setting", data_vars="all", coords="minimal", join="exact")
 
 
-def _setting_id(comparison: xr.Dataset) -> xr.DataArray:
+def setting_ids(comparison: xr.Dataset) -> xr.DataArray:
+    """Id of each run's setting, along ``run``."""
     names = [
         trajectory.setting_id(lr, wd, momentum=momentum, variant=str(variant))
         for lr, wd, momentum, variant in zip(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from math import comb
 
 import numpy as np
 import numpy.typing as npt
@@ -92,11 +93,14 @@ def independent(probability: FloatArray, labels: FloatArray, n_members: int) -> 
 
 
 def _groups(n_runs: int, k: int) -> npt.NDArray[np.int64]:
-    """Groups of k of the runs, (n_groups, k)."""
-    every = np.array(list(combinations(range(n_runs), k)))
-    if len(every) <= MOST_GROUPS:
-        return every
-    return np.random.default_rng(0).choice(every, MOST_GROUPS, replace=False)
+    """All groups of k of the runs, or as many at random, (n_groups, k)."""
+    if comb(n_runs, k) <= MOST_GROUPS:
+        return np.array(list(combinations(range(n_runs), k)))
+    rng = np.random.default_rng(0)
+    groups: set[tuple[int, ...]] = set()
+    while len(groups) < MOST_GROUPS:
+        groups.add(tuple(sorted(rng.choice(n_runs, k, replace=False).tolist())))
+    return np.array(sorted(groups))
 
 
 def _error(summed: FloatArray, labels: FloatArray) -> FloatArray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from compare.observables import classify, growing_share
@@ -12,6 +13,10 @@ from theory.jumps import find_jumps
 from theory.laws import FloatArray
 from theory.reduced import decay_rate, time_share
 from theory.trajectory import recorded
+
+BoolArray = npt.NDArray[np.bool_]
+SAME_SETTING = 1e-6  # relative difference of eta*lam within which settings are one
+SMALLEST_SHARE, LARGEST_SHARE = 1e-6, 0.49  # of the time, during which the norm grows
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class RunCycles:
         first_step: step of the first onset of the run.
         first_onset: ``ln(elr)`` there.
         first_kick: growth of ``ln(rho^2)`` until there.
-        growth: ``ln y`` of the run's growing share; NaN where it is 1/2 or more.
+        growth: ``ln y`` of the run's growing share, of which noise can make more than 1/2.
         regime: of the run.
     """
 
@@ -76,16 +81,28 @@ class SettingCycles:
 
 
 def collect(trajectories: xr.Dataset) -> list[SettingCycles]:
-    """Cycles of all runs, by rising ``eta lam``."""
+    """Cycles of all runs that stayed finite, by rising ``eta lam``."""
     values = trajectories["intrinsic_lr"].values
+    finite = trajectories["status"].values != "diverged"
     return [
-        SettingCycles(float(value), tuple(_runs(trajectories.isel(run=values == value))))
-        for value in np.unique(values)
+        SettingCycles(value, tuple(_runs(trajectories.isel(run=same & finite), value)))
+        for value, same in same_settings(values)
     ]
 
 
-def _runs(chosen: xr.Dataset) -> list[RunCycles]:
-    intrinsic_lr = float(chosen["intrinsic_lr"][0])
+def same_settings(intrinsic_lr: FloatArray) -> list[tuple[float, BoolArray]]:
+    """Values of ``eta lam`` that differ, rising, and which runs have each, (n_runs,).
+
+    Values within ``SAME_SETTING`` of each other are one: ``0.1 * 0.003`` is not ``0.3 * 0.001``.
+    """
+    found: list[tuple[float, BoolArray]] = []
+    for value in np.unique(intrinsic_lr):
+        if not found or value > found[-1][0] * (1 + SAME_SETTING):
+            found.append((float(value), np.isclose(intrinsic_lr, value, rtol=SAME_SETTING, atol=0)))
+    return found
+
+
+def _runs(chosen: xr.Dataset, intrinsic_lr: float) -> list[RunCycles]:
     series = (np.log(recorded(chosen, str(run), "effective_lr")) for run in chosen["run"].values)
     cycles = [_cycles(log_elr, intrinsic_lr) for log_elr in series if len(log_elr) > 2]
     return [one for one in cycles if one is not None]
@@ -108,6 +125,6 @@ def _cycles(log_elr: FloatArray, intrinsic_lr: float) -> RunCycles | None:
         first_step=float(first),
         first_onset=float(at_onset[0]),
         first_kick=float(rate * first - (at_onset[0] - log_elr[0])),
-        growth=float(np.log(time_share(share))) if 0 < share < 1 / 2 else float("nan"),
+        growth=float(np.log(time_share(np.clip(share, SMALLEST_SHARE, LARGEST_SHARE)))),
         regime=classify(log_elr, jumps, intrinsic_lr, finite=True),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from compare import metrics, scores, store, tables
+from compare.calibration_table import flatten
 from compare.metrics import METRICS
 from compare.tables import Cell, Table, number, percent
 from theory.laws import FloatArray
@@ -60,7 +61,7 @@ class Told:
         model = json.loads(comparison.attrs.get("calibration", "{}")).get("model", {})
         scored = scores.of_study(networks, comparison, settings)
         return cls(
-            config["name"], config, comparison, settings, scored, dict(flat(model)), _errors(tree)
+            config["name"], config, comparison, settings, scored, flatten(model), _errors(tree)
         )
 
 
@@ -168,12 +169,3 @@ def _errors(tree: xr.DataTree) -> dict[str, float]:
         return {}
     known = zip(table["parameter"].values, table["standard_error"].values, strict=True)
     return {str(name): float(error) for name, error in known}
-
-
-def flat(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
-    """The numbers of nested tables, by the names that lead to them."""
-    for name, value in nested.items():
-        if isinstance(value, Mapping):
-            yield from flat(value, f"{prefix}{name}.")
-        elif isinstance(value, int | float):
-            yield prefix + name, float(value)

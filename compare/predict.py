@@ -31,7 +31,7 @@ UNITS = {
     "period_low": " steps: 5 % of periods are shorter",
     "period_high": " steps: 5 % of periods are longer",
     "period_error": " steps: standard error of the mean period, from resampled seeds",
-    "process_period": " steps, by the stochastic process",
+    "process_period": " steps, by the hazard process",
     "first_jump": " steps",
     "settling_steps": " steps to within 1 % of the equilibrium norm",
 }
@@ -99,7 +99,7 @@ def from_study(options: argparse.Namespace) -> dict[str, Any]:
     if cycle.regime != "periodic":  # a period of an equilibrium is no number to give
         for name in [key for key in result if "period" in key] + ["first_jump"]:
             del result[name]
-    return result
+    return {name: value for name, value in result.items() if value == value}  # NaN is no answer
 
 
 def as_lines(result: Mapping[str, Any]) -> str:

@@ -21,11 +21,8 @@ from theory.trajectory import setting_id
 NAN = float("nan")
 STEPS_PER_EPOCH = 391
 EPOCHS = 1000
-EPOCH_ACCURACY = 5.0
-NORM_ACCURACY = 0.03
 WEIGHT_DECAY = 1e-3
 SOURCE = "published (Lobacheva et al. 2021)"
-SPHERE_SOURCE = "published (Kodryan et al. 2022)"
 # What a setting's recipe must say to be the published one, beside model and data.
 RECIPE: dict[str, Any] = {
     "batch_size": 128,

@@ -50,7 +50,7 @@ def interval_table(settings: xr.Dataset, comparison: xr.Dataset, networks: xr.Da
     periods = scores.single_periods(networks, _held_out_runs(comparison))
     rows = []
     for one in each_setting(settings.sel(setting=held_out(settings))):
-        same = np.isclose(comparison["intrinsic_lr"], float(one["intrinsic_lr"]))
+        same = metrics.setting_ids(comparison).values == str(one["setting"].values)
         runs = [str(run) for run in comparison["run"].values[same] if str(run) in periods]
         own = {run: periods[run] for run in runs}
         inside = [
@@ -100,7 +100,7 @@ def calibration_table(calibration: xr.Dataset) -> Table:
             strict=True,
         )
     ]
-    caption = "The calibrated kick model, of all settings; errors from resampled seeds"
+    caption = "The calibrated kick model; standard errors from resampled seeds, if there are two"
     return Table(caption, ["parameter", "value", "standard error"], rows)
 
 

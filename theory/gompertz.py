@@ -1,4 +1,4 @@
-r"""Cycles as a stochastic process: jumps come at a hazard that rises with the effective lr.
+r"""Cycles as a hazard process: jumps come at a hazard that rises with the effective lr.
 
 Between jumps ``u = ln(elr)`` rises by ``r = -2 ln(1 - eta lam)`` a step. A jump comes at a hazard
 and takes a kick K off u at once; growth of the norm that comes later in a cycle counts as part of
@@ -84,7 +84,7 @@ class ProcessPrediction:
 
 
 def fit_hazard(starts: FloatArray, onsets: FloatArray) -> Hazard:
-    """Fit the hazard by maximum likelihood, which has a closed form.
+    """Fit the hazard by maximum likelihood; the likelihood has a closed form.
 
     Args:
         starts: z after the kick before each jump, (n,).

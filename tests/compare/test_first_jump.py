@@ -135,8 +135,10 @@ steps = 400
     ("old", "new", "said"),
     [
         ('sphere = "ball"', 'sphere = "bowl"', "sphere must be the variant of one other setting"),
-        ("fixed_norm = true", "fixed_norm = false", "fixed_norm = true and sharpness_examples"),
-        ("sharpness_examples = 200", "", "fixed_norm = true and sharpness_examples"),
+        ("fixed_norm = true", "fixed_norm = false", "must name a setting with fixed_norm"),
+        ("sharpness_examples = 200", "", "must name a setting with fixed_norm"),
+        ('schedule = "rising"', "", "must name a setting with fixed_norm"),
+        ('sphere = "ball"', 'sphere = "ball"\nbatch_size = 64', "must agree in model, data, batch"),
         ("weight_decay = 2e-1", "weight_decay = 0", "sphere is for settings with decay"),
     ],
 )

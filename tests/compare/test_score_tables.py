@@ -4,6 +4,8 @@ import xarray as xr
 
 from compare import prediction_figures, score_tables
 
+SETTING = {"learning_rate": 0.5, "weight_decay": 4e-3, "momentum": 0.0, "variant": ""}
+
 
 @pytest.fixture
 def settings():
@@ -67,10 +69,16 @@ def test_the_share_inside_each_interval_is_counted(settings):
             "predicted_period_high": ("run", [200.0]),
             "process_period_low": ("run", [180.0]),
             "process_period_high": ("run", [200.0]),
+            **{name: ("run", [value]) for name, value in SETTING.items()},
         },
         {"run": ["a"]},
     )
-    chosen = settings.isel(setting=[2])
+    # another variant at the same eta*lam, which no model may predict
+    other = comparison.assign_coords(run=["b"]).assign(variant=("run", ["x"]))
+    other["predicted_period_low"] = other["process_period_low"] = ("run", [np.nan])
+    comparison = xr.concat([comparison, other], "run")
+    networks = xr.concat([networks, networks.assign_coords(run=["b"])], "run")
+    chosen = settings.isel(setting=[2]).assign_coords(setting=["lr0.5-wd0.004"])
     (row,) = score_tables.interval_table(chosen, comparison, networks).rows
     assert row[1:4] == ["3", "66.7 %", "33.3 %"]
 
