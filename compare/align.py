@@ -92,7 +92,7 @@ def _final(
     if len(plan) == 1:
         return forecasts[0]
     runs = tuple(run for split in plan for run in split.predicted)
-    return forecast.forecast(networks, held_out.Split(runs, ()))
+    return forecast.forecast(networks, held_out.Split(runs, (), named=False))
 
 
 def _run_coordinates(networks: xr.Dataset, roles: Mapping[str, str]) -> dict[str, xr.DataArray]:

@@ -59,7 +59,7 @@ class Sample:
     runs: tuple[str, ...]
 
 
-def observe(trajectories: xr.Dataset, runs: Sequence[str]) -> Sample:
+def observe(trajectories: xr.Dataset, runs: Sequence[str], *, named: bool = True) -> Sample:
     """Look at the calibration runs, and at nothing else.
 
     Settings of which most runs are in equilibrium serve for kick and growing share alone: onset
@@ -68,14 +68,18 @@ def observe(trajectories: xr.Dataset, runs: Sequence[str]) -> Sample:
     Args:
         trajectories: trajectories of networks; only the named runs are looked at.
         runs: ids of the calibration runs.
+        named: whether the study names them, so that none may be left out for having too few
+            cycles.
 
     Raises:
-        ValueError: if fewer than two periodic values of ``eta lam`` are left, or a periodic one
-            has fewer than ``MIN_CYCLES_PER_SETTING`` cycles.
+        ValueError: if fewer than two periodic values of ``eta lam`` are left, or a named one has
+            fewer than ``MIN_CYCLES_PER_SETTING`` cycles.
     """
     chosen = trajectories.sel(run=list(runs))
     norm = float(chosen["weight_norm"].isel(step=0).mean())
-    return Sample(usable(collect(chosen)), norm, _loss_law(chosen), tuple(map(str, runs)))
+    return Sample(
+        usable(collect(chosen), named=named), norm, _loss_law(chosen), tuple(map(str, runs))
+    )
 
 
 def calibrate(sample: Sample) -> Calibration:
@@ -91,8 +95,10 @@ def calibrate(sample: Sample) -> Calibration:
     )
 
 
-def usable(settings: list[SettingCycles]) -> list[SettingCycles]:
-    """The settings with enough jumps; one in equilibrium that has fewer is left out.
+def usable(settings: list[SettingCycles], *, named: bool = True) -> list[SettingCycles]:
+    """The settings with enough jumps.
+
+    One in equilibrium that has fewer is left out; so is a periodic one that is not ``named``.
 
     Raises:
         ValueError: if the periodic ones are too few, too close or too short.
@@ -100,12 +106,12 @@ def usable(settings: list[SettingCycles]) -> list[SettingCycles]:
     jumping = [cycles for cycles in settings if cycles.n_cycles]
     periodic = [cycles for cycles in jumping if cycles.periodic]
     for cycles in periodic:
-        if cycles.n_cycles < MIN_CYCLES_PER_SETTING:
+        if named and cycles.n_cycles < MIN_CYCLES_PER_SETTING:
             raise ValueError(
                 f"calibration at eta*lam = {cycles.intrinsic_lr:g} has {cycles.n_cycles} "
                 f"complete cycles, {MIN_CYCLES_PER_SETTING} needed; train longer"
             )
-    values = [cycles.intrinsic_lr for cycles in periodic]
+    values = [c.intrinsic_lr for c in periodic if c.n_cycles >= MIN_CYCLES_PER_SETTING]
     if len(values) < 2 or values[-1] < SMALLEST_RANGE * values[0]:
         raise ValueError(
             "calibration needs periodic runs at two or more values of eta*lam at least a factor "
@@ -131,7 +137,9 @@ def resample(sample: Sample, *, count: int = RESAMPLES) -> list[KickModel]:
     for _ in range(count):
         drawn = [cycles.resampled(rng) for cycles in sample.settings]
         try:
-            models.append(kick_fit.fit(usable(drawn), sample.initial_norm, sample.loss_law))
+            models.append(
+                kick_fit.fit(usable(drawn, named=False), sample.initial_norm, sample.loss_law)
+            )
         except ValueError:
             continue
     return models

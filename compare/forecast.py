@@ -59,7 +59,7 @@ def forecast(networks: xr.Dataset, split: Split) -> Forecast:
     Raises:
         ValueError: if its calibration runs do not allow it.
     """
-    sample = observe(networks, split.calibration)
+    sample = observe(networks, split.calibration, named=split.named)
     return Forecast(sample, calibrate(sample), resample(sample), split.predicted)
 
 

@@ -16,10 +16,17 @@ ALIKE = ("variant", "momentum", "model", "data", "update_rule")
 
 @dataclass(frozen=True)
 class Split:
-    """A calibration and what it may predict; run ids."""
+    """A calibration and what it may predict.
+
+    Attributes:
+        calibration: ids of the runs to calibrate on.
+        predicted: ids of the runs to predict.
+        named: whether the study names the calibration runs.
+    """
 
     calibration: tuple[str, ...]
     predicted: tuple[str, ...]
+    named: bool = True
 
 
 def splits(networks: xr.Dataset, roles: Mapping[str, str], *, leave_one_out: bool) -> list[Split]:
@@ -72,7 +79,7 @@ def _leave_one_out(networks: xr.Dataset) -> list[Split]:
     for _, same in same_settings(values):
         predicted = tuple(run for run, one in zip(alike, same, strict=True) if one)
         rest = tuple(run for run, one in zip(alike, same, strict=True) if not one)
-        made.append(Split(rest, predicted))
+        made.append(Split(rest, predicted, named=False))
         refuse_leaks(networks, made[-1])
     return made
 
