@@ -61,6 +61,11 @@ def test_numbers_of_claims_are_not_broken_across_lines_and_names_are_escaped():
     assert "<i>" not in claim.sentence and "&lt;i&gt;" in claim.sentence
 
 
-def test_a_law_that_was_not_checked_is_a_dash():
-    scores = {name: value for name, value in SCORES.items() if name != "largest_residual"}
-    assert "–" in claims.choose(Evidence(scores, settings())).sentence
+def test_the_exact_law_is_claimed_as_far_as_it_was_checked():
+    def sentence(**changed):
+        scores = {**{n: v for n, v in SCORES.items() if n != "largest_residual"}, **changed}
+        return claims.choose(Evidence(scores, settings())).sentence
+
+    assert "law" not in sentence() and sentence().endswith("again and again.")
+    assert "holds, in the worst step to" in sentence(largest_residual=1e-7)
+    assert "fails, in the worst step by" in sentence(largest_residual=0.01)

@@ -288,7 +288,7 @@ def test_a_short_setting_is_left_out_unless_the_study_names_it(many):
     n_steps = np.where(few, 800, many["n_steps"].values)  # three periods at most
     short["n_steps"] = ("run", n_steps)
     runs = [str(run) for run in many["run"].values[~(few & (many["seed"].values > 1))]]
-    with pytest.raises(ValueError, match="eta\\*lam = 0.002 has .* 10 needed"):
+    with pytest.raises(ValueError, match=r"eta\*lam = 0.002 has .* 10 needed"):
         observe(short, runs)
     left = observe(short, runs, named=False).settings
     assert [round(c.intrinsic_lr, 5) for c in left] == [5e-4, 1e-3, 4e-3, 8e-3]
