@@ -90,9 +90,8 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
 
 def _add_fit(made: xr.Dataset, name: str, label: str, samples: list[Any]) -> None:
     """Mean and standard error of a quantity in each setting."""
-    known = [one[np.isfinite(one)] for one in samples]
-    made[name] = ("setting", [float(one.mean()) if len(one) else np.nan for one in known])
-    errors = [float(one.std() / np.sqrt(len(one))) if len(one) else np.nan for one in known]
+    made[name] = ("setting", [float(one.mean()) for one in samples])
+    errors = [float(one.std() / np.sqrt(len(one))) for one in samples]
     made[f"{name}_sem"] = ("setting", errors)
     made[name].attrs["long_name"] = label
 

@@ -32,7 +32,7 @@ def fit(
     growth = log_line(settings, _growth)
     excess = np.concatenate([centred(c, "onsets") for c in periodic])
     kick_excess = np.concatenate([centred(c, "kicks") for c in periodic])
-    sensitivity = float(excess @ kick_excess / (excess @ excess))
+    sensitivity = slope(excess, kick_excess)
     return KickModel(
         kick=kick,
         recovery=recovery,
@@ -64,6 +64,11 @@ def centred(cycles: SettingCycles, name: str) -> FloatArray:
     return np.asarray(values - values.mean())
 
 
+def slope(x: FloatArray, y: FloatArray) -> float:
+    """Least-squares slope of y over x, both about their means."""
+    return float(x @ y / (x @ x))
+
+
 def _variation(cycles: SettingCycles) -> float:
     return _spread(cycles.all("lengths"))
 
@@ -87,9 +92,8 @@ def _error(
 
 def _growth_scatter(cycles: SettingCycles) -> float:
     """Standard deviation over runs of ``ln y``, times the root of their mean number of cycles."""
-    known = cycles.all("growth")
-    known = known[np.isfinite(known)]
-    spread = known.std(ddof=1) if len(known) > 1 else float("nan")
+    values = cycles.all("growth")
+    spread = values.std(ddof=1) if len(values) > 1 else float("nan")
     return float(spread * np.sqrt(cycles.n_cycles / len(cycles.runs)))
 
 
@@ -102,8 +106,8 @@ def _mean(values: Iterable[float]) -> float:
 def log_line(settings: list[SettingCycles], quantity: Callable[[SettingCycles], float]) -> LogLine:
     """Least-squares line in ``ln(eta lam)``; exact for two settings."""
     values = [quantity(cycles) for cycles in settings]
-    slope, at_one = np.polyfit([np.log(c.intrinsic_lr) for c in settings], values, 1)
-    return LogLine(at_one=float(at_one), slope=float(slope))
+    per_log, at_one = np.polyfit([np.log(c.intrinsic_lr) for c in settings], values, 1)
+    return LogLine(at_one=float(at_one), slope=float(per_log))
 
 
 def _line_and_steps(

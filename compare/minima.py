@@ -16,7 +16,7 @@ import xarray as xr
 
 from compare import minima_ensembles
 from theory.laws import FloatArray
-from theory.trajectory import record_every, recorded
+from theory.trajectory import record_every, recorded, setting_of
 
 IntArray = npt.NDArray[np.int64]
 NONE = -1
@@ -49,7 +49,7 @@ def compare(networks: xr.Dataset, cycles: xr.Dataset) -> xr.Dataset:
         "minimum_train_loss": loss,
         "minimum_test_error": _at(networks["test_error"].values, chosen),
     }
-    settings = np.array([str(run).rpartition("-seed")[0] for run in networks["run"].values])
+    settings = np.array([setting_of(run) for run in networks["run"].values])
     if "direction_sketch" in networks:
         unit = _at(networks["direction_sketch"].values, chosen)
         unit = unit / np.linalg.norm(unit, axis=-1, keepdims=True)

@@ -16,6 +16,7 @@ from compare.metrics import METRICS
 from compare.minima_ensembles import standard_error
 from compare.tables import Table, number
 from theory.laws import FloatArray
+from theory.trajectory import setting_of
 
 # name, legend, colour and marker of each kind of ensemble
 ENSEMBLES = (
@@ -31,7 +32,7 @@ LIKENESS = (
 
 def each_setting(comparison: xr.Dataset) -> list[xr.Dataset]:
     """The runs of each setting in which every run has a minimum, in the order of the runs."""
-    names = [str(run).rpartition("-seed")[0] for run in comparison["run"].values]
+    names = [setting_of(run) for run in comparison["run"].values]
     groups = [
         comparison.isel(run=[i for i, own in enumerate(names) if own == name])
         for name in dict.fromkeys(names)

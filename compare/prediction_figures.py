@@ -12,6 +12,7 @@ from compare.figures import BASELINE, NETWORK, STYLE, THEORY, label, svg, with_p
 from compare.score_tables import held_out
 from compare.tables import SOURCES
 from theory.laws import FloatArray
+from theory.reduced import PERIODIC_SHARE, time_share
 
 PROCESS, POWER_LAW = theme.SERIES["pink"].light, theme.SERIES["green"].light
 LINES = {
@@ -68,7 +69,13 @@ def calibration(table: xr.Dataset) -> str:
         axes[1].set_ylabel("ln(effective lr)")
         _draw_fit(axes[2], table, {"growth": "growing share"})
         axes[2].set_ylabel("ln y of the growing share")
-        axes[2].axhline(np.log(1 / 8), color="black", lw=1, ls=":", label="border of the regimes")
+        axes[2].axhline(
+            np.log(time_share(PERIODIC_SHARE)),
+            color="black",
+            lw=1,
+            ls=":",
+            label="border of the regimes",
+        )
         for axis in axes:
             axis.set(xscale="log", xlabel=label("intrinsic_lr"))
             axis.legend(loc="best")

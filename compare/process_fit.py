@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from compare.kick_fit import centred, log_line
+from compare.kick_fit import centred, log_line, slope
 from compare.observed_cycles import SettingCycles
 from theory.gompertz import GompertzProcess, fit_hazard
 from theory.laws import FloatArray
@@ -34,8 +34,7 @@ def fit(periodic: list[SettingCycles]) -> GompertzProcess:
 
 def _sensitivity(cycles: SettingCycles) -> float:
     """Slope of kicks over onsets."""
-    excess = centred(cycles, "onsets")
-    return float(excess @ centred(cycles, "kicks") / (excess @ excess))
+    return slope(centred(cycles, "onsets"), centred(cycles, "kicks"))
 
 
 def _residuals(cycles: SettingCycles) -> FloatArray:

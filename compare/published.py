@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from theory.trajectory import setting_id
+from theory.trajectory import setting_id, setting_of
 
 NAN = float("nan")
 STEPS_PER_EPOCH = 391
@@ -194,7 +194,7 @@ def on_sphere(networks: xr.Dataset, config: Mapping[str, Any]) -> xr.Dataset:
     ids = _ids(config)
     found = {}
     for run in networks["run"].values:
-        one = ids.get(str(run).rpartition("-seed")[0])
+        one = ids.get(setting_of(run))
         if one is None or not one["recipe"]["fixed_norm"]:
             continue
         elr = float(networks["effective_lr"].sel(run=run)[0])

@@ -15,6 +15,7 @@ from compare.control_figures import late_mean
 from compare.figures import NETWORK, STYLE, THEORY, label, svg
 from compare.metrics import METRICS
 from compare.tables import Table, number, setting_name
+from theory.trajectory import setting_of
 
 PUBLISHED = theme.SERIES["green"].light
 QUANTITIES = (
@@ -137,7 +138,7 @@ def _own_errors(comparison: xr.Dataset, measured: xr.Dataset) -> str:
     """Test errors at the minima of the first periods, means over the runs that have them."""
     if "minimum_test_error" not in comparison:
         return "–"
-    names = [str(run).rpartition("-seed")[0] for run in comparison["run"].values]
+    names = [setting_of(run) for run in comparison["run"].values]
     own = [name == str(measured["setting"].values) for name in names]
     errors = comparison["minimum_test_error"].isel(run=own).values[:, :6]
     whole = np.isfinite(errors).any(axis=0)

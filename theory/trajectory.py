@@ -67,6 +67,11 @@ def setting_id(
     return f"{prefix}lr{rate}-wd{decay}" + (f"-m{heavy}" if momentum else "")
 
 
+def setting_of(run: str) -> str:
+    """Id of the setting that a run belongs to: its own without the seed."""
+    return str(run).rpartition("-seed")[0]
+
+
 @dataclass(frozen=True)
 class Variable:
     """Attributes of a variable, from which labels and tables are made."""
