@@ -39,6 +39,16 @@ CAPTIONS = {
         "begins at the bottom of its valley, where a rise of g can be told from noise, in C the "
         "norm grows. Noise about an equilibrium is not shaded.",
     ),
+    "close_up": Caption(
+        "One period in close-up",
+        "Training loss, effective gradient norm, weight norm and effective learning rate over one "
+        "period, with its phases shaded and the course of decay alone as a dashed line.",
+        "The period of median length in the slowest periodic setting. In phase A the norm follows "
+        "decay alone, a line without free parameter (dashed), while loss and gradient fall; in B "
+        "the gradient rises again; in C weights turn by large angles, the norm grows, and the "
+        "effective learning rate drops.",
+        narrow=True,
+    ),
     "phases": Caption(
         "Phase diagram",
         "Effective gradient norm against effective learning rate for one run, with the line on "

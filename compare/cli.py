@@ -175,6 +175,12 @@ def _parser() -> Parser:
     report.add_argument("--figures", type=Path, metavar="DIR", help="also write the figures, SVG")
     report.set_defaults(command=_report)
 
+    thin = commands.add_parser("thin", help="a small copy of a study file, to be kept or sent")
+    thin.add_argument("file", type=Path, metavar="STUDY.nc", help="what run has written")
+    thin.add_argument("--out", type=Path, required=True, help="netCDF file to make")
+    thin.add_argument("--megabytes", type=float, default=2.0, help="largest size (default: 2)")
+    thin.set_defaults(command=_thin)
+
     bench = commands.add_parser("bench", help="side-by-side benchmarks (from a source checkout)")
     bench.set_defaults(command=_bench)
     return parser
@@ -258,6 +264,19 @@ def _report(options: argparse.Namespace) -> int:
     print(f"report: {out}")
     for path in report.write_figures(options.figures, study) if options.figures else []:
         print(f"figure: {path}")
+    return DONE
+
+
+def _thin(options: argparse.Namespace) -> int:
+    from compare import store, thinned
+    from theory import validate
+
+    validate.positive("megabytes", options.megabytes)
+    if options.out.exists():
+        raise ValueError(f"{options.out} exists; choose another --out or remove it")
+    study = store.read(options.file)
+    kept = thinned.write(options.out, study, most_bytes=int(1e6 * options.megabytes))
+    print(f"data:   {options.out} ({kept})")
     return DONE
 
 

@@ -10,10 +10,10 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from compare import theme
-from compare.figures import NETWORK, STYLE, THEORY, label, svg, thin
+from compare.figures import NETWORK, STYLE, THEORY, label, series, svg
 from compare.stability import EDGE
 from compare.tables import each_setting, setting_name
-from theory.trajectory import recorded
+from theory.trajectory import record_every, recorded
 
 COLORS = tuple(shade.light for shade in theme.SERIES.values())
 MARKERS = {"convergence": "o", "periodic": "^", "equilibrium": "s", "divergence": "X"}
@@ -45,8 +45,7 @@ def panels(networks: xr.Dataset, settings: xr.Dataset) -> str:
         )
         for axis, setting in zip(axes.flat, each_setting(settings), strict=False):
             run = str(setting["first_run"].values)
-            steps, elr = thin(recorded(networks, run, "effective_lr"))
-            axis.plot(steps, elr, color=NETWORK, lw=0.9)
+            axis.plot(*series(networks, run, "effective_lr"), color=NETWORK, lw=0.9)
             axis.set(yscale="log", title=f"{setting_name(setting)}: {setting['regime'].item()}")
         for axis in axes.flat[n:]:
             axis.set_visible(False)
@@ -65,7 +64,7 @@ def sphere(networks: xr.Dataset, comparison: xr.Dataset) -> str:
         figure, axes = plt.subplots(1, 3, figsize=(11, 3.6))
         _losses_over_time(axes[0], networks, elr)
         for axis, name in zip(axes[1:], ("train_loss", "effective_grad_norm"), strict=True):
-            late = np.array([late_mean(networks, run, name) for run in networks["run"].values])
+            late = comparison[f"late_{name}"].values
             axis.plot(elr[order], late[order], color=NETWORK, lw=0.6, alpha=0.5)
             for regime, marker in MARKERS.items():
                 chosen = (comparison["regime"] == regime).values
@@ -86,16 +85,10 @@ def _losses_over_time(axis: Axes, networks: xr.Dataset, elr: np.typing.NDArray[n
     for row, shade in zip(first, shades, strict=True):
         loss = recorded(networks, str(networks["run"].values[row]), "train_loss")
         blocks = np.array_split(loss, min(len(loss), 200))
-        steps = np.cumsum([len(block) for block in blocks])
+        steps = record_every(networks) * np.cumsum([len(block) for block in blocks])
         axis.plot(steps, [b.mean() for b in blocks], color=shade, lw=0.9, label=f"{elr[row]:g}")
     axis.set(yscale="log", xlabel=label("step"), ylabel=label("train_loss"))
     axis.legend(title="η/ρ²", fontsize=7, title_fontsize=7, ncols=2)
-
-
-def late_mean(networks: xr.Dataset, run: str, name: str) -> float:
-    """Mean of a quantity of one run over the last quarter of its records."""
-    values = recorded(networks, run, name)
-    return float(values[-max(1, len(values) // 4) :].mean()) if len(values) else float("nan")
 
 
 def twins(comparison: xr.Dataset) -> str:
@@ -131,7 +124,7 @@ def sharpness(networks: xr.Dataset, settings: xr.Dataset) -> str:
             one = networks.sel(run=str(setting["first_run"].values))
             steps = one["eval_step"].values
             loss, s = one["probe_loss"].values, one["spherical_sharpness"].values
-            product = one["effective_lr"].sel(step=steps).values * s
+            product = one["effective_lr"].sel(step=steps, method="nearest").values * s
             name = setting_name(setting)
             axes[0].plot(loss, s, ".", color=color, ms=3, label=name)
             axes[1].plot(loss, one["probe_effective_grad_norm"].values, ".", color=color, ms=3)

@@ -7,10 +7,12 @@ import json
 import xarray as xr
 
 from compare import (
+    close_up,
     minima_figures,
     phase_figures,
     prediction_figures,
     published_figures,
+    published_sizes,
     regime_plane,
 )
 from compare import (
@@ -21,8 +23,9 @@ from compare.tables import Table
 
 def draw(study: xr.DataTree, settings: xr.Dataset) -> dict[str, str]:
     """Draw the figures that a study's data allow, as SVG by name."""
-    comparison = study["comparison"].to_dataset()
+    networks, comparison = (study[name].to_dataset() for name in ("empirical", "comparison"))
     return {
+        **close_up.draw(networks, comparison, settings),
         **prediction_figures.draw(study, settings),
         **minima_figures.draw(comparison),
         **regime_plane.draw(comparison, settings),
@@ -32,11 +35,11 @@ def draw(study: xr.DataTree, settings: xr.Dataset) -> dict[str, str]:
 
 def score_tables(study: xr.DataTree, settings: xr.Dataset) -> list[Table]:
     """Make the tables that say how well held-out settings were predicted."""
-    networks, comparison = (study[name].to_dataset() for name in ("empirical", "comparison"))
+    comparison = study["comparison"].to_dataset()
     made = []
     if "process_period" in settings and scored.held_out(settings).any():
         made += [scored.winner_table(settings), scored.score_table(settings)]
-        made.append(scored.interval_table(settings, comparison, networks))
+        made.append(scored.interval_table(settings, comparison))
     if "sphere_first_jump" in settings:
         made.append(scored.first_jump_table(settings))
     return made
@@ -49,6 +52,7 @@ def tables(study: xr.DataTree, settings: xr.Dataset) -> list[Table]:
     made = [
         regime_plane.exponent_table(settings),
         *published_figures.tables(networks, comparison, settings, config),
+        *published_sizes.tables(networks, comparison, settings, config),
         *minima_figures.tables(comparison),
     ]
     if "phase_a_share" in settings:

@@ -21,7 +21,7 @@ from compare import phase_figures, theme
 from compare.metrics import METRICS
 from theory import laws
 from theory.laws import FloatArray
-from theory.trajectory import VARIABLES, recorded
+from theory.trajectory import VARIABLES, record_every, recorded
 
 NETWORK, THEORY, BASELINE = (theme.SHADES[name].light for name in ("network", "theory", "baseline"))
 MAX_POINTS = 1500
@@ -47,7 +47,9 @@ def label(name: str) -> str:
     return f"{variable.long_name} {variable.symbol}{unit}"
 
 
-def trajectories(networks: xr.Dataset, theory: xr.Dataset, settings: xr.Dataset) -> str:
+def trajectories(
+    networks: xr.Dataset, theory: xr.Dataset, comparison: xr.Dataset, settings: xr.Dataset
+) -> str:
     """Loss, norm and elr of one run of up to three settings; theory drawn over the network."""
     shown = _showcase(settings)
     runs = [str(setting["first_run"].values) for setting in shown]
@@ -63,7 +65,8 @@ def trajectories(networks: xr.Dataset, theory: xr.Dataset, settings: xr.Dataset)
                     _draw_series(axis, theory, run, name, THEORY, "theory")
                 axis.set_yscale("log")
                 if setting["regime"] != "equilibrium":  # noise about it has no phases
-                    phase_figures.shade(axis, networks, run)
+                    end = int(networks["n_steps"].sel(run=run))
+                    phase_figures.shade(axis, comparison.sel(run=run), end)
             named = str(setting["variant"].values) or f"ηλ = {float(setting['intrinsic_lr']):.2g}"
             column[0].set_title(f"{named} ({setting['regime'].item()})")
             column[-1].set_xlabel(label("step"))
@@ -181,9 +184,13 @@ def _draw_series(
     axis: Axes, source: xr.Dataset, run: str, name: str, color: str, text: str
 ) -> None:
     """One quantity against steps, thinned so that its extremes stay."""
-    values = recorded(source, run, name)
-    steps, thinned = thin(values)
-    axis.plot(steps, thinned, color=color, lw=0.9, alpha=0.85, label=text)
+    axis.plot(*series(source, run, name), color=color, lw=0.9, alpha=0.85, label=text)
+
+
+def series(source: xr.Dataset, run: str, name: str) -> tuple[FloatArray, FloatArray]:
+    """Optimizer steps and values of one quantity of a run, thinned to be drawn."""
+    index, values = thin(recorded(source, run, name))
+    return record_every(source) * index, values
 
 
 def thin(values: FloatArray, max_points: int = MAX_POINTS) -> tuple[FloatArray, FloatArray]:

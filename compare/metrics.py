@@ -59,6 +59,8 @@ METRICS: dict[str, Metric] = {
     "effective_lr_after_jump": Metric("effective lr after a jump"),
     "equilibrium_norm": Metric("equilibrium norm", symbol="ρ*"),
     "mean_squared_g": Metric("mean squared effective gradient", symbol="⟨g²⟩"),
+    "late_train_loss": Metric("mean loss of the last quarter", "nats"),
+    "late_effective_grad_norm": Metric("mean effective gradient norm of the last quarter"),
     "decay_rate_ratio": Metric(
         "phase-A decay rate over ηλ",
         perfect=1.0,

@@ -188,13 +188,14 @@ def _measure(trajectories: xr.Dataset, run: str) -> dict[str, float | str]:
     learning_rate, rule = float(one["learning_rate"]), str(one["update_rule"].values)
     norm = recorded(trajectories, run, "weight_norm")
     elr = recorded(trajectories, run, "effective_lr")
+    g = recorded(trajectories, run, "effective_grad_norm")
     rates = elr * norm**2
     scheduled = rule != "growing" and not np.allclose(rates, learning_rate, rtol=1e-6, atol=0)
     if rule == "growing":  # the norm that the run with decay has at the same effective lr
         norm = np.sqrt(learning_rate / elr)
     measured = measure_run(
         norm,
-        recorded(trajectories, run, "effective_grad_norm"),
+        g,
         learning_rate,
         float(one["weight_decay"]),
         momentum=float(one["momentum"]),
@@ -203,10 +204,16 @@ def _measure(trajectories: xr.Dataset, run: str) -> dict[str, float | str]:
         scheduled_lr=rates if scheduled else None,
         record_every=record_every(trajectories),
     )
+    loss = recorded(trajectories, run, "train_loss")
     if rule == "sphere" and len(norm) >= SHORTEST_ON_SPHERE:
-        loss = recorded(trajectories, run, "train_loss")
         measured["regime"] = classify_on_sphere(loss, finite=finite)
-    return measured
+    late = {"train_loss": loss, "effective_grad_norm": g}
+    return measured | {f"late_{name}": _late_mean(values) for name, values in late.items()}
+
+
+def _late_mean(values: FloatArray) -> float:
+    """Mean over the last quarter; NaN of nothing."""
+    return float(values[-max(1, len(values) // 4) :].mean()) if len(values) else float("nan")
 
 
 def _too_short() -> dict[str, float | str]:

@@ -11,22 +11,21 @@ from matplotlib.patches import Patch
 
 from compare import phases, theme
 from compare.tables import Table, each_setting, number, setting_name
-from theory.trajectory import record_every
 
 SHADES = {name: shade.light for name, shade in theme.PHASES.items()}
 NAMES = {"A": "phase A: g falls", "B": "phase B: g rises", "C": "phase C: the norm jumps"}
 
 
-def shade(axis: Axes, trajectories: xr.Dataset, run: str) -> None:
-    """Shade the phases of one run behind its steps; nothing for a run without jumps."""
-    phase = phases.of_each_step(phases.of_run(trajectories, run))
-    every = record_every(trajectories)
-    borders = np.flatnonzero(phase[1:] != phase[:-1]) + 1
-    edges = [0, *borders.tolist(), len(phase)]
-    for low, high in pairwise(edges):
-        if high > low and (name := str(phase[low])):
+def shade(axis: Axes, run: xr.Dataset, n_steps: int) -> None:
+    """Shade the phases of one run of the comparison; nothing for a run without jumps."""
+    borders = np.column_stack([run[name].values for name in phases.BORDERS]).ravel()
+    names = np.resize(phases.PHASES, len(borders))
+    known = np.isfinite(borders)
+    edges = [*borders[known].tolist(), n_steps]
+    for name, (low, high) in zip(names[known], pairwise(edges), strict=True):
+        if high > low:
             order = 0.1 * phases.PHASES.index(name)  # jumps are narrow: their edges lie on top
-            axis.axvspan(every * low, every * high, color=SHADES[name], lw=0.8, zorder=order)
+            axis.axvspan(low, high, color=SHADES[str(name)], lw=0.8, zorder=order)
 
 
 def legend_patches(*axes: Axes) -> list[Patch]:

@@ -23,6 +23,8 @@ STEPS_PER_EPOCH = 391
 EPOCHS = 1000
 WEIGHT_DECAY = 1e-3
 SOURCE = "published (Lobacheva et al. 2021)"
+PHASE_A = (0.99, 1.02)  # decay rate of the norm between jumps, over eta*lam
+PREDICTED_EQUILIBRIUM_ELR = 8.9e-4  # at eta = 1, from g(elr) on the sphere; measured 9.1e-4
 # What a setting's recipe must say to be the published one, beside model and data.
 RECIPE: dict[str, Any] = {
     "batch_size": 128,

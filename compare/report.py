@@ -68,7 +68,7 @@ def draw(study: xr.DataTree) -> dict[str, str]:
         control_figures.draw(networks, comparison, settings)
         | extras.draw(study, settings)
         | {
-            "trajectories": figures.trajectories(networks, theory, settings),
+            "trajectories": figures.trajectories(networks, theory, comparison, settings),
             "phases": figures.phase_diagram(networks, theory, settings),
         }
     )
@@ -200,7 +200,8 @@ def _provenance(study: xr.DataTree, comparison: xr.Dataset) -> Section:
         table = score_tables.calibration_table(held.to_dataset())
         folds.append(Fold("Calibrated parameters", table=table))
     matter = {
-        "How this was made": json.loads(study.attrs["provenance"]),
+        "How this was made": json.loads(study.attrs["provenance"])
+        | ({"trajectories kept": study.attrs["thinned"]} if "thinned" in study.attrs else {}),
         "Study": json.loads(study.attrs["config"]),
         "Calibrated model": model,
     }

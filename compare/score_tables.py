@@ -45,9 +45,9 @@ def _errors(setting: xr.Dataset, models: list[str]) -> dict[str, float]:
     return {name: float(setting[f"{name}_period"] / setting["period"]) - 1 for name in models}
 
 
-def interval_table(settings: xr.Dataset, comparison: xr.Dataset, networks: xr.Dataset) -> Table:
+def interval_table(settings: xr.Dataset, comparison: xr.Dataset) -> Table:
     """Share of single held-out periods inside the 90 % interval of each model."""
-    periods = scores.single_periods(networks, _held_out_runs(comparison))
+    periods = scores.single_periods(_held_out_runs(comparison))
     rows = []
     for one in each_setting(settings.sel(setting=held_out(settings))):
         same = metrics.setting_ids(comparison).values == str(one["setting"].values)

@@ -8,8 +8,6 @@ import xarray as xr
 from compare import figures, metrics
 from compare.metrics import METRICS
 from compare.tables import Cell, count, number
-from theory.jumps import find_jumps
-from theory.trajectory import recorded
 
 COUNTS = ("n_runs", "n_steps", "n_periodic", "n_jumps", "n_held_out")
 
@@ -43,7 +41,7 @@ def of_study(
             metrics.as_expected(comparison).values[said].mean()
         )
     if "predicted_period" in settings and len(metrics.absolute_errors(settings, "period")):
-        scores |= _of_prediction(networks, comparison, settings)
+        scores |= _of_prediction(comparison, settings)
     return scores
 
 
@@ -59,9 +57,7 @@ def text(name: str, value: float) -> Cell:
     return Cell(f"{value:.{digits}f} %", value=value)
 
 
-def _of_prediction(
-    networks: xr.Dataset, comparison: xr.Dataset, settings: xr.Dataset
-) -> dict[str, float]:
+def _of_prediction(comparison: xr.Dataset, settings: xr.Dataset) -> dict[str, float]:
     """How well held-out settings were predicted."""
     errors = metrics.absolute_errors(settings, "period")
     held_out = (comparison["role"] == "held_out") & comparison["predicted_period"].notnull()
@@ -78,15 +74,12 @@ def _of_prediction(
         "largest_model_error": 100 * float(np.max(errors)),
         "uncertainty": 100 * float(np.median(uncertainty)),
         "regime_right": 100 * float((chosen["predicted_regime"] == chosen["regime"]).mean()),
-        "coverage": 100 * metrics.interval_coverage(chosen, single_periods(networks, chosen)),
+        "coverage": 100 * metrics.interval_coverage(chosen, single_periods(chosen)),
     }
 
 
-def single_periods(networks: xr.Dataset, chosen: xr.Dataset) -> dict[str, list[float]]:
-    """All single periods of the periodic runs."""
-    return {
-        str(run): np.diff(
-            find_jumps(np.log(recorded(networks, str(run), "effective_lr"))).onsets
-        ).tolist()
-        for run in chosen["run"].values[chosen["regime"].values == "periodic"]
-    }
+def single_periods(comparison: xr.Dataset) -> dict[str, list[float]]:
+    """All single periods of the periodic runs, by run id, steps."""
+    periodic = comparison.isel(run=(comparison["regime"] == "periodic").values)
+    onsets = dict(zip(periodic["run"].values, periodic["cycle_onset"].values, strict=True))
+    return {str(run): np.diff(own[np.isfinite(own)]).tolist() for run, own in onsets.items()}

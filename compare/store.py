@@ -30,6 +30,8 @@ REQUIRED_OF_NETWORKS = (
     "comparison/regime",
     "comparison/period",
     "comparison/norm_law_residual",
+    "comparison/cycle_onset",
+    "comparison/late_train_loss",
 )
 REQUIRED_OF_TRAJECTORIES = (
     "weight_norm",
@@ -46,7 +48,15 @@ REQUIRED_OF_TRAJECTORIES = (
 PACKAGES = ("h5netcdf", "h5py", "matplotlib", "numpy", "scikit-learn", "scipy", "torch", "xarray")
 
 
-def write(path: Path, groups: dict[str, xr.Dataset], *, config: str, provenance: str) -> None:
+def write(
+    path: Path,
+    groups: dict[str, xr.Dataset],
+    *,
+    config: str,
+    provenance: str,
+    thinned: str = "",
+    level: int = 1,
+) -> None:
     """Write a study file atomically.
 
     Args:
@@ -55,6 +65,8 @@ def write(path: Path, groups: dict[str, xr.Dataset], *, config: str, provenance:
             that of ``/calibration``.
         config: the study as JSON.
         provenance: where the networks come from, as JSON; see ``provenance``.
+        thinned: what was kept of the trajectories, if not all; see ``compare.thinned``.
+        level: of the compression, from 1 (fast) to 9 (small).
 
     Raises:
         OSError: if it cannot be written; an older file stays.
@@ -64,8 +76,9 @@ def write(path: Path, groups: dict[str, xr.Dataset], *, config: str, provenance:
         "schema_version": SCHEMA_VERSION,
         "config": config,
         "provenance": provenance,
+        **({"thinned": thinned} if thinned else {}),
     }
-    encoding = {f"/{name}": files.compressed(group) for name, group in groups.items()}
+    encoding = {f"/{name}": files.compressed(group, level) for name, group in groups.items()}
     with files.replacing(path) as partial:
         tree.to_netcdf(partial, engine="h5netcdf", encoding=encoding)
 
@@ -145,6 +158,16 @@ def _check(path: Path, tree: xr.DataTree, *, bare: bool) -> None:
     required = REQUIRED if is_toys(tree) else REQUIRED + REQUIRED_OF_NETWORKS
     if missing := [name for name in required if name not in held]:
         raise ValueError(f"{path} is not a whole study file: it lacks {', '.join(missing)}")
+
+
+def check_whole(tree: xr.DataTree) -> None:
+    """Refuse a study whose trajectories were thinned.
+
+    Raises:
+        ValueError: saying what is left of them.
+    """
+    if kept := tree.attrs.get("thinned"):
+        raise ValueError(f"the study was thinned ({kept}), so that it cannot be measured again")
 
 
 def is_bare(tree: xr.DataTree) -> bool:

@@ -91,6 +91,7 @@ def _run_networks(
         checkpoint.unlink(missing_ok=True)
     if resume and finished.exists() and not checkpoint.exists():
         held = store.read(finished)
+        store.check_whole(held)
         networks, provenance = held["empirical"].to_dataset(), held.attrs["provenance"]
     else:
         networks, device = _train(study, checkpoint)

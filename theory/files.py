@@ -35,10 +35,10 @@ def write_dataset(path: Path, dataset: xr.Dataset) -> None:
         dataset.to_netcdf(partial, engine="h5netcdf", encoding=compressed(dataset))
 
 
-def compressed(dataset: xr.Dataset) -> dict[Any, dict[str, Any]]:
-    """Encoding that compresses the series of a Dataset."""
+def compressed(dataset: xr.Dataset, level: int = 1) -> dict[Any, dict[str, Any]]:
+    """Encoding that compresses the series of a Dataset, at a level from 1 (fast) to 9 (small)."""
     return {
-        variable: {"zlib": True, "complevel": 1, "shuffle": True}
+        variable: {"zlib": True, "complevel": level, "shuffle": True}
         for variable, values in dataset.variables.items()
         if values.dtype.kind == "f" and values.ndim > 1
     }

@@ -66,7 +66,8 @@ def test_one_file_that_needs_no_network(html):
 def test_every_figure_can_be_saved(html):
     found = elements(html)
     saved = [a["download"] for tag, a in found if tag == "a" and "download" in a]
-    drawn = ["calibration", "errors", "periods", "phases", "regimes", "trajectories"]
+    drawn = ["calibration", "close_up", "errors", "periods"]
+    drawn += ["phases", "regimes", "trajectories"]
     assert sorted(saved) == [f"{name}.svg" for name in drawn]
 
 

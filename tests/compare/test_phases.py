@@ -105,10 +105,10 @@ def test_runs_of_a_dataset_are_padded_and_counted_in_steps():
 
 def test_shading_marks_each_phase_of_a_sawtooth_and_nothing_else():
     still = np.linspace(-3, -2, 200), np.ones(200)
-    trajectories = dataset(*zip(cycles(3, 0.5, 0.0), still, strict=True))
+    measured = phases.measure(dataset(*zip(cycles(3, 0.5, 0.0), still, strict=True)))
     axes = Figure().subplots(2)
-    for axis, run in zip(axes, trajectories["run"].values, strict=True):
-        phase_figures.shade(axis, trajectories, str(run))
+    for axis, run in zip(axes, measured["run"].values, strict=True):
+        phase_figures.shade(axis, measured.sel(run=run), 1600)
     assert len(axes[0].patches) == 9  # the last fall is cut one record before its landing
     spans = [(patch.get_x(), patch.get_width()) for patch in axes[0].patches[:3]]
     assert spans == [(0, 200), (200, 200), (400, FALL)]

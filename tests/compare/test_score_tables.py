@@ -50,16 +50,6 @@ def test_models_are_ranked_over_settings_that_nobody_was_calibrated_on(settings)
 
 def test_the_share_inside_each_interval_is_counted(settings):
     """Onsets 100, 150 and 190 steps apart, of which 100 lies outside the kick model's interval."""
-    log_elr = np.concatenate(
-        [np.linspace(-4, -3, 60), *(np.linspace(-4, -3, gap) for gap in (100, 150, 190)), [-4, -4]]
-    )
-    networks = xr.Dataset(
-        {
-            "effective_lr": (("run", "step"), np.exp(log_elr)[None]),
-            "n_steps": ("run", [len(log_elr)]),
-        },
-        {"run": ["a"], "step": np.arange(len(log_elr))},
-    )
     comparison = xr.Dataset(
         {
             "regime": ("run", ["periodic"]),
@@ -69,6 +59,7 @@ def test_the_share_inside_each_interval_is_counted(settings):
             "predicted_period_high": ("run", [200.0]),
             "process_period_low": ("run", [180.0]),
             "process_period_high": ("run", [200.0]),
+            "cycle_onset": (("run", "cycle"), [[60.0, 160.0, 310.0, 500.0, np.nan]]),
             **{name: ("run", [value]) for name, value in SETTING.items()},
         },
         {"run": ["a"]},
@@ -77,9 +68,8 @@ def test_the_share_inside_each_interval_is_counted(settings):
     other = comparison.assign_coords(run=["b"]).assign(variant=("run", ["x"]))
     other["predicted_period_low"] = other["process_period_low"] = ("run", [np.nan])
     comparison = xr.concat([comparison, other], "run")
-    networks = xr.concat([networks, networks.assign_coords(run=["b"])], "run")
     chosen = settings.isel(setting=[2]).assign_coords(setting=["lr0.5-wd0.004"])
-    (row,) = score_tables.interval_table(chosen, comparison, networks).rows
+    (row,) = score_tables.interval_table(chosen, comparison).rows
     assert row[1:4] == ["3", "66.7 %", "33.3 %"]
 
 

@@ -93,7 +93,7 @@ def test_report_is_one_file_with_escaped_text(folder):
     assert "Small &lt;b&gt;study&lt;/b&gt;" in text
     assert "<b>study" not in text
     assert "http://" not in text.replace("http://www.w3.org", "")
-    assert text.count("data:image/svg+xml;base64,") == 7
+    assert text.count("data:image/svg+xml;base64,") == 8
     assert problems(text) == []
     assert "held-out" in text and "baseline" in text
 
