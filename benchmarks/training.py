@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from timing import alternate, table
 
+from compare import published
 from empirical import data, models, precision
 from empirical.ensemble import Ensemble
 from empirical.fleet import Fleet
@@ -25,8 +26,12 @@ from theory.trajectory import RunSpec
 N_RUNS, MLP_STEPS, ROUNDS = 16, 100, 7
 # The largest ratio, or for the others the smallest, that is asked for.
 RECORDING_ASKED, TOGETHER_ASKED, GPU_ASKED = 1.10, 2.0, 3.0
-# FLOP/s of dense products on an H100 SXM, as its data sheet gives them, without sparsity.
-PEAKS = {"H100": {"float32": 66.9e12, "tf32": 494.7e12, "bf16": 989.4e12}}
+# FLOP/s of dense products, as data sheets of the SXM cards give them, without sparsity.
+PEAKS = {
+    ("H100", "H200"): {"float32": 66.9e12, "tf32": 494.7e12, "bf16": 989.4e12},
+    ("A100",): {"float32": 19.5e12, "tf32": 156e12, "bf16": 312e12},
+}
+CIFAR_SIZE = 50_000
 DEVICE = choose_device("auto")
 ON_GPU = DEVICE.type == "cuda"
 
@@ -114,8 +119,21 @@ def flops_per_step(recipe, images):
     return sum(n * (2 if i == 0 or not trained else 3) for i, (n, trained) in enumerate(counts))
 
 
-def peak(name):
-    return next((p.get(name) for card, p in PEAKS.items() if card in describe_device(DEVICE)), None)
+def peaks(name):
+    """FLOP/s that a device can do: of a large product, measured here, and of its data sheet."""
+    side = 8192 if ON_GPU else 2048
+    kind = torch.bfloat16 if name == "bf16" else torch.float32
+    left, right = (torch.randn(side, side, device=DEVICE, dtype=kind) for _ in range(2))
+
+    def product():
+        with precision.of(name, DEVICE):
+            return (left @ right)[0, 0].item()  # waits for the device
+
+    found = {"a large product": 2 * side**3 / alternate({"": product}, rounds=ROUNDS)[""]}
+    for cards, known in PEAKS.items():
+        if any(card in describe_device(DEVICE) for card in cards):
+            found["the data sheet"] = known[name]
+    return found
 
 
 def ratio(label, value, *, at_least=0.0, at_most=math.inf):
@@ -157,47 +175,61 @@ def digits_mlps():
     print(table(f"training: {N_RUNS} digits MLPs, every step recorded", rows))
 
 
-def convnet(name, *, width, batch, n_steps):
-    """One convolutional network in some arithmetic."""
-    images = data.fake(50_000 if ON_GPU else 2048)
+def convnet(name, *, width, batch, n_steps, rates=(0.03,)):
+    """Convolutional networks in some arithmetic: all rates together, or one after another."""
+    images = data.fake(CIFAR_SIZE if ON_GPU else 2048)
     recipe = Recipe(model=f"convnet-{width}", data="fake", batch_size=batch, precision=name)
-    run = RunSpec(0.03, 1e-3, 0, (ROUNDS + 2) * n_steps)
-    candidates = {
-        "sawtooth": trainer([run], recipe, images),
-        "sawtooth, nothing recorded": trainer([run], recipe, images, kind=Silent),
-        "plain PyTorch loop": Plain(run, recipe, images),
+    runs = [RunSpec(rate, 1e-3, 0, (ROUNDS + 2) * n_steps) for rate in rates]
+    groups = {"n_groups": 1 if ON_GPU else min(len(runs), torch.get_num_threads())}
+    together = {
+        "sawtooth": trainer(runs, recipe, images, **groups),
+        "sawtooth, nothing recorded": trainer(runs, recipe, images, kind=Silent, **groups),
     }
     if ON_GPU:
-        candidates["sawtooth, no CUDA graphs"] = trainer([run], recipe, images, graphs=False)
+        together["sawtooth, no CUDA graphs"] = trainer(runs, recipe, images, graphs=False)
+    plain = [Plain(run, recipe, images) for run in runs]
     seconds = alternate(
-        {key: lambda one=one: one.advance(n_steps) for key, one in candidates.items()},
+        {key: lambda one=one: one.advance(n_steps) for key, one in together.items()}
+        | {"plain PyTorch loop": lambda: [one.advance(n_steps) for one in plain]},
         rounds=ROUNDS,
     )
-    flops, rows = flops_per_step(recipe, images), []
-    for key, value in seconds.items():
-        speed = n_steps / value
-        share = f", {100 * flops * speed / peak(name):.0f} % of peak" if peak(name) else ""
-        epochs = speed / (len(images.train_labels) // batch)
-        text = f"{speed:.4g} steps/s, {epochs:.3g} epochs/s, {flops * speed / 1e9:.4g} GFLOP/s"
-        rows.append((key, text + share))
-    ours, without, loop, *_ = seconds.values()
-    asked = GPU_ASKED if ON_GPU else 0.0
+    flops, most = flops_per_step(recipe, images), peaks(name)
+    rows = [
+        (key, speed_text(len(runs) * n_steps / value, flops, batch, most))
+        for key, value in seconds.items()
+    ]
+    ours, without, loop = (seconds[key] for key in (*list(together)[:2], "plain PyTorch loop"))
     rows += [
-        ratio("plain PyTorch loop / sawtooth", loop / ours, at_least=asked),
+        ratio("plain PyTorch loop / sawtooth", loop / ours, at_least=GPU_ASKED if ON_GPU else 0.0),
         ratio("recording / not", ours / without, at_most=RECORDING_ASKED),
     ]
-    print(table(f"training: ConvNet c={width}, batch {batch}, {name}", rows))
+    if len(runs) > 1:
+        minutes = ours / n_steps * published.EPOCHS * published.STEPS_PER_EPOCH / 60
+        text = f"{minutes:.4g} minutes for {published.EPOCHS} epochs of all, at this speed"
+        rows.append(("the published figure", text))
+    networks = f"{len(runs)} runs of the ConvNet" if len(runs) > 1 else "ConvNet"
+    print(table(f"training: {networks} c={width}, batch {batch}, {name}", rows))
+
+
+def speed_text(speed, flops, batch, most):
+    """Steps of one network per second, and what the device did for them."""
+    epochs = speed / math.ceil(CIFAR_SIZE / batch)
+    shares = "".join(f", {100 * flops * speed / known:.0f} % of {of}" for of, known in most.items())
+    rate = f"{flops * speed / 1e9:.4g} GFLOP/s"
+    return f"{speed:.4g} steps/s, {epochs:.3g} epochs/s, {rate}{shares}"
 
 
 def main():
-    print(describe_device(DEVICE))
+    print(f"{describe_device(DEVICE)}; an epoch is that of {CIFAR_SIZE} images")
     digits_mlps()
     if not ON_GPU:
         convnet("float32", width=8, batch=64, n_steps=10)
+        convnet("float32", width=32, batch=128, n_steps=1, rates=published.PERIODS)
         return
-    print(f"peak: dense, of the data sheet of an {' or '.join(PEAKS)} SXM; none for other cards")
     for name in ("float32", "tf32", "bf16"):
         convnet(name, width=32, batch=128, n_steps=400)
+    for name in ("float32", "tf32"):
+        convnet(name, width=32, batch=128, n_steps=100, rates=published.PERIODS)
 
 
 if __name__ == "__main__":

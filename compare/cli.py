@@ -59,6 +59,7 @@ def _parser() -> Parser:
     again.add_argument("--overwrite", action="store_true", help="start again in the same folder")
     run.add_argument("--seeds", type=int, help="runs per setting, instead of the file's")
     run.add_argument("--cycles", type=float, help="expected cycles per run, instead of the file's")
+    run.add_argument("--steps", type=int, help="length of every run, instead of the file's")
     run.add_argument("--data", help="data source, instead of the file's")
     run.add_argument("--model", help="architecture, instead of the file's")
     run.add_argument("--device", choices=("auto", "cpu", "cuda"), help="instead of the file's")
@@ -188,9 +189,12 @@ def _parser() -> Parser:
 
 def _run(options: argparse.Namespace) -> int:
     from compare import study, study_file
+    from theory import validate
 
-    names = ("seeds", "cycles", "device", "data", "model")
+    names = ("seeds", "cycles", "steps", "device", "data", "model")
     overrides = {name: getattr(options, name) for name in names}
+    if options.steps is not None:
+        validate.at_least("steps", options.steps, 1)
     chosen = study_file.read(options.study, overrides, full=options.full)
     out = options.out or Path("results") / chosen.name
     try:

@@ -24,7 +24,7 @@ def read(
     Args:
         path: a TOML file.
         overrides: values that replace the file's, by key; None leaves the file's value. A key of
-            the recipe is replaced in every setting.
+            the recipe and the number of ``steps`` are replaced in every setting.
         full: put what the file's table ``[full]`` holds, the published size, in the place of
             the small size's.
 
@@ -57,7 +57,7 @@ def _sized(table: Mapping[str, Any], *, full: bool) -> dict[str, Any]:
 
 
 def _override(study: Study | ToyStudy, given: Mapping[str, Any]) -> Study | ToyStudy:
-    """The study with other values, those of the recipe in every setting."""
+    """The study with other values, those of recipe and length in every setting."""
     if isinstance(study, ToyStudy):
         for key, value in given.items():
             if not hasattr(study, key):
@@ -65,8 +65,10 @@ def _override(study: Study | ToyStudy, given: Mapping[str, Any]) -> Study | ToyS
         return replace(study, **given)
     recipe = {key: value for key, value in given.items() if key in RECIPE_KEYS}
     rest = {key: value for key, value in given.items() if key not in recipe}
+    length = {"steps": rest["steps"]} if "steps" in rest else {}
     settings = tuple(
-        replace(setting, recipe=replace(setting.recipe, **recipe)) for setting in study.settings
+        replace(setting, recipe=replace(setting.recipe, **recipe), **length)
+        for setting in study.settings
     )
     return replace(study, settings=settings, **rest)
 
