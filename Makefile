@@ -3,7 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test lint bench clean
+# Study files that are kept with the figures that README shows of them.
+KEPT := digits convnet-cifar10 resnet18-cifar100 practical-cifar10 sphere-cifar10 symmetry-cifar10 \
+	controls-cifar10 width
+STUDIES := $(patsubst studies/%.toml,%,$(wildcard studies/*.toml))
+
+.PHONY: demo test lint bench studies reference gallery clean
 
 demo: $(READY)
 	$(BIN)/sawtooth run studies/digits.toml --resume
@@ -18,6 +23,23 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/sawtooth bench
+
+# Every study in its small size. DATA=folder:PATH is what those on images train on instead of a download.
+studies: $(STUDIES:%=results/%/report.html)
+
+results/%/report.html: studies/%.toml | $(READY)
+	$(BIN)/sawtooth run $< --resume $(if $(DATA),$(if $(findstring -cifar,$<),--data $(DATA)))
+
+# What README shows, from studies that have been run: thinned copies, and the figures drawn from them.
+reference: $(KEPT:%=results/%/report.html)
+	for name in $(KEPT); do \
+		rm -f results/reference/$$name/study.nc && \
+		$(BIN)/sawtooth thin results/$$name/study.nc --out results/reference/$$name/study.nc || exit; \
+	done
+	$(MAKE) gallery
+
+gallery: $(READY)
+	$(BIN)/python -m compare.gallery README.md
 
 clean:
 	rm -rf .venv

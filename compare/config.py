@@ -196,6 +196,11 @@ class Study:
         return [(recipe, tuple(runs)) for (recipe, _), runs in jobs.items()]
 
     @property
+    def precisions(self) -> list[str]:
+        """Arithmetic in which its settings are trained."""
+        return [setting.recipe.precision for setting in self.settings]
+
+    @property
     def roles(self) -> dict[str, str]:
         """Role of each run by its id."""
         return {run.id: s.role for s in self.settings for run in self.runs_of(s)}

@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
@@ -180,8 +180,8 @@ def is_toys(tree: xr.DataTree) -> bool:
     return bool(json.loads(tree.attrs.get("config", "{}")).get("kind") == "toys")
 
 
-def provenance(device: str) -> dict[str, Any]:
-    """Where a file comes from: code, packages, machine and command."""
+def provenance(device: str, arithmetic: Iterable[str]) -> dict[str, Any]:
+    """Where a file comes from: code, packages, machine, command and arithmetic."""
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": metadata.version("sawtooth"),
@@ -192,7 +192,7 @@ def provenance(device: str) -> dict[str, Any]:
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
         "device": device,
         "platform": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "precision": "float32 training, float64 records",
+        "precision": f"{', '.join(sorted(set(arithmetic)))} arithmetic, float64 records",
     }
 
 

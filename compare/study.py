@@ -73,7 +73,7 @@ def train_alone(study: Study, out: Path, *, resume: bool = False) -> list[str]:
     if checkpoint.exists() and not resume:
         raise ValueError(f"{checkpoint} is of an interrupted train; use --resume or remove it")
     networks, device = _train(study, checkpoint)
-    provenance = json.dumps(store.provenance(device))
+    provenance = json.dumps(store.provenance(device, study.precisions))
     store.write_trajectories(out, networks, config=study.to_json(), provenance=provenance)
     checkpoint.unlink(missing_ok=True)
     return _diverged(networks)
@@ -95,7 +95,7 @@ def _run_networks(
         networks, provenance = held["empirical"].to_dataset(), held.attrs["provenance"]
     else:
         networks, device = _train(study, checkpoint)
-        provenance = json.dumps(store.provenance(device))
+        provenance = json.dumps(store.provenance(device, study.precisions))
     theory, comparison, calibration = align.compare(
         networks,
         study.roles,

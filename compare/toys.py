@@ -38,7 +38,7 @@ def run(study: ToyStudy, finished: Path) -> None:
     findings = [claim(study) for claim in claims()]
     data = xr.merge([one.data for one in findings], join="exact", compat="no_conflicts")
     groups = {"theory": data, "empirical": xr.Dataset(), "comparison": table(findings)}
-    provenance = json.dumps(store.provenance("cpu"))
+    provenance = json.dumps(store.provenance("cpu", ["float64"]))
     store.write(finished, groups, config=study.to_json(), provenance=provenance)
 
 

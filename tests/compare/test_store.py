@@ -27,7 +27,8 @@ def test_study_file_round_trips(tmp_path, groups):
     assert tree["empirical"]["weight_norm"].dtype == np.float64
     assert tree["theory"]["weight_norm"].attrs["units"] == "1"
     assert tree.attrs["schema_version"] == "2"
-    provenance = store.provenance("cpu")
+    provenance = store.provenance("cpu", ["float32", "float64", "float32"])
+    assert provenance["precision"] == "float32, float64 arithmetic, float64 records"
     assert json.loads(tree.attrs["provenance"]) == {}
     assert provenance.keys() >= {"created", "version", "git_commit", "command", "packages"}
     assert names(path.parent) == ["study.nc"]
