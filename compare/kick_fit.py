@@ -117,7 +117,8 @@ def _line_and_steps(
 
     Constant, line, and line with steps are fitted to the means of the settings, each known to its
     standard error and to ``MODEL_ERROR``. That of the smallest ``chi^2 + k ln(n)`` is taken
-    (Schwarz 1978, k numbers, n settings), so that noise is not read as a slope.
+    (Schwarz 1978, k numbers, n settings), so that noise is not read as a slope. Where a setting
+    has one sample its error is not known, and a constant is all there is to be had.
     """
     found = [samples(cycles) for cycles in settings]
     values = np.array([one.mean() for one in found])
@@ -125,7 +126,8 @@ def _line_and_steps(
     weights = 1 / np.hypot(errors, MODEL_ERROR * np.abs(values))
     columns = np.array([[1.0, np.log(c.intrinsic_lr), c.rate] for c in settings])
     best, least = np.zeros(3), np.inf
-    for n_numbers in (1, 2, 3) if len(settings) >= SETTINGS_FOR_RECOVERY else (2,):
+    candidates = (1, 2, 3) if len(settings) >= SETTINGS_FOR_RECOVERY else (2,)
+    for n_numbers in candidates if min(map(len, found)) > 1 else (1,):
         scaled = columns[:, :n_numbers] * weights[:, None]
         numbers = np.linalg.lstsq(scaled, values * weights, rcond=None)[0]
         score = np.sum((scaled @ numbers - values * weights) ** 2)
