@@ -55,7 +55,8 @@ def tables(
     """Make the tables that a study's settings allow."""
     plain = settings.sel(setting=settings["setting"].isin(matching(config, fixed_norm=False)))
     on_sphere = settings.sel(setting=settings["setting"].isin(matching(config, fixed_norm=True)))
-    made = [_periods_table(comparison, plain)] if plain.sizes["setting"] else []
+    several = len(np.unique(plain["intrinsic_lr"])) > 1  # one alone is no figure over rates
+    made = [_periods_table(comparison, plain)] if several else []
     made += [_sphere_table(networks, on_sphere)] if on_sphere.sizes["setting"] else []
     return [*made, *_changes_tables(networks, settings, config)]
 
@@ -218,7 +219,8 @@ def _changes_tables(
 def _changes(setting: Mapping[str, Any], plain: Mapping[str, Any]) -> list[str]:
     """What was published of each thing in which a setting differs from the plain one."""
     own, other = setting["recipe"], plain["recipe"]
-    said = [MOMENTUM] if setting["momentum"] and not plain["momentum"] else []
+    same_rate = setting["learning_rate"] == plain["learning_rate"]
+    said = [MOMENTUM if same_rate else "–"] if setting["momentum"] != plain["momentum"] else []
     for key, value in own.items():
         if value != other[key]:
             said.append({"trained": ALL_WEIGHTS, "model": NARROW}.get(key, "–"))

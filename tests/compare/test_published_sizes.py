@@ -150,24 +150,27 @@ def test_one_change_at_a_time_stands_beside_what_was_published_of_it():
         Setting(0.4, 0.01, replace(SMALL, trained="all"), variant="all weights"),
         Setting(0.4, 0.01, replace(SMALL, model="convnet-1"), variant="narrow"),
         Setting(0.04, 0.01, replace(SMALL, trained="all"), momentum=0.9, variant="together"),
+        Setting(0.4, 0.01, SMALL, momentum=0.9, variant="momentum, same rate"),
     ]
     made = measured(
         settings,
-        regime=["periodic"] * 3 + ["equilibrium", "periodic"],
-        n_jumps=[10.0, 5.0, 15.0, 0.0, 3.0],
-        **{name: [np.nan] * 5 for name in ("period", "decay_rate_ratio", "equilibrium_norm")},
-        predicted_equilibrium_norm=[np.nan] * 5,
+        regime=["periodic"] * 3 + ["equilibrium"] + ["periodic"] * 2,
+        n_jumps=[10.0, 5.0, 15.0, 0.0, 3.0, 20.0],
     )
-    *_, changes = published_sizes.tables(
-        networks(settings, [1000, 2000, 1000, 1000, 1000]), xr.Dataset(), made, config(*settings)
+    (changes,) = published_sizes.tables(  # at one eta lam, so no main figure
+        networks(settings, [1000, 2000, 1000, 1000, 1000, 1000]),
+        xr.Dataset(),
+        made,
+        config(*settings),
     )
     rows = rows_of(changes)
-    assert list(rows) == ["momentum", "all weights", "narrow"]
-    assert rows["momentum"] == ["periodic", "0.100", "0.250", published_sizes.MOMENTUM]
+    assert list(rows) == ["momentum", "all weights", "narrow", "momentum, same rate"]
+    assert rows["momentum"] == ["periodic", "0.100", "0.250", "–"]
+    assert rows["momentum, same rate"] == ["periodic", "1.00", "2.00", published_sizes.MOMENTUM]
     assert rows["all weights"] == ["periodic", "1.00", "1.50", published_sizes.ALL_WEIGHTS]
     assert rows["narrow"] == ["equilibrium", "1.00", "0", published_sizes.NARROW]
     made["n_jumps"][0] = 0.0  # nothing to be compared with
-    *_, changes = published_sizes.tables(
-        networks(settings, [1000] * 5), xr.Dataset(), made, config(*settings)
+    (changes,) = published_sizes.tables(
+        networks(settings, [1000] * 6), xr.Dataset(), made, config(*settings)
     )
     assert rows_of(changes)["momentum"][2] == "–"
