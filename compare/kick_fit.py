@@ -11,6 +11,7 @@ from theory.laws import FloatArray
 from theory.reduced import KickModel, LogLine
 
 SETTINGS_FOR_RECOVERY = 4  # a line and a recovery are three numbers
+LEAST_PENALTY = 2.0  # of a number (Akaike 1974): ln(n) is for many settings
 MODEL_ERROR = 0.02  # of a line, relative, beyond the standard errors of its points
 GROWTH_ERROR = 0.2  # of the line of ln y: no calibration knows it better
 
@@ -117,8 +118,9 @@ def _line_and_steps(
 
     Constant, line, and line with steps are fitted to the means of the settings, each known to its
     standard error and to ``MODEL_ERROR``. That of the smallest ``chi^2 + k ln(n)`` is taken
-    (Schwarz 1978, k numbers, n settings), so that noise is not read as a slope. Where a setting
-    has one sample its error is not known, and a constant is all there is to be had.
+    (Schwarz 1978, k numbers, n settings; for fewer than 8, the ``chi^2 + 2 k`` of Akaike 1974), so
+    that noise is not read as a slope. Where a setting has one sample its error is not known, and a
+    constant is all there is to be had.
     """
     found = [samples(cycles) for cycles in settings]
     values = np.array([one.mean() for one in found])
@@ -126,12 +128,13 @@ def _line_and_steps(
     weights = 1 / np.hypot(errors, MODEL_ERROR * np.abs(values))
     columns = np.array([[1.0, np.log(c.intrinsic_lr), c.rate] for c in settings])
     best, least = np.zeros(3), np.inf
-    candidates = (1, 2, 3) if len(settings) >= SETTINGS_FOR_RECOVERY else (2,)
-    for n_numbers in candidates if min(map(len, found)) > 1 else (1,):
+    most = 1 if min(map(len, found)) == 1 else 2 + (len(settings) >= SETTINGS_FOR_RECOVERY)
+    penalty = max(LEAST_PENALTY, np.log(len(settings)))
+    for n_numbers in range(1, most + 1):
         scaled = columns[:, :n_numbers] * weights[:, None]
         numbers = np.linalg.lstsq(scaled, values * weights, rcond=None)[0]
         score = np.sum((scaled @ numbers - values * weights) ** 2)
-        score += n_numbers * np.log(len(settings))
+        score += n_numbers * penalty
         if score < least:
             best, least = np.append(numbers, np.zeros(3 - n_numbers)), score
     return LogLine(at_one=float(best[0]), slope=float(best[1])), float(best[2])

@@ -1,7 +1,9 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from compare import align, metrics
+from compare import align, kick_fit, metrics
 from compare.calibrate import calibrate, observe
 
 from ..kick_model import TRUE_MODEL
@@ -39,6 +41,18 @@ def test_one_run_a_setting_tells_a_mean_first_jump_and_no_slope():
     assert model.first_recovery == 0
     assert model.first_reach(1.0) == pytest.approx(TRUE_MODEL.first_reach(1.0), abs=0.5)
     assert model.kick(2e-3) == pytest.approx(TRUE_MODEL.kick(2e-3), rel=0.15)
+
+
+@pytest.mark.parametrize(("second", "slope"), [(1.1, 0.0), (2.0, 1 / np.log(4))])
+def test_a_slope_is_read_where_settings_differ_by_more_than_their_errors(second, slope):
+    """Two means of 16 cycles, each known to 0.075."""
+    scatter = np.tile([-0.3, 0.3], 8)
+    held = {1e-3: 1 + scatter, 4e-3: second + scatter}
+    settings = [SimpleNamespace(intrinsic_lr=x, rate=2 * x) for x in held]
+    line, steps = kick_fit._line_and_steps(settings, lambda cycles: held[cycles.intrinsic_lr])
+    assert line.slope == pytest.approx(slope, abs=1e-12)
+    assert line(2e-3) == pytest.approx((1 + second) / 2)
+    assert steps == 0
 
 
 def test_held_out_predictions_beat_the_baseline(networks, roles):
