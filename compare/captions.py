@@ -64,7 +64,8 @@ CAPTIONS = {
         "effective gradient norm of the last quarter of the steps against it.",
         "With the norm held fixed nothing raises the effective learning rate. Low ones converge, "
         "each to its own gradient; in between the loss settles above zero (equilibrium); high "
-        "ones do not learn (divergence). Periods come from crossing these regimes.",
+        "ones do not learn (divergence). Periods come from crossing these regimes. Hollow, if "
+        "any: read off the figures of Kodryan et al. 2022, whose g has the last layer in it.",
     ),
     "twins": Caption(
         "Twins",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import cycle
 
 import matplotlib.pyplot as plt
@@ -10,7 +11,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from compare import theme
-from compare.figures import NETWORK, STYLE, THEORY, label, series, svg
+from compare.figures import NETWORK, PUBLISHED, STYLE, THEORY, label, series, svg
+from compare.published import OnSphere
 from compare.stability import EDGE
 from compare.tables import each_setting, setting_name
 from theory.trajectory import record_every, recorded
@@ -20,14 +22,27 @@ MARKERS = {"convergence": "o", "periodic": "^", "equilibrium": "s", "divergence"
 PANELS_IN_A_ROW = 3
 
 
-def draw(networks: xr.Dataset, comparison: xr.Dataset, settings: xr.Dataset) -> dict[str, str]:
-    """Draw the figures that a study's data allow, as SVG by name."""
+def draw(
+    networks: xr.Dataset,
+    comparison: xr.Dataset,
+    settings: xr.Dataset,
+    known: Mapping[float, OnSphere] | None = None,
+) -> dict[str, str]:
+    """Draw the figures that a study's data allow, as SVG by name.
+
+    Args:
+        networks: trajectories.
+        comparison: the comparison along ``run``.
+        settings: what ``metrics.by_setting`` makes of it.
+        known: published results at a fixed effective learning rate, to stand beside the study's.
+    """
     drawn = {}
     on_sphere = (networks["update_rule"] == "sphere").values
     if (settings["variant"] != "").any():
         drawn["settings"] = panels(networks, settings)
     if on_sphere.sum() > 2:
-        drawn["sphere"] = sphere(networks.isel(run=on_sphere), comparison.isel(run=on_sphere))
+        chosen = comparison.isel(run=on_sphere)
+        drawn["sphere"] = sphere(networks.isel(run=on_sphere), chosen, known or {})
     if "direction_error" in comparison:
         drawn["twins"] = twins(comparison)
     if "spherical_sharpness" in networks:
@@ -56,12 +71,15 @@ def panels(networks: xr.Dataset, settings: xr.Dataset) -> str:
         return svg(figure)
 
 
-def sphere(networks: xr.Dataset, comparison: xr.Dataset) -> str:
-    """Loss over time, and loss and gradient of the last quarter against the fixed elr."""
+def sphere(networks: xr.Dataset, comparison: xr.Dataset, known: Mapping[float, OnSphere]) -> str:
+    """Loss over time, and loss and gradient of the last quarter against the fixed elr.
+
+    Beside them what was published at each elr; filled for the study, hollow for the others.
+    """
     elr = networks["effective_lr"].isel(step=0).values
     order = np.argsort(elr, kind="stable")
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(1, 3, figsize=(11, 3.6))
+        figure, axes = plt.subplots(1, 3, figsize=(11, 4))
         _losses_over_time(axes[0], networks, elr)
         for axis, name in zip(axes[1:], ("train_loss", "effective_grad_norm"), strict=True):
             late = comparison[f"late_{name}"].values
@@ -70,9 +88,15 @@ def sphere(networks: xr.Dataset, comparison: xr.Dataset) -> str:
                 chosen = (comparison["regime"] == regime).values
                 if chosen.any():
                     axis.plot(elr[chosen], late[chosen], marker, color=NETWORK, label=regime)
+            for at, one in known.items():
+                value = getattr(one, name)
+                axis.plot(at, value, MARKERS[one.regime], color=PUBLISHED, mfc="white")
             axis.set(xscale="log", yscale="log", xlabel="fixed effective learning rate η/ρ²")
             axis.set_ylabel(f"{label(name)}, last quarter")
         axes[1].legend()
+        if known:
+            axes[2].plot([], [], "o", color=PUBLISHED, mfc="white", label="published, width 32")
+            axes[2].legend()
         figure.tight_layout()
         return svg(figure)
 
@@ -88,7 +112,14 @@ def _losses_over_time(axis: Axes, networks: xr.Dataset, elr: np.typing.NDArray[n
         steps = record_every(networks) * np.cumsum([len(block) for block in blocks])
         axis.plot(steps, [b.mean() for b in blocks], color=shade, lw=0.9, label=f"{elr[row]:g}")
     axis.set(yscale="log", xlabel=label("step"), ylabel=label("train_loss"))
-    axis.legend(title="η/ρ²", fontsize=7, title_fontsize=7, ncols=2)
+    axis.legend(
+        title="η/ρ²",
+        fontsize=7,
+        title_fontsize=7,
+        ncols=4,
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+    )
 
 
 def twins(comparison: xr.Dataset) -> str:

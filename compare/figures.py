@@ -24,6 +24,7 @@ from theory.laws import FloatArray
 from theory.trajectory import VARIABLES, record_every, recorded
 
 NETWORK, THEORY, BASELINE = (theme.SHADES[name].light for name in ("network", "theory", "baseline"))
+PUBLISHED = theme.SERIES["green"].light
 MAX_POINTS = 1500
 NARROW: Any = {"handlelength": 1.2, "columnspacing": 1.0}  # of legends below a single panel
 STYLE: Any = {
@@ -34,6 +35,7 @@ STYLE: Any = {
     "grid.color": theme.GRID.light,
     "grid.linewidth": 0.6,
     "legend.frameon": False,
+    "axes.formatter.min_exponent": 2,  # 0.6 and 20, not powers of ten
     "svg.fonttype": "path",
     "svg.hashsalt": "sawtooth",
     "path.simplify_threshold": 0.3,

@@ -10,13 +10,12 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from compare import published, theme
-from compare.figures import NETWORK, STYLE, THEORY, label, svg
+from compare import published
+from compare.figures import NETWORK, PUBLISHED, STYLE, THEORY, label, svg
 from compare.metrics import METRICS
 from compare.tables import Table, number, setting_name
 from theory.trajectory import setting_of
 
-PUBLISHED = theme.SERIES["green"].light
 QUANTITIES = (
     "n_jumps",
     "first_jump",

@@ -36,6 +36,11 @@ def matching(config: Mapping[str, Any], *, fixed_norm: bool) -> list[str]:
     return [_id(one) for one in config["settings"] if _is_plain(one, fixed_norm=fixed_norm)]
 
 
+def known_on_sphere(config: Mapping[str, Any]) -> dict[float, published.OnSphere]:
+    """What was published at each fixed elr, for a study of the same kind; else nothing."""
+    return dict(published.SPHERE) if matching(config, fixed_norm=True) else {}
+
+
 def _id(setting: Mapping[str, Any]) -> str:
     numbers = (setting["learning_rate"], setting["weight_decay"])
     return setting_id(*numbers, momentum=setting["momentum"], variant=setting["variant"])

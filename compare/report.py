@@ -17,6 +17,7 @@ from compare import (
     metrics,
     monitored,
     page,
+    published_sizes,
     sandbox,
     score_tables,
     scores,
@@ -64,8 +65,9 @@ def draw(study: xr.DataTree) -> dict[str, str]:
         study[name].to_dataset() for name in ("empirical", "theory", "comparison")
     )
     settings = metrics.by_setting(comparison)
+    known = published_sizes.known_on_sphere(json.loads(study.attrs["config"]))
     drawn = (
-        control_figures.draw(networks, comparison, settings)
+        control_figures.draw(networks, comparison, settings, known)
         | extras.draw(study, settings)
         | {
             "trajectories": figures.trajectories(networks, theory, comparison, settings),
