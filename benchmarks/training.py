@@ -93,7 +93,7 @@ def trainer(runs, recipe, images, *, kind=Ensemble, graphs=True, n_groups=1):
         network = models.build(recipe, images)
         return kind(some, recipe, network, images, eval_every=10**9, device=DEVICE, graphs=graphs)
 
-    fleet = Fleet(runs, build, n_groups=n_groups, n_parallel=n_groups)
+    fleet = Fleet(runs, build, n_groups=n_groups)
     fleet.advance(1)
     return fleet
 

@@ -1,4 +1,4 @@
-"""Ensembles side by side, one for each core: runs are independent, so are their threads.
+"""Ensembles side by side, one for each core: runs are independent, and so are their threads.
 
 One ensemble whose kernels are split over cores waits at the end of every kernel for the slowest
 core. Ensembles in threads of their own never wait for each other, which costs nothing on an idle
@@ -31,7 +31,6 @@ class Fleet:
         runs: the runs, in the order in which results are returned.
         build: makes an ensemble of some of the runs.
         n_groups: number of ensembles, at most one for each run.
-        n_parallel: ensembles that train at the same time; the next start when one is done.
     """
 
     def __init__(
@@ -40,10 +39,9 @@ class Fleet:
         build: Callable[[list[RunSpec]], Ensemble],
         *,
         n_groups: int,
-        n_parallel: int = 1,
     ) -> None:
         longest_first = np.argsort([-run.n_steps for run in runs], kind="stable")
-        self.runs, self.n_parallel = list(runs), n_parallel
+        self.runs = list(runs)
         self.groups = [longest_first[i::n_groups] for i in range(min(n_groups, len(runs)))]
         self.ensembles = [build([runs[i] for i in group]) for group in self.groups]
 
@@ -70,22 +68,8 @@ class Fleet:
         )
 
     def advance(self, n_steps: int) -> None:
-        """Train the first ensembles that are not done for n_steps, or to the end of their runs.
-
-        The others wait, so that memory holds the work of ``n_parallel`` of them.
-        """
-        active = [ensemble for ensemble in self.ensembles if not ensemble.done][: self.n_parallel]
-        workers = len(active)
-        if workers == 1:
-            _advance(active[0], n_steps)
-            return
-        threads = torch.get_num_threads()
-        torch.set_num_threads(max(1, threads // workers))
-        try:
-            with ThreadPoolExecutor(workers) as pool:
-                list(pool.map(lambda ensemble: _advance(ensemble, n_steps), active))
-        finally:
-            torch.set_num_threads(threads)
+        """Train all ensembles for n_steps, or to the end of their runs."""
+        advance([ensemble for ensemble in self.ensembles if not ensemble.done], n_steps)
 
     def state(self) -> dict[str, Any]:
         """Everything that resuming needs."""
@@ -162,6 +146,20 @@ class Fleet:
             for index, value in zip(group, column, strict=True):
                 values[index] = value
         return values
+
+
+def advance(ensembles: Sequence[Ensemble], n_steps: int) -> None:
+    """Train ensembles for n_steps, or to the end of their runs, each in a thread of its own."""
+    if len(ensembles) == 1:
+        _advance(ensembles[0], n_steps)
+        return
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(1, threads // len(ensembles)))
+    try:
+        with ThreadPoolExecutor(len(ensembles)) as pool:
+            list(pool.map(lambda ensemble: _advance(ensemble, n_steps), ensembles))
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _advance(ensemble: Ensemble, n_steps: int) -> None:

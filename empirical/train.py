@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from empirical import checkpoint, data, memory, models
 from empirical.ensemble import Ensemble
-from empirical.fleet import Fleet
+from empirical.fleet import Fleet, advance
 from empirical.recipe import Recipe
 from theory import laws, schedules, trajectory
 from theory.trajectory import RunSpec
@@ -112,7 +112,8 @@ def train(jobs: Sequence[Job], settings: Settings) -> xr.Dataset:
             state = {"fleets": [fleet.state() for fleet in fleets]}
             checkpoint.save(settings.checkpoint, state, config=settings.config)
 
-    _advance_to_the_end(fleets, save, settings.checkpoint_seconds)
+    most = settings.checkpoint_seconds
+    _advance_to_the_end(fleets, save, most, n_parallel=_n_parallel(device))
     parts = [
         _dataset(job, fleet, settings.eval_every) for job, fleet in zip(jobs, fleets, strict=True)
     ]
@@ -143,7 +144,7 @@ def _fleet(
             graphs=settings.graphs,
         )
 
-    n_parallel = torch.get_num_threads() if device.type == "cpu" else 1
+    n_parallel = _n_parallel(device)
     largest = settings.group_size
     if state is not None:
         n_groups = len(state["ensembles"])
@@ -152,10 +153,15 @@ def _fleet(
         n_groups = max(n_parallel, -(-len(job.runs) // largest))
     else:
         n_groups = n_parallel
-    fleet = Fleet(job.runs, build, n_groups=n_groups, n_parallel=n_parallel)
+    fleet = Fleet(job.runs, build, n_groups=n_groups)
     if state is not None:
         fleet.restore(state)
     return fleet
+
+
+def _n_parallel(device: torch.device) -> int:
+    """How many ensembles train at a time: one for each core, or one on a GPU."""
+    return torch.get_num_threads() if device.type == "cpu" else 1
 
 
 @functools.cache
@@ -196,25 +202,38 @@ def _dataset(job: Job, fleet: Fleet, eval_every: int) -> xr.Dataset:
     return trajectory.describe(trajectories, "network")
 
 
-def _advance_to_the_end(fleets: Sequence[Fleet], save: Callable[[], None], seconds: float) -> None:
-    """Train chunk by chunk, saving now and then, when asked to stop and at the end."""
+def _advance_to_the_end(
+    fleets: Sequence[Fleet], save: Callable[[], None], seconds: float, *, n_parallel: int
+) -> None:
+    """Train chunk by chunk, saving now and then, when asked to stop and at the end.
+
+    As many ensembles train at a time as there are cores for, of whatever job; the others wait, so
+    that memory holds the work of those alone.
+    """
     saved_at = time.monotonic()
     with _stop_requests() as stop_requested, _progress_bar(fleets) as bar:
-        for fleet in fleets:
-            chunk = 1
-            while not fleet.done:
-                started = time.monotonic()
-                _advance(fleet, chunk)
-                now = time.monotonic()
-                chunk = _next_chunk(chunk, now - started)
-                bar.set_postfix_str(f"step {fleet.step}, {fleet.n_active} active", refresh=False)
-                bar.update(sum(map(_work, fleets)) - bar.n)
-                if stop_requested or now - saved_at > seconds:
-                    save()
-                    saved_at = time.monotonic()
-                if stop_requested:
-                    raise Interrupted(f"stopped at step {fleet.step}")
+        chunk, before = 1, list[Ensemble]()
+        while training := _waiting(fleets)[:n_parallel]:
+            chunk = chunk if training == before else 1  # steps of others take another time
+            started = time.monotonic()
+            _advance(training, chunk)
+            now = time.monotonic()
+            chunk, before = _next_chunk(chunk, now - started), training
+            step = max(ensemble.step for ensemble in training)
+            n_active = sum(fleet.n_active for fleet in fleets)
+            bar.set_postfix_str(f"step {step}, {n_active} to go", refresh=False)
+            bar.update(sum(map(_work, fleets)) - bar.n)
+            if stop_requested or now - saved_at > seconds:
+                save()
+                saved_at = time.monotonic()
+            if stop_requested:
+                raise Interrupted(f"stopped at step {step}")
         save()
+
+
+def _waiting(fleets: Sequence[Fleet]) -> list[Ensemble]:
+    """Ensembles that are not done, in the order of the jobs."""
+    return [one for fleet in fleets for one in fleet.ensembles if not one.done]
 
 
 def _next_chunk(chunk: int, seconds: float) -> int:
@@ -223,25 +242,26 @@ def _next_chunk(chunk: int, seconds: float) -> int:
     return int(max(1, min(ideal, 2 * chunk, LONGEST_CHUNK)))
 
 
-def _advance(fleet: Fleet, n_steps: int) -> None:
+def _advance(ensembles: Sequence[Ensemble], n_steps: int) -> None:
     """Advance, and say what would fit if memory runs out.
 
     Raises:
         ValueError: if it does.
     """
     try:
-        fleet.advance(n_steps)
+        advance(ensembles, n_steps)
     except RuntimeError as error:
         full = isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
         if not full:
             raise
-        largest = max(len(ensemble.rows) for ensemble in fleet.ensembles)
+        largest = max(len(ensemble.rows) for ensemble in ensembles)
         smaller = (
             f"group_size = {largest // 2}, below the {largest} runs of a group,"
             if largest > 1
             else "a smaller batch_size"
         )
-        raise ValueError(f"memory ran out at step {fleet.step}; {smaller} may fit") from error
+        step = max(ensemble.step for ensemble in ensembles)
+        raise ValueError(f"memory ran out at step {step}; {smaller} may fit") from error
 
 
 @contextmanager

@@ -76,9 +76,9 @@ def test_an_interrupted_train_goes_on_with_the_same_numbers(tmp_path, capsys, mo
     assert main([*command, "--out", str(whole)]) == 0
     advance = train._advance
 
-    def interrupted(fleet, n_steps):
-        advance(fleet, min(n_steps, 7))
-        if fleet.step > 40:
+    def interrupted(ensembles, n_steps):
+        advance(ensembles, min(n_steps, 7))
+        if ensembles[0].step > 40:
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from empirical import data, models
+from empirical import data, fleet, models, train
 from empirical.ensemble import Ensemble
 from empirical.fleet import Fleet
 from empirical.recipe import Recipe
@@ -25,10 +25,10 @@ def build(runs):
 
 
 def trained(n_groups):
-    fleet = Fleet(RUNS, build, n_groups=n_groups, n_parallel=2)
-    while not fleet.done:
-        fleet.advance(60)
-    return fleet
+    group = Fleet(RUNS, build, n_groups=n_groups)
+    while not group.done:
+        group.advance(60)
+    return group
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +38,13 @@ def alone():
 
 @pytest.mark.parametrize("n_groups", [2, 3, 9])
 def test_numbers_do_not_depend_on_the_number_of_groups(alone, n_groups):
-    fleet = trained(n_groups)
-    assert len(fleet.ensembles) == min(n_groups, 5)
-    for name, values in fleet.series().items():
+    grouped = trained(n_groups)
+    assert len(grouped.ensembles) == min(n_groups, 5)
+    for name, values in grouped.series().items():
         np.testing.assert_array_equal(values, alone.series()[name])
-    for name, values in fleet.evaluations(50).items():
+    for name, values in grouped.evaluations(50).items():
         np.testing.assert_array_equal(values, alone.evaluations(50)[name])
-    assert fleet.reasons == alone.reasons
+    assert grouped.reasons == alone.reasons
 
 
 def test_runs_keep_their_order_length_and_fate(alone):
@@ -65,3 +65,28 @@ def test_threads_of_torch_are_left_as_they_were():
     before = torch.get_num_threads()
     trained(2)
     assert torch.get_num_threads() == before
+
+
+def test_jobs_train_side_by_side_with_the_numbers_that_each_has_alone(monkeypatch):
+    jobs = [
+        train.Job(Recipe(model="mlp-16-16"), (RunSpec(0.5, 2e-2, 0, 70),)),
+        train.Job(Recipe(model="mlp-8-8", batch_size=64), (RunSpec(0.5, 2e-3, 1, 120),)),
+        train.Job(Recipe(model="mlp-16-16", augment=True), (RunSpec(0.1, 1e-3, 0, 50),)),
+    ]
+    sizes = []
+
+    def counted(ensembles, n_steps):
+        sizes.append(len(ensembles))
+        fleet.advance(ensembles, n_steps)
+
+    monkeypatch.setattr(train, "advance", counted)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    together = train.train(jobs, train.Settings(eval_every=50))
+    assert set(sizes) == {1, 2}
+    for job in jobs:
+        alone = train.train([job], train.Settings(eval_every=50))
+        run, n_steps = job.runs[0].id, job.runs[0].n_steps
+        for name in ("weight_norm", "train_loss", "effective_grad_norm"):
+            one, other = (d[name].sel(run=run)[:n_steps].values for d in (together, alone))
+            np.testing.assert_array_equal(one, other)
+            assert np.isfinite(one).all()
