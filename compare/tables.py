@@ -151,6 +151,7 @@ def equilibrium_table(settings: xr.Dataset) -> Table:
             error = percent(predicted / measured - 1)
             rows.append(
                 [
+                    setting_name(one),
                     _intrinsic(one),
                     str(one["regime"].values),
                     number(measured),
@@ -159,7 +160,8 @@ def equilibrium_table(settings: xr.Dataset) -> Table:
                 ]
             )
     source = f"from {METRICS['mean_squared_g'].symbol}"
-    head = [VARIABLES["intrinsic_lr"].symbol, "regime", "measured", source, "error"]
+    symbol = VARIABLES["intrinsic_lr"].symbol
+    head = ["setting", symbol, "regime", "measured", source, "error"]
     label = METRICS["equilibrium_norm"].label
     return Table(f"Level 1 — {label} from one measured number", head, rows)
 
