@@ -119,22 +119,25 @@ def _line_and_steps(
     Constant, line, and line with steps are fitted to the means of the settings, each known to its
     standard error and to ``MODEL_ERROR``. That of the smallest ``chi^2 + k ln(n)`` is taken
     (Schwarz 1978, k numbers, n settings; for fewer than 8, the ``chi^2 + 2 k`` of Akaike 1974), so
-    that noise is not read as a slope. Where a setting has one sample its error is not known, and a
-    constant is all there is to be had.
+    that noise is not read as a slope. Where a setting has one sample its error is not known: the
+    scatter about the law stands for it (``n ln(RSS/n)`` for ``chi^2``), and a recovery is not told.
     """
     found = [samples(cycles) for cycles in settings]
     values = np.array([one.mean() for one in found])
     errors = np.array([one.std() / np.sqrt(len(one)) for one in found])
-    weights = 1 / np.hypot(errors, MODEL_ERROR * np.abs(values))
     columns = np.array([[1.0, np.log(c.intrinsic_lr), c.rate] for c in settings])
+    n_settings, known = len(settings), min(map(len, found)) > 1
+    weights = 1 / np.hypot(errors, MODEL_ERROR * np.abs(values)) if known else np.ones(n_settings)
+    enough = n_settings >= SETTINGS_FOR_RECOVERY
+    most = 2 + enough if known else 1 + enough
     best, least = np.zeros(3), np.inf
-    most = 1 if min(map(len, found)) == 1 else 2 + (len(settings) >= SETTINGS_FOR_RECOVERY)
-    penalty = max(LEAST_PENALTY, np.log(len(settings)))
     for n_numbers in range(1, most + 1):
         scaled = columns[:, :n_numbers] * weights[:, None]
         numbers = np.linalg.lstsq(scaled, values * weights, rcond=None)[0]
-        score = np.sum((scaled @ numbers - values * weights) ** 2)
-        score += n_numbers * penalty
+        misfit = float(np.sum((scaled @ numbers - values * weights) ** 2))
+        if not known:
+            misfit = n_settings * np.log(misfit / n_settings + np.finfo(float).tiny)
+        score = misfit + n_numbers * max(LEAST_PENALTY, np.log(n_settings))
         if score < least:
             best, least = np.append(numbers, np.zeros(3 - n_numbers)), score
     return LogLine(at_one=float(best[0]), slope=float(best[1])), float(best[2])

@@ -17,8 +17,9 @@ const kick = (() => {
   }
 
   function firstRise(model, lr, intrinsic) {
-    const climb = line(model.first_reach, intrinsic) - Math.log(lr / model.initial_norm ** 2);
-    return Math.max(climb + decayRate(intrinsic) * model.first_recovery, SMALLEST_RISE);
+    const start = Math.log(lr / model.initial_norm ** 2);
+    const reach = line(model.first_reach, intrinsic) + decayRate(intrinsic) * model.first_recovery;
+    return Math.max(Math.max(reach, line(model.onset, intrinsic)) - start, SMALLEST_RISE);
   }
 
   // Rate r, kick K, onset, drop and kick time s0 of the mean cycle.

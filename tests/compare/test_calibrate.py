@@ -33,11 +33,10 @@ def test_recovers_the_model_that_made_the_data(networks, roles):
     assert found.loss_at_unit_gradient == pytest.approx(0.02, rel=1e-9)
 
 
-def test_one_run_a_setting_tells_a_mean_first_jump_and_no_slope():
+def test_one_run_a_setting_tells_no_recovery_of_the_first_jump():
     """Five first jumps that scatter are no line with a recovery, which would run away."""
     alone = networks_from(TRUE_MODEL, [1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2], seeds=1)
     model = calibrate(observe(alone, [str(run) for run in alone["run"].values])).model
-    assert model.first_reach.slope == pytest.approx(0, abs=1e-12)
     assert model.first_recovery == 0
     assert model.first_reach(1.0) == pytest.approx(TRUE_MODEL.first_reach(1.0), abs=0.5)
     assert model.kick(2e-3) == pytest.approx(TRUE_MODEL.kick(2e-3), rel=0.15)

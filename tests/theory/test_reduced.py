@@ -7,6 +7,7 @@ from scipy.special import ndtr
 from compare.observables import measure_run
 from theory import kick_paths, laws, reduced
 from theory.jumps import find_jumps
+from theory.reduced import LogLine
 
 from ..kick_model import LR
 from ..kick_model import TRUE_MODEL as MODEL
@@ -76,6 +77,16 @@ def test_first_jump_counts_the_way_from_the_initial_norm():
         norm = simulated(intrinsic_lr, 12, seed)[1]["weight_norm"]
         first.append(find_jumps(-2 * np.log(norm), min_drop=1e-3).onsets[0])
     assert np.mean(first) == pytest.approx(predicted.first_jump, rel=0.06)
+
+
+def test_the_first_onset_is_no_lower_than_the_others():
+    low = replace(MODEL, first_reach=LogLine(-5.0, 0.0), first_recovery=3.0)
+    rate = -2 * np.log1p(-1e-3)
+    climb = -2.7 + 0.02 * np.log(1e-3) - np.log(LR / 6.5**2)
+    assert reduced.predict(low, LR, 1e-3 / LR).first_jump == pytest.approx(climb / rate, rel=1e-12)
+    high = replace(MODEL, first_recovery=3.0)
+    later = [reduced.predict(model, LR, 1e-3 / LR).first_jump for model in (MODEL, high)]
+    assert later[1] - later[0] == pytest.approx(3.0, rel=1e-9)
 
 
 def test_regime_turns_where_the_norm_grows_a_quarter_of_the_time():
