@@ -21,6 +21,9 @@ def simulate(
 ) -> dict[str, FloatArray]:
     """Draw one trajectory of the stochastic model.
 
+    Where decay is so fast that the smallest jump to be seen would take more off than it adds from
+    one to the next, kicks have merged, and the trajectory is that of ``relax``.
+
     Source: the docstring of ``theory.reduced``.
 
     Args:
@@ -41,10 +44,12 @@ def simulate(
     intrinsic_lr = learning_rate * weight_decay
     cycle = mean_cycle(model, intrinsic_lr)
     rate, kick_time = cycle.rate, cycle.kick_time
+    smallest = SMALLEST_DROP + 2 * np.sqrt(SMALLEST_DROP * rate * kick_time)
+    if smallest >= cycle.kick:
+        return relax(model, learning_rate, weight_decay, n_steps=n_steps)
     log_elr, growth = np.empty(n_steps + 1), np.empty(n_steps)
     log_elr[0] = np.log(learning_rate / model.initial_norm**2)
     kick, expected = model.first_kick, first_rise(model, learning_rate, intrinsic_lr) / rate
-    smallest = SMALLEST_DROP + 2 * np.sqrt(SMALLEST_DROP * rate * kick_time)
     start = 0
     while start < n_steps:
         shortest, shape, scale = periods(model, cycle, intrinsic_lr, expected)

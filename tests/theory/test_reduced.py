@@ -139,3 +139,14 @@ def test_an_equilibrium_relaxes_by_the_norm_law_to_the_middle_of_the_cycle():
     rest = np.exp(cycle.onset - cycle.drop / 2)
     assert LR / norm[-1] ** 2 == pytest.approx(rest, rel=1e-6)
     assert norm[0] == pytest.approx(MODEL.initial_norm, rel=1e-12)
+
+
+def test_merged_kicks_do_not_carry_the_norm_away():
+    """A kick that is hardly seen before the next is due would take off more than decay adds."""
+    wd = 0.3 / LR
+    merged = replace(MODEL, kick=LogLine(1.2, 0.0), landing=LogLine(-2.0, 0.0))
+    rng = np.random.default_rng(0)
+    norm = kick_paths.simulate(merged, LR, wd, n_steps=2000, rng=rng)["weight_norm"]
+    cycle = reduced.mean_cycle(merged, 0.3)
+    rest = np.exp(cycle.onset - cycle.drop / 2)
+    assert LR / norm[-1] ** 2 == pytest.approx(rest, rel=1e-6)
