@@ -43,7 +43,7 @@ def draw(
     if on_sphere.sum() > 2:
         chosen = comparison.isel(run=on_sphere)
         drawn["sphere"] = sphere(networks.isel(run=on_sphere), chosen, known or {})
-    if "direction_error" in comparison:
+    if "direction_error" in comparison and (comparison["direction_error"] > 0).any():
         drawn["twins"] = twins(comparison)
     if "spherical_sharpness" in networks:
         drawn["sharpness"] = sharpness(networks, settings)

@@ -142,6 +142,10 @@ def test_twins_take_the_same_path(tmp_path):
     assert error[1:3, before].max() < 1e-6
     assert error[3, 1] > 1e-6  # other eta lam: another path
     assert error[3, before].max() > 1e-3
+    settings = metrics.by_setting(comparison)
+    assert "twins" in control_figures.draw(networks, comparison, settings)
+    together = comparison.assign(direction_error=0 * comparison["direction_error"])
+    assert "twins" not in control_figures.draw(networks, together, settings)  # no logarithm of 0
 
 
 def test_three_regimes_on_the_sphere(tmp_path):

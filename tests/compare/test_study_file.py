@@ -1,9 +1,8 @@
-import json
 from pathlib import Path
 
 import pytest
 
-from compare import published, study_file
+from compare import study_file
 
 STUDIES = Path(__file__).parents[2] / "studies"
 
@@ -101,30 +100,3 @@ def test_study_without_settings_is_refused(tmp_path):
 def test_steps_replace_the_length_of_every_setting(tmp_path):
     study = study_file.read(written(tmp_path, GOOD), {"steps": 9})
     assert [run.n_steps for run in study.runs] == [9] * 4
-
-
-FULL = ["controls", "convnet", "practical", "resnet18", "sphere", "symmetry", "width"]
-
-
-@pytest.mark.parametrize("name", FULL)
-def test_full_sizes_train_as_published(name):
-    """Width 32, all images, batches of 128 with the last one kept: 391 steps an epoch."""
-    (path,) = [*STUDIES.glob(f"{name}-cifar*.toml")] or [STUDIES / f"{name}.toml"]
-    study = study_file.read(path, full=True)
-    assert study.seeds >= 3
-    recipes = [setting.recipe for setting in study.settings]
-    assert all(recipe.data.startswith("cifar") for recipe in recipes)
-    sizes = {(r.batch_size, r.train_per_class, r.test_per_class) for r in recipes}
-    assert sizes == {(128, 0, 0)}
-    assert all(recipe.keep_last_batch for recipe in recipes)
-    assert max(int(recipe.model.rpartition("-")[2]) for recipe in recipes) == 32
-
-
-def test_the_published_rates_are_held_out_and_1001_epochs_long():
-    study = study_file.read(STUDIES / "convnet-cifar10.toml", full=True)
-    held_out = [setting for setting in study.settings if setting.role == "held_out"]
-    assert [one.learning_rate for one in held_out] == list(published.PERIODS)
-    assert {one.weight_decay for one in held_out} == {published.WEIGHT_DECAY}
-    assert {study.length(one) for one in held_out} == {1001 * published.STEPS_PER_EPOCH}
-    config = json.loads(study.to_json())
-    assert all(published.is_published_recipe(setting) for setting in config["settings"])
