@@ -15,6 +15,7 @@ from compare import (
     metrics,
     minima,
     phases,
+    sphere_equilibrium,
     sphere_laws,
     stability,
 )
@@ -42,6 +43,7 @@ def compare(
     expected: Mapping[str, str] | None = None,
     twins: Mapping[str, str] | None = None,
     spheres: Mapping[str, Sequence[str]] | None = None,
+    at_fixed_norm: Mapping[str, Sequence[str]] | None = None,
     leave_one_out: bool = False,
 ) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset]:
     """Calibrate, predict what was not calibrated on, and set theory and networks side by side.
@@ -52,6 +54,7 @@ def compare(
         expected: regime that theory says of a run, by run id, where it says one.
         twins: id of the run with the same directions, by run id, where there is one.
         spheres: ids of the sphere runs that predict a run's first jump, by its id.
+        at_fixed_norm: ids of the sphere runs that predict a run's equilibrium, by its id.
         leave_one_out: predict each setting by all others, instead of going by roles.
 
     Returns:
@@ -64,6 +67,8 @@ def compare(
     observed = observed.merge(sphere_laws.fit(networks))
     observed = observed.merge(directions.compare(networks, twins or {}))
     observed = observed.merge(first_jump.predict(networks, spheres or {}))
+    at_rest = sphere_equilibrium.predict(networks, observed["regime"], at_fixed_norm or {})
+    observed = observed.merge(at_rest)
     observed = observed.merge(phases.measure(networks))
     observed = observed.merge(minima.compare(networks, observed))
     regimes = [(expected or {}).get(str(run), "") for run in networks["run"].values]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 
 from empirical.recipe import Recipe
 from theory import validate
@@ -232,6 +232,26 @@ class Study:
             for run in self.runs_of(setting)
         }
 
+    @property
+    def at_fixed_norm(self) -> dict[str, tuple[str, ...]]:
+        """Ids of the runs at a fixed norm on the same loss, by the id of a run with decay."""
+        on_sphere = [
+            setting
+            for setting in self.settings
+            if setting.recipe.fixed_norm and setting.recipe.schedule == "constant"
+        ]
+        return {
+            run.id: tuple(
+                other.id
+                for one in on_sphere
+                if _at_free_norm(one.recipe) == _at_free_norm(setting.recipe)
+                for other in self.runs_of(one)
+            )
+            for setting in self.settings
+            if setting.weight_decay > 0 and not setting.momentum
+            for run in self.runs_of(setting)
+        }
+
     def length(self, setting: Setting) -> int:
         """Steps of a setting's runs: as many as its expected cycles take."""
         if setting.steps or self.steps:
@@ -277,6 +297,11 @@ class ToyStudy:
     def to_json(self) -> str:
         """The study as one line of JSON, the same for the same study."""
         return json.dumps(asdict(self), sort_keys=True)
+
+
+def _at_free_norm(recipe: Recipe) -> Recipe:
+    """The recipe without what holds or starts the norm and what is measured beside."""
+    return replace(recipe, fixed_norm=False, initial_norm=0.0, sharpness_examples=0)
 
 
 def _check_name(name: str) -> None:

@@ -40,6 +40,8 @@ def score_tables(study: xr.DataTree, settings: xr.Dataset) -> list[Table]:
     if "process_period" in settings and scored.held_out(settings).any():
         made += [scored.winner_table(settings), scored.score_table(settings)]
         made.append(scored.interval_table(settings, comparison))
+    if "sphere_equilibrium_norm" in settings:
+        made.append(scored.equilibrium_table(settings))
     if "sphere_first_jump" in settings:
         made.append(scored.first_jump_table(settings))
     return made

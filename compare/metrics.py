@@ -58,6 +58,7 @@ METRICS: dict[str, Metric] = {
     "effective_lr_before_jump": Metric("effective lr before a jump"),
     "effective_lr_after_jump": Metric("effective lr after a jump"),
     "equilibrium_norm": Metric("equilibrium norm", symbol="ρ*"),
+    "regime_border": Metric("ηλ below which nothing is at rest"),
     "mean_squared_g": Metric("mean squared effective gradient", symbol="⟨g²⟩"),
     "late_train_loss": Metric("mean loss of the last quarter", "nats"),
     "late_effective_grad_norm": Metric("mean effective gradient norm of the last quarter"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from compare import metrics, scores
+from compare import metrics, published, scores
 from compare.tables import SOURCES, Table, count, each_setting, number, percent, setting_name
 
 MODELS = ("predicted", "process", "power_law", "baseline")
@@ -87,6 +87,39 @@ def first_jump_table(settings: xr.Dataset) -> Table:
             )
     head = ["setting", "ηλ", "measured ± s.e. [steps]", "from the sphere [steps]", "error"]
     return Table("The first jump, from laws measured where nothing jumps", head, rows)
+
+
+def equilibrium_table(settings: xr.Dataset) -> Table:
+    """The equilibrium beside what training at a fixed norm says, and the published one."""
+    rows = []
+    for one in each_setting(settings):
+        border, intrinsic_lr = float(one["sphere_regime_border"]), float(one["intrinsic_lr"])
+        if not np.isfinite(border):
+            continue
+        resting, rate = intrinsic_lr >= border, float(one["learning_rate"])
+        measured, predicted = (
+            rate / float(one[f"{prefix}equilibrium_norm"]) ** 2 for prefix in ("", "sphere_")
+        )
+        resting_measured = str(one["regime"].values) == "equilibrium"
+        rows.append(
+            [
+                setting_name(one),
+                number(intrinsic_lr),
+                str(one["regime"].values),
+                "equilibrium" if resting else "periodic",
+                number(measured if resting_measured else np.nan),
+                number(predicted),
+                percent(predicted / measured - 1 if resting_measured else np.nan),
+            ]
+        )
+    if rows:
+        known, theory = published.PERIODS[1.0].elr, published.PREDICTED_EQUILIBRIUM_ELR
+        numbers = [number(known), number(theory), percent(theory / known - 1)]
+        rate = published.WEIGHT_DECAY
+        name = "published: ConvNet, width 32, η = 1"
+        rows.append([name, number(rate), "equilibrium", "equilibrium", *numbers])
+    head = ["setting", "ηλ", "regime", "from the sphere", "elr at rest", "from the sphere", "error"]
+    return Table("The equilibrium, from gradients at a fixed norm", head, rows)
 
 
 def calibration_table(calibration: xr.Dataset) -> Table:

@@ -102,6 +102,7 @@ def _run_networks(
         expected=study.expected,
         twins=study.twins,
         spheres=study.spheres,
+        at_fixed_norm=study.at_fixed_norm,
         leave_one_out=study.leave_one_out,
     )
     groups = {

@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+import xarray as xr
+
+from compare import published, score_tables, sphere_equilibrium
+from compare.config import Setting, Study
+from empirical.recipe import Recipe
+
+ELR = np.array([1e-3, 2e-3, 4e-3, 8e-3])
+P = 25.0 / ELR  # so that elr sqrt(p) is 5 sqrt(elr)
+FREE, FIXED = Recipe(), Recipe(fixed_norm=True, initial_norm=2.0, sharpness_examples=10)
+
+
+def networks(decays):
+    """Runs at fixed norm 2 with g alternating about sqrt(p), and some with decay."""
+    spread = np.tile([0.9, 1.1], 100)
+    g = np.concatenate([np.sqrt(P)[:, None] * spread, np.ones((len(decays), 200))])
+    elr = np.concatenate([ELR, np.full(len(decays), 1e-3)])
+    runs = [f"s{i}" for i in range(4)] + [f"d{i}" for i in range(len(decays))]
+    return xr.Dataset(
+        {
+            "effective_grad_norm": (("run", "step"), g),
+            "effective_lr": (("run", "step"), np.repeat(elr[:, None], 200, axis=1)),
+            "n_steps": ("run", [200] * len(runs)),
+        },
+        {
+            "run": runs,
+            "step": np.arange(200),
+            "learning_rate": ("run", [*ELR, *np.full(len(decays), 0.5)]),
+            "intrinsic_lr": ("run", [0.0] * 4 + list(decays)),
+        },
+    )
+
+
+def predicted(decays, regimes=("equilibrium",) * 4):
+    made = networks(decays)
+    regime = xr.DataArray([*regimes, *["equilibrium"] * len(decays)], {"run": made["run"]}, ["run"])
+    spheres = {f"d{i}": ("s0", "s1", "s2", "s3") for i in range(len(decays))}
+    return sphere_equilibrium.predict(made, regime, spheres).isel(run=slice(4, None))
+
+
+def test_the_norm_rests_where_gradients_add_what_decay_takes():
+    """5 sqrt(elr) = sqrt(x (2 - x)); mean of squares of 0.9 and 1.1 is 1.01."""
+    decays = np.array([0.03, 0.06])
+    found = predicted(decays)
+    elr = decays * (2 - decays) / (25 * 1.01)
+    np.testing.assert_allclose(found["sphere_equilibrium_norm"], np.sqrt(0.5 / elr), rtol=1e-9)
+
+
+def test_decay_slower_than_any_settled_run_allows_no_rest():
+    found = predicted([1e-3, 0.012, 0.5])
+    assert np.isnan(found["sphere_equilibrium_norm"].values).tolist() == [True, True, True]
+    border = found["sphere_regime_border"].values[0]
+    assert border * (2 - border) == pytest.approx(25 * 1.01 * 1e-3)
+    assert 0.012 < border < 0.013
+
+
+def test_runs_that_converge_or_diverge_say_nothing_about_rest():
+    found = predicted([0.03], ("convergence", "equilibrium", "equilibrium", "divergence"))
+    assert np.isfinite(found["sphere_equilibrium_norm"].values).all()
+    border = float(found["sphere_regime_border"][0])
+    assert border * (2 - border) == pytest.approx(25 * 1.01 * 2e-3)
+    one = predicted([0.03], ("convergence", "equilibrium", "convergence", "divergence"))
+    assert np.isnan(one["sphere_equilibrium_norm"].values).all()
+    assert np.isnan(one["sphere_regime_border"].values).all()
+
+
+def test_a_study_pairs_runs_of_the_same_loss():
+    settings = (
+        Setting(1e-3, 0.0, FIXED, variant="a"),
+        Setting(2e-3, 0.0, FIXED, variant="b"),
+        Setting(2e-3, 0.0, Recipe(fixed_norm=True, model="mlp-8-8"), variant="other network"),
+        Setting(2e-3, 0.0, Recipe(fixed_norm=True, schedule="rising"), variant="rising"),
+        Setting(0.5, 1e-2, FREE),
+        Setting(0.5, 1e-2, FREE, momentum=0.9, variant="momentum"),
+        Setting(0.5, 1e-2, Recipe(augment=True), variant="augmented"),
+    )
+    paired = Study("x", "x", settings, seeds=2, steps=5).at_fixed_norm
+    names = {key.removesuffix("-seed0"): value for key, value in paired.items() if "seed0" in key}
+    assert list(names) == ["lr0.5-wd0.01", "augmented-lr0.5-wd0.01"]
+    assert [run[0] for run in names["lr0.5-wd0.01"]] == ["a", "a", "b", "b"]
+    assert names["augmented-lr0.5-wd0.01"] == ()
+    assert not sphere_equilibrium.predict(xr.Dataset(), xr.DataArray(), {"x": ()}).data_vars
+
+
+def test_the_table_sets_them_beside_the_published_equilibrium():
+    rates = np.array([0.5, 3.0])
+    settings = xr.Dataset(
+        {
+            "learning_rate": ("setting", rates),
+            "weight_decay": ("setting", [0.01] * 2),
+            "intrinsic_lr": ("setting", 0.01 * rates),
+            "variant": ("setting", ["slow", "fast"]),
+            "regime": ("setting", ["periodic", "equilibrium"]),
+            "equilibrium_norm": ("setting", [9.0, 10.0]),
+            "sphere_equilibrium_norm": ("setting", [np.nan, 10 / np.sqrt(1.1)]),
+            "sphere_regime_border": ("setting", [0.01] * 2),
+        },
+        {"setting": ["slow", "fast"]},
+    )
+    slow, fast, known = score_tables.equilibrium_table(settings).rows
+    assert slow[2:] == ["periodic", "periodic", "–", "–", "–"]
+    assert fast[2:] == ["equilibrium", "equilibrium", "0.0300", "0.0330", "+10.0 %"]
+    theory = published.PREDICTED_EQUILIBRIUM_ELR / published.PERIODS[1.0].elr - 1
+    assert known[-1].value == pytest.approx(theory)
