@@ -119,25 +119,46 @@ def _line_and_steps(
     Constant, line, and line with steps are fitted to the means of the settings, each known to its
     standard error and to ``MODEL_ERROR``. That of the smallest ``chi^2 + k ln(n)`` is taken
     (Schwarz 1978, k numbers, n settings; for fewer than 8, the ``chi^2 + 2 k`` of Akaike 1974), so
-    that noise is not read as a slope. Where a setting has one sample its error is not known: the
-    scatter about the law stands for it (``n ln(RSS/n)`` for ``chi^2``), and a recovery is not told.
+    that noise is not read as a slope. Where each setting has one sample no error is known: the
+    scatter about the law stands for it, by the corrected criterion of Hurvich and Tsai (1989).
     """
     found = [samples(cycles) for cycles in settings]
     values = np.array([one.mean() for one in found])
-    errors = np.array([one.std() / np.sqrt(len(one)) for one in found])
+    errors = _standard_errors(found)
     columns = np.array([[1.0, np.log(c.intrinsic_lr), c.rate] for c in settings])
-    n_settings, known = len(settings), min(map(len, found)) > 1
-    weights = 1 / np.hypot(errors, MODEL_ERROR * np.abs(values)) if known else np.ones(n_settings)
-    enough = n_settings >= SETTINGS_FOR_RECOVERY
-    most = 2 + enough if known else 1 + enough
+    known, n_settings = errors is not None, len(settings)
+    weights = np.ones(n_settings)
+    if errors is not None:
+        weights = 1 / np.hypot(errors, MODEL_ERROR * np.abs(values))
     best, least = np.zeros(3), np.inf
-    for n_numbers in range(1, most + 1):
+    for n_numbers in range(1, 4 if n_settings >= SETTINGS_FOR_RECOVERY else 3):
         scaled = columns[:, :n_numbers] * weights[:, None]
         numbers = np.linalg.lstsq(scaled, values * weights, rcond=None)[0]
         misfit = float(np.sum((scaled @ numbers - values * weights) ** 2))
-        if not known:
-            misfit = n_settings * np.log(misfit / n_settings + np.finfo(float).tiny)
-        score = misfit + n_numbers * max(LEAST_PENALTY, np.log(n_settings))
-        if score < least:
+        if known:
+            score = misfit + n_numbers * max(LEAST_PENALTY, np.log(n_settings))
+        else:
+            score = _corrected_criterion(misfit, n_settings, n_numbers)
+        if score < least or n_numbers == 1:
             best, least = np.append(numbers, np.zeros(3 - n_numbers)), score
     return LogLine(at_one=float(best[0]), slope=float(best[1])), float(best[2])
+
+
+def _standard_errors(found: list[FloatArray]) -> FloatArray | None:
+    """Standard error of each mean; of one sample, from the scatter of others; None if all are."""
+    spreads = [one.std() for one in found if len(one) > 1]
+    if not spreads:
+        return None
+    pooled = float(np.mean(spreads))
+    return np.array([(one.std() if len(one) > 1 else pooled) / np.sqrt(len(one)) for one in found])
+
+
+def _corrected_criterion(misfit: float, n: int, n_numbers: int) -> float:
+    """Akaike's criterion of a law whose errors are its scatter, corrected for small n.
+
+    Source: Hurvich and Tsai 1989; the scatter is a number too. Infinite where none is left over.
+    """
+    k = n_numbers + 1
+    if n <= k + 1:
+        return np.inf
+    return float(n * np.log(misfit / n + np.finfo(float).tiny) + 2 * k * n / (n - k - 1))

@@ -1,8 +1,8 @@
 """Ensembles side by side, one for each core: runs are independent, and so are their threads.
 
 One ensemble whose kernels are split over cores waits at the end of every kernel for the slowest
-core. Ensembles in threads of their own never wait for each other, which costs nothing on an idle
-machine and keeps a busy one from slowing training many times over.
+core. Ensembles in threads of their own wait for each other at the end of a chunk of steps alone,
+which costs little on an idle machine and keeps a busy one from slowing training many times over.
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ class Fleet:
 
     def advance(self, n_steps: int) -> None:
         """Train all ensembles for n_steps, or to the end of their runs."""
-        advance([ensemble for ensemble in self.ensembles if not ensemble.done], n_steps)
+        waiting = [ensemble for ensemble in self.ensembles if not ensemble.done]
+        n_threads = max(1, torch.get_num_threads() // len(self.ensembles))
+        advance(waiting, n_steps, n_threads=n_threads)
 
     def state(self) -> dict[str, Any]:
         """Everything that resuming needs."""
@@ -148,18 +150,22 @@ class Fleet:
         return values
 
 
-def advance(ensembles: Sequence[Ensemble], n_steps: int) -> None:
-    """Train ensembles for n_steps, or to the end of their runs, each in a thread of its own."""
-    if len(ensembles) == 1:
-        _advance(ensembles[0], n_steps)
-        return
-    threads = torch.get_num_threads()
-    torch.set_num_threads(max(1, threads // len(ensembles)))
+def advance(ensembles: Sequence[Ensemble], n_steps: int, *, n_threads: int) -> None:
+    """Train ensembles for n_steps, or to the end of their runs, each in a thread of its own.
+
+    Args:
+        ensembles: those to train.
+        n_steps: how far.
+        n_threads: over which each splits its kernels. Convolutions round differently over another
+            number, so it must stay the same from the first step to the last.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
     try:
         with ThreadPoolExecutor(len(ensembles)) as pool:
             list(pool.map(lambda ensemble: _advance(ensemble, n_steps), ensembles))
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
 
 
 def _advance(ensemble: Ensemble, n_steps: int) -> None:

@@ -112,8 +112,8 @@ def train(jobs: Sequence[Job], settings: Settings) -> xr.Dataset:
             state = {"fleets": [fleet.state() for fleet in fleets]}
             checkpoint.save(settings.checkpoint, state, config=settings.config)
 
-    most = settings.checkpoint_seconds
-    _advance_to_the_end(fleets, save, most, n_parallel=_n_parallel(device))
+    n_parallel = min(_n_parallel(device), sum(len(fleet.ensembles) for fleet in fleets))
+    _advance_to_the_end(fleets, save, settings.checkpoint_seconds, n_parallel=n_parallel)
     parts = [
         _dataset(job, fleet, settings.eval_every) for job, fleet in zip(jobs, fleets, strict=True)
     ]
@@ -210,13 +210,13 @@ def _advance_to_the_end(
     As many ensembles train at a time as there are cores for, of whatever job; the others wait, so
     that memory holds the work of those alone.
     """
-    saved_at = time.monotonic()
+    saved_at, n_threads = time.monotonic(), max(1, torch.get_num_threads() // n_parallel)
     with _stop_requests() as stop_requested, _progress_bar(fleets) as bar:
         chunk, before = 1, list[Ensemble]()
         while training := _waiting(fleets)[:n_parallel]:
             chunk = chunk if training == before else 1  # steps of others take another time
             started = time.monotonic()
-            _advance(training, chunk)
+            _advance(training, chunk, n_threads)
             now = time.monotonic()
             chunk, before = _next_chunk(chunk, now - started), training
             step = max(ensemble.step for ensemble in training)
@@ -242,14 +242,14 @@ def _next_chunk(chunk: int, seconds: float) -> int:
     return int(max(1, min(ideal, 2 * chunk, LONGEST_CHUNK)))
 
 
-def _advance(ensembles: Sequence[Ensemble], n_steps: int) -> None:
+def _advance(ensembles: Sequence[Ensemble], n_steps: int, n_threads: int) -> None:
     """Advance, and say what would fit if memory runs out.
 
     Raises:
         ValueError: if it does.
     """
     try:
-        advance(ensembles, n_steps)
+        advance(ensembles, n_steps, n_threads=n_threads)
     except RuntimeError as error:
         full = isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
         if not full:

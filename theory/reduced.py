@@ -251,13 +251,10 @@ def time_share(growing: float) -> float:
 
 
 def first_rise(model: KickModel, learning_rate: float, intrinsic_lr: float) -> float:
-    """Mean rise of ``ln(elr)`` by decay until the first onset.
-
-    It makes up for what the norm grows on the way, so it ends no lower than any other onset.
-    """
+    """Mean rise of ``ln(elr)`` by decay until the first onset."""
     start = float(np.log(learning_rate / model.initial_norm**2))
-    reach = model.first_reach(intrinsic_lr) + decay_rate(intrinsic_lr) * model.first_recovery
-    return max(max(reach, model.onset(intrinsic_lr)) - start, SMALLEST_RISE)
+    climb = model.first_reach(intrinsic_lr) - start
+    return max(climb + decay_rate(intrinsic_lr) * model.first_recovery, SMALLEST_RISE)
 
 
 def periods(

@@ -17,9 +17,8 @@ const kick = (() => {
   }
 
   function firstRise(model, lr, intrinsic) {
-    const start = Math.log(lr / model.initial_norm ** 2);
-    const reach = line(model.first_reach, intrinsic) + decayRate(intrinsic) * model.first_recovery;
-    return Math.max(Math.max(reach, line(model.onset, intrinsic)) - start, SMALLEST_RISE);
+    const climb = line(model.first_reach, intrinsic) - Math.log(lr / model.initial_norm ** 2);
+    return Math.max(climb + decayRate(intrinsic) * model.first_recovery, SMALLEST_RISE);
   }
 
   // Rate r, kick K, onset, drop and kick time s0 of the mean cycle.
@@ -82,7 +81,8 @@ const kick = (() => {
   // Cycles without scatter, as in theory/kick_paths.py: start, length, kick and s0 of each.
   function cycles(model, lr, wd, count) {
     const { rate, kick: mean, onset, kick_time, period } = meanCycle(model, lr * wd);
-    const smallest = SMALLEST_DROP + 2 * Math.sqrt(SMALLEST_DROP * rate * kick_time);
+    const seen = SMALLEST_DROP + 2 * Math.sqrt(SMALLEST_DROP * rate * kick_time);
+    const smallest = Math.min(seen, mean); // more would carry the norm away
     const found = [];
     let start = 0, logElr = Math.log(lr / model.initial_norm ** 2);
     let size = model.first_kick, length = firstRise(model, lr, lr * wd) / rate;

@@ -37,7 +37,7 @@ def test_one_run_a_setting_tells_no_recovery_of_the_first_jump():
     """Five first jumps that scatter are no line with a recovery, which would run away."""
     alone = networks_from(TRUE_MODEL, [1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2], seeds=1)
     model = calibrate(observe(alone, [str(run) for run in alone["run"].values])).model
-    assert model.first_recovery == 0
+    assert (model.first_reach.slope, model.first_recovery) == (pytest.approx(0, abs=1e-12), 0)
     assert model.first_reach(1.0) == pytest.approx(TRUE_MODEL.first_reach(1.0), abs=0.5)
     assert model.kick(2e-3) == pytest.approx(TRUE_MODEL.kick(2e-3), rel=0.15)
 
@@ -52,6 +52,29 @@ def test_a_slope_is_read_where_settings_differ_by_more_than_their_errors(second,
     assert line.slope == pytest.approx(slope, abs=1e-12)
     assert line(2e-3) == pytest.approx((1 + second) / 2, rel=1e-3)
     assert steps == 0
+
+
+def test_single_samples_tell_a_slope_only_where_they_leave_little_scatter():
+    x = np.geomspace(1e-3, 1e-2, 7)
+    settings = [SimpleNamespace(intrinsic_lr=one, rate=2 * one) for one in x]
+    noise = np.array([0.3, -0.3, 0.2, -0.2, 0.3, -0.1, -0.2])
+
+    def fitted(values):
+        held = dict(zip(x, values, strict=True))
+        return kick_fit._line_and_steps(settings, lambda c: np.array([held[c.intrinsic_lr]]))
+
+    line, steps = fitted(1 + noise)
+    assert (line.slope, steps) == (pytest.approx(0, abs=1e-12), 0)
+    line, steps = fitted(2 * np.log(x) + noise)
+    assert (line.slope, steps) == (pytest.approx(2, abs=0.3), 0)
+    four = kick_fit._corrected_criterion(1e-9, 4, 2)
+    assert four == np.inf  # a line through four points leaves too little to judge it by
+
+
+def test_one_sample_is_known_by_the_scatter_of_the_others():
+    errors = kick_fit._standard_errors([np.array([1.0, 3.0]), np.array([5.0]), np.zeros(4)])
+    np.testing.assert_allclose(errors, [1 / np.sqrt(2), 0.5, 0.0])
+    assert kick_fit._standard_errors([np.ones(1), np.ones(1)]) is None
 
 
 def test_held_out_predictions_beat_the_baseline(networks, roles):

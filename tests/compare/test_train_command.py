@@ -76,8 +76,8 @@ def test_an_interrupted_train_goes_on_with_the_same_numbers(tmp_path, capsys, mo
     assert main([*command, "--out", str(whole)]) == 0
     advance = train._advance
 
-    def interrupted(ensembles, n_steps):
-        advance(ensembles, min(n_steps, 7))
+    def interrupted(ensembles, n_steps, n_threads):
+        advance(ensembles, min(n_steps, 7), n_threads)
         if ensembles[0].step > 40:
             signal.raise_signal(signal.SIGINT)
 

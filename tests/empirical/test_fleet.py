@@ -67,22 +67,32 @@ def test_threads_of_torch_are_left_as_they_were():
     assert torch.get_num_threads() == before
 
 
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
 def test_jobs_train_side_by_side_with_the_numbers_that_each_has_alone(monkeypatch):
     jobs = [
         train.Job(Recipe(model="mlp-16-16"), (RunSpec(0.5, 2e-2, 0, 70),)),
         train.Job(Recipe(model="mlp-8-8", batch_size=64), (RunSpec(0.5, 2e-3, 1, 120),)),
         train.Job(Recipe(model="mlp-16-16", augment=True), (RunSpec(0.1, 1e-3, 0, 50),)),
     ]
-    sizes = []
+    calls = []
 
-    def counted(ensembles, n_steps):
-        sizes.append(len(ensembles))
-        fleet.advance(ensembles, n_steps)
+    def counted(ensembles, n_steps, *, n_threads):
+        calls.append((len(ensembles), n_threads))
+        fleet.advance(ensembles, n_steps, n_threads=n_threads)
 
-    monkeypatch.setattr(train, "advance", counted)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    together = train.train(jobs, train.Settings(eval_every=50))
-    assert set(sizes) == {1, 2}
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "advance", counted)
+        together = train.train(jobs, train.Settings(eval_every=50))
+    assert {n_threads for _, n_threads in calls} == {1}  # also where one is left alone
+    assert max(n_ensembles for n_ensembles, _ in calls) == 2
     for job in jobs:
         alone = train.train([job], train.Settings(eval_every=50))
         run, n_steps = job.runs[0].id, job.runs[0].n_steps
@@ -90,3 +100,15 @@ def test_jobs_train_side_by_side_with_the_numbers_that_each_has_alone(monkeypatc
             one, other = (d[name].sel(run=run)[:n_steps].values for d in (together, alone))
             np.testing.assert_array_equal(one, other)
             assert np.isfinite(one).all()
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize("chunk", [3, 50])
+def test_convolutions_do_not_depend_on_when_other_runs_end(chunk, monkeypatch):
+    """The longer run is left alone at a step that chunks decide, and clocks decide chunks."""
+    runs = (RunSpec(0.5, 2e-2, 0, 30), RunSpec(0.3, 2e-2, 1, 60))
+    job = train.Job(Recipe(model="convnet-8", data="fake:320", batch_size=64), runs)
+    expected = train.train([job], train.Settings(eval_every=100))
+    monkeypatch.setattr(train, "_next_chunk", lambda *_: chunk)
+    found = train.train([job], train.Settings(eval_every=100))
+    np.testing.assert_array_equal(found["weight_norm"], expected["weight_norm"])

@@ -79,16 +79,6 @@ def test_first_jump_counts_the_way_from_the_initial_norm():
     assert np.mean(first) == pytest.approx(predicted.first_jump, rel=0.06)
 
 
-def test_the_first_onset_is_no_lower_than_the_others():
-    low = replace(MODEL, first_reach=LogLine(-5.0, 0.0), first_recovery=3.0)
-    rate = -2 * np.log1p(-1e-3)
-    climb = -2.7 + 0.02 * np.log(1e-3) - np.log(LR / 6.5**2)
-    assert reduced.predict(low, LR, 1e-3 / LR).first_jump == pytest.approx(climb / rate, rel=1e-12)
-    high = replace(MODEL, first_recovery=3.0)
-    later = [reduced.predict(model, LR, 1e-3 / LR).first_jump for model in (MODEL, high)]
-    assert later[1] - later[0] == pytest.approx(3.0, rel=1e-9)
-
-
 def test_regime_turns_where_the_norm_grows_a_quarter_of_the_time():
     border = np.exp((np.log(1 / 8) - 1.72) / 1.05)
     assert reduced.growing_share(1 / 8) == pytest.approx(0.25, rel=1e-12)
