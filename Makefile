@@ -33,8 +33,8 @@ results/%/report.html: studies/%.toml | $(READY)
 # What README shows, from studies that have been run: thinned copies, and the figures drawn from them.
 reference: $(KEPT:%=results/%/report.html)
 	for name in $(KEPT); do \
-		rm -f results/reference/$$name/study.nc && \
-		$(BIN)/sawtooth thin results/$$name/study.nc --out results/reference/$$name/study.nc || exit; \
+		kept=results/reference/$$name/study.nc; rm -f $$kept.new; \
+		$(BIN)/sawtooth thin results/$$name/study.nc --out $$kept.new && mv $$kept.new $$kept || exit; \
 	done
 	$(MAKE) gallery
 

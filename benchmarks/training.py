@@ -9,6 +9,7 @@ the evaluation of step 0, recording a CUDA graph) is not in the numbers.
 from __future__ import annotations
 
 import math
+import re
 
 import torch
 import torch.nn.functional as F
@@ -26,10 +27,10 @@ from theory.trajectory import RunSpec
 N_RUNS, MLP_STEPS, ROUNDS = 16, 100, 7
 # The largest ratio, or for the others the smallest, that is asked for.
 RECORDING_ASKED, TOGETHER_ASKED, GPU_ASKED = 1.10, 2.0, 3.0
-# FLOP/s of dense products, as data sheets of the SXM cards give them, without sparsity.
+# FLOP/s of dense products, as data sheets give them, without sparsity. Not of PCIe and NVL cards.
 PEAKS = {
-    ("H100", "H200"): {"float32": 66.9e12, "tf32": 494.7e12, "bf16": 989.4e12},
-    ("A100",): {"float32": 19.5e12, "tf32": 156e12, "bf16": 312e12},
+    r"\b(H100|H200)\b(?!.*(PCIe|NVL))": {"float32": 66.9e12, "tf32": 494.7e12, "bf16": 989.4e12},
+    r"\bA100\b(?!.*PCIe)": {"float32": 19.5e12, "tf32": 156e12, "bf16": 312e12},
 }
 CIFAR_SIZE = 50_000
 DEVICE = choose_device("auto")
@@ -131,7 +132,7 @@ def peaks(name):
 
     found = {"a large product": 2 * side**3 / alternate({"": product}, rounds=ROUNDS)[""]}
     for cards, known in PEAKS.items():
-        if any(card in describe_device(DEVICE) for card in cards):
+        if re.search(cards, describe_device(DEVICE)):
             found["the data sheet"] = known[name]
     return found
 
@@ -212,11 +213,11 @@ def convnet(name, *, width, batch, n_steps, rates=(0.03,)):
 
 
 def speed_text(speed, flops, batch, most):
-    """Steps of one network per second, and what the device did for them."""
+    """Steps per second, of all networks together, and what the device did for them."""
     epochs = speed / math.ceil(CIFAR_SIZE / batch)
     shares = "".join(f", {100 * flops * speed / known:.0f} % of {of}" for of, known in most.items())
     rate = f"{flops * speed / 1e9:.4g} GFLOP/s"
-    return f"{speed:.4g} steps/s, {epochs:.3g} epochs/s, {rate}{shares}"
+    return f"{speed:.4g} network-steps/s, {epochs:.3g} epochs/s, {rate}{shares}"
 
 
 def main():

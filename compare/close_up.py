@@ -46,8 +46,15 @@ class Period:
 
 
 def choose(comparison: xr.Dataset, settings: xr.Dataset) -> Period | None:
-    """The period of median length in the slowest periodic setting; None where there is none."""
+    """The period of median length in the slowest periodic setting; None where there is none.
+
+    Of settings at a constant rate without momentum: for them the course of decay alone is known.
+    """
     periodic = figures.with_period(settings)
+    first = comparison.sel(run=periodic["first_run"].values)
+    plain = (first["update_rule"].values == "sgd") & (first["momentum"].values == 0)
+    constant = np.isfinite(first["decay_rate_ratio"].values)
+    periodic = periodic.isel(setting=plain & constant)
     if not periodic.sizes["setting"]:
         return None
     run = str(periodic["first_run"].values[periodic["period"].values.argmax()])

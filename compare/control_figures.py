@@ -37,7 +37,7 @@ def draw(
         known: published results at a fixed effective learning rate, to stand beside the study's.
     """
     drawn = {}
-    on_sphere = (networks["update_rule"] == "sphere").values
+    on_sphere = np.isfinite(comparison["fixed_effective_lr"].values)
     if (settings["variant"] != "").any():
         drawn["settings"] = panels(networks, settings)
     if on_sphere.sum() > 2:
@@ -76,7 +76,7 @@ def sphere(networks: xr.Dataset, comparison: xr.Dataset, known: Mapping[float, O
 
     Beside them what was published at each elr; filled for the study, hollow for the others.
     """
-    elr = networks["effective_lr"].isel(step=0).values
+    elr = comparison["fixed_effective_lr"].values
     order = np.argsort(elr, kind="stable")
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(1, 3, figsize=(11, 4))

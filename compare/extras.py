@@ -44,7 +44,7 @@ def score_tables(study: xr.DataTree, settings: xr.Dataset) -> list[Table]:
         made.append(scored.equilibrium_table(settings))
     if "sphere_first_jump" in settings:
         made.append(scored.first_jump_table(settings))
-    return made
+    return [table for table in made if table.rows]
 
 
 def tables(study: xr.DataTree, settings: xr.Dataset) -> list[Table]:
@@ -53,7 +53,7 @@ def tables(study: xr.DataTree, settings: xr.Dataset) -> list[Table]:
     config = json.loads(study.attrs["config"])
     made = [
         regime_plane.exponent_table(settings),
-        *published_figures.tables(networks, comparison, settings, config),
+        *published_figures.tables(comparison, settings, config),
         *published_sizes.tables(networks, comparison, settings, config),
         *minima_figures.tables(comparison),
     ]

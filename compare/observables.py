@@ -205,6 +205,8 @@ def _measure(trajectories: xr.Dataset, run: str) -> dict[str, float | str]:
         record_every=record_every(trajectories),
     )
     loss = recorded(trajectories, run, "train_loss")
+    fixed = rule == "sphere" and not scheduled and len(elr)
+    measured["fixed_effective_lr"] = float(elr[0]) if fixed else float("nan")
     if rule == "sphere" and len(norm) >= SHORTEST_ON_SPHERE:
         measured["regime"] = classify_on_sphere(loss, finite=finite)
     late = {"train_loss": loss, "effective_grad_norm": g}

@@ -186,7 +186,7 @@ def plateau_errors(name: str, config: Mapping[str, Any]) -> tuple[float, ...]:
     return PERIODS[float(_ids(config)[name]["learning_rate"])].test_errors
 
 
-def on_sphere(networks: xr.Dataset, config: Mapping[str, Any]) -> xr.Dataset:
+def on_sphere(comparison: xr.Dataset, config: Mapping[str, Any]) -> xr.Dataset:
     """Give the published values of the runs at a fixed elr that match.
 
     Returns:
@@ -195,11 +195,10 @@ def on_sphere(networks: xr.Dataset, config: Mapping[str, Any]) -> xr.Dataset:
     """
     ids = _ids(config)
     found = {}
-    for run in networks["run"].values:
-        one = ids.get(setting_of(run))
-        if one is None or not one["recipe"]["fixed_norm"]:
+    for run in comparison["run"].values:
+        elr = float(comparison["fixed_effective_lr"].sel(run=run))
+        if setting_of(run) not in ids or not np.isfinite(elr):
             continue
-        elr = float(networks["effective_lr"].sel(run=run)[0])
         nearest = min(SPHERE, key=lambda known: abs(np.log(known / elr)))
         if abs(nearest / elr - 1) < 0.02:
             found[str(run)] = vars(SPHERE[nearest])

@@ -81,9 +81,7 @@ def _points(axis: Axes, matched: xr.Dataset, x: Any, name: str, marker: str, *te
         )
 
 
-def tables(
-    networks: xr.Dataset, comparison: xr.Dataset, settings: xr.Dataset, config: Mapping[str, Any]
-) -> list[Table]:
+def tables(comparison: xr.Dataset, settings: xr.Dataset, config: Mapping[str, Any]) -> list[Table]:
     """Measured beside published beside theory; empty tables where nothing matches."""
     known = published.periods(settings, config)
     rows = [
@@ -93,7 +91,7 @@ def tables(
     ]
     head = ["setting", "quantity", "measured ± s.e.", "published", "theory"]
     periods = Table("Measured beside published (Lobacheva et al. 2021) beside theory", head, rows)
-    return [periods, _sphere_table(networks, comparison, config)]
+    return [periods, _sphere_table(comparison, config)]
 
 
 def _rows(
@@ -147,9 +145,9 @@ def _list(errors: Any) -> str:
     return ", ".join(number(float(error)) for error in errors) or "–"
 
 
-def _sphere_table(networks: xr.Dataset, comparison: xr.Dataset, config: Mapping[str, Any]) -> Table:
+def _sphere_table(comparison: xr.Dataset, config: Mapping[str, Any]) -> Table:
     """Regime, loss and gradient at a fixed elr, run by run."""
-    known = published.on_sphere(networks, config)
+    known = published.on_sphere(comparison, config)
     names = ("train_loss", "effective_grad_norm")
     rows = []
     for run in known["run"].values:

@@ -93,10 +93,11 @@ def equilibrium_table(settings: xr.Dataset) -> Table:
     """The equilibrium beside what training at a fixed norm says, and the published one."""
     rows = []
     for one in each_setting(settings):
-        border, intrinsic_lr = float(one["sphere_regime_border"]), float(one["intrinsic_lr"])
-        if not np.isfinite(border):
+        low, high = (float(one[f"sphere_regime_border_{end}"]) for end in ("low", "high"))
+        if not np.isfinite(high):
             continue
-        resting, rate = intrinsic_lr >= border, float(one["learning_rate"])
+        intrinsic_lr, rate = float(one["intrinsic_lr"]), float(one["learning_rate"])
+        said = "no rest" if intrinsic_lr < low else "at the border"
         measured, predicted = (
             rate / float(one[f"{prefix}equilibrium_norm"]) ** 2 for prefix in ("", "sphere_")
         )
@@ -106,7 +107,7 @@ def equilibrium_table(settings: xr.Dataset) -> Table:
                 setting_name(one),
                 number(intrinsic_lr),
                 str(one["regime"].values),
-                "equilibrium" if resting else "periodic",
+                "equilibrium" if intrinsic_lr >= high else said,
                 number(measured if resting_measured else np.nan),
                 number(predicted),
                 percent(predicted / measured - 1 if resting_measured else np.nan),
@@ -115,9 +116,8 @@ def equilibrium_table(settings: xr.Dataset) -> Table:
     if rows:
         known, theory = published.PERIODS[1.0].elr, published.PREDICTED_EQUILIBRIUM_ELR
         numbers = [number(known), number(theory), percent(theory / known - 1)]
-        rate = published.WEIGHT_DECAY
         name = "published: ConvNet, width 32, η = 1"
-        rows.append([name, number(rate), "equilibrium", "equilibrium", *numbers])
+        rows.append([name, number(published.WEIGHT_DECAY), "equilibrium", "–", *numbers])
     head = ["setting", "ηλ", "regime", "from the sphere", "elr at rest", "from the sphere", "error"]
     return Table("The equilibrium, from gradients at a fixed norm", head, rows)
 

@@ -1,13 +1,16 @@
 """The equilibrium of training with decay, predicted from training at a fixed norm.
 
 At a fixed effective learning rate (elr) above that of convergence a run settles to some mean
-squared gradient p(elr). With decay the norm rests where gradients add what decay takes,
+squared gradient p(elr). A step with decay turns the weights like one at a fixed norm with
+``phi = elr/a``, ``a = 1 - eta lam`` (theory.md, laws 3 and 4), and the norm rests where gradients
+add what decay takes (law 2),
 
-    elr sqrt(p(elr)) = sqrt(eta lam (2 - eta lam)),
+    phi sqrt(p(phi)) = sqrt(1/a^2 - 1).
 
-the exact equilibrium of SGD (``theory.equilibrium``). With p measured on the sphere this is an
-equation for elr without a free parameter. Where eta lam is so small that no settled run has so
-small an ``elr sqrt(p)``, nothing can rest: training converges until it destabilises.
+With p measured on the sphere this is an equation for phi without a free parameter. Where eta lam is
+so small that no settled run has so small a ``phi sqrt(p)``, nothing can rest: training converges
+until it destabilises. The border lies between the lowest elr that settles and the highest that
+converges.
 
 Source: the self-consistency of Wan et al. 2020 (arXiv 2006.08419), with p as Kodryan et al. 2022
 (arXiv 2209.03695) measure it; the border of the regimes is hypothesis 4 of the project's theory.
@@ -24,7 +27,7 @@ from theory.laws import FloatArray
 from theory.trajectory import recorded
 
 LATE = 0.5  # share of a run, at its end, over which p is a mean
-MIN_RUNS = 2  # at different elr, to tell p(elr)
+MIN_ELR = 2  # at which runs settled, to tell p
 
 
 def predict(
@@ -38,47 +41,62 @@ def predict(
         spheres: ids of the runs at a fixed elr on the same loss, by run id.
 
     Returns:
-        ``sphere_equilibrium_norm``, NaN where p is not known so far or nothing can rest, and
-        ``sphere_regime_border``, the eta lam below which nothing can; empty without such runs.
+        ``sphere_equilibrium_norm``, NaN where p is not known so far or nothing can rest,
+        ``sphere_regime_border_low``, the eta lam below which nothing can, and
+        ``sphere_regime_border_high``, above which it does; NaN where fewer than two elr settled,
+        empty without runs at a fixed norm.
     """
     if not any(spheres.values()):
         return xr.Dataset()
-    norms, borders = (dict.fromkeys(map(str, networks["run"].values), np.nan) for _ in range(2))
-    for run, others in spheres.items():
-        settled = [one for one in others if str(regime.sel(run=one).values) == "equilibrium"]
-        elr, turning = _curve(networks, settled)
-        if len(elr) < MIN_RUNS:
-            continue
-        one = networks.sel(run=run)
-        at_rest = equilibrium_elr(elr, turning, float(one["intrinsic_lr"]))
-        norms[run] = float(np.sqrt(float(one["learning_rate"]) / at_rest))
-        borders[run] = float(1 - np.sqrt(max(0.0, 1 - turning.min() ** 2)))
-    columns = {"sphere_equilibrium_norm": norms, "sphere_regime_border": borders}
+    names = ("equilibrium_norm", "regime_border_low", "regime_border_high")
     runs = networks["run"].values
-    return xr.Dataset(
-        {name: ("run", list(values.values())) for name, values in columns.items()}, {"run": runs}
-    )
+    found = {
+        f"sphere_{name}": xr.DataArray(np.full(len(runs), np.nan), {"run": runs}, ["run"])
+        for name in names
+    }
+    for run, others in spheres.items():
+        regimes = {one: str(regime.sel(run=one).values) for one in others}
+        phi, turning = _curve(networks, [o for o in others if regimes[o] == "equilibrium"])
+        if len(phi) < MIN_ELR:
+            continue
+        converging, _ = _curve(networks, [o for o in others if regimes[o] == "convergence"])
+        below = converging[converging < phi[0]].max(initial=0.0)
+        one = networks.sel(run=run)
+        elr = equilibrium_elr(phi, turning, float(one["intrinsic_lr"]))
+        values = (
+            np.sqrt(float(one["learning_rate"]) / elr),
+            resting_decay(turning[0] * below / phi[0]),
+            resting_decay(turning.min()),
+        )
+        for variable, value in zip(found.values(), values, strict=True):
+            variable.loc[run] = value
+    return xr.Dataset(found)
 
 
-def equilibrium_elr(elr: FloatArray, turning: FloatArray, intrinsic_lr: float) -> float:
+def resting_decay(turning: float) -> float:
+    """The eta lam that takes what gradients add which turn the weights by ``tan = turning``."""
+    return float(1 - 1 / np.sqrt(1 + turning**2))
+
+
+def equilibrium_elr(phi: FloatArray, turning: FloatArray, intrinsic_lr: float) -> float:
     """Effective learning rate at which gradients add what decay takes.
 
     Args:
-        elr: of settled runs, rising, (n,).
-        turning: ``elr sqrt(p)`` of each, (n,), interpolated in logarithms.
+        phi: elr of settled runs at a fixed norm, rising, (n,).
+        turning: ``phi sqrt(p)`` of each, (n,), interpolated in logarithms.
         intrinsic_lr: eta lam.
 
     Returns:
         The largest such elr, as the chaotic branch is the one that rises; NaN outside the table.
     """
-    wanted = np.log(intrinsic_lr * (2 - intrinsic_lr)) / 2
-    x, excess = np.log(elr), np.log(turning) - wanted
+    kept = 1 - intrinsic_lr
+    x, excess = np.log(phi), np.log(turning) - np.log(1 / kept**2 - 1) / 2
     rising = np.flatnonzero((excess[:-1] <= 0) & (excess[1:] >= 0))
     if not len(rising):
         return float("nan")
     i = rising[-1]
-    share = -excess[i] / (excess[i + 1] - excess[i])
-    return float(np.exp(x[i] + share * (x[i + 1] - x[i])))
+    share = -excess[i] / (excess[i + 1] - excess[i]) if excess[i + 1] > excess[i] else 0.0
+    return float(kept * np.exp(x[i] + share * (x[i + 1] - x[i])))
 
 
 def _curve(networks: xr.Dataset, runs: Sequence[str]) -> tuple[FloatArray, FloatArray]:

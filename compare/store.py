@@ -32,6 +32,7 @@ REQUIRED_OF_NETWORKS = (
     "comparison/norm_law_residual",
     "comparison/cycle_onset",
     "comparison/late_train_loss",
+    "comparison/fixed_effective_lr",
 )
 REQUIRED_OF_TRAJECTORIES = (
     "weight_norm",

@@ -45,3 +45,16 @@ def test_nothing_is_drawn_without_a_period_or_of_too_few_records(drawn):
     assert close_up.draw(networks, comparison, none) == {}
     coarse = networks.isel(step=slice(None, None, 50))
     assert close_up.draw(coarse, comparison, settings) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("update_rule", "growing"), ("momentum", 0.9), ("decay_rate_ratio", np.nan)]
+)
+def test_only_runs_whose_decay_is_known_are_shown(drawn, name, value):
+    """The next setting takes the place of one without decay, with momentum or with a schedule."""
+    _, comparison, settings = drawn
+    first, second = (str(run) for run in settings["first_run"].values[:2])
+    changed = comparison[name].astype(object).where(comparison["run"] != first, value)
+    kind = comparison[name].dtype if name != "update_rule" else str
+    other = comparison.assign({name: changed.astype(kind)})
+    assert close_up.choose(other, settings).run == second

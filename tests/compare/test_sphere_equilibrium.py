@@ -5,6 +5,7 @@ import xarray as xr
 from compare import published, score_tables, sphere_equilibrium
 from compare.config import Setting, Study
 from empirical.recipe import Recipe
+from theory import laws
 
 ELR = np.array([1e-3, 2e-3, 4e-3, 8e-3])
 P = 25.0 / ELR  # so that elr sqrt(p) is 5 sqrt(elr)
@@ -39,30 +40,36 @@ def predicted(decays, regimes=("equilibrium",) * 4):
     return sphere_equilibrium.predict(made, regime, spheres).isel(run=slice(4, None))
 
 
-def test_the_norm_rests_where_gradients_add_what_decay_takes():
-    """5 sqrt(elr) = sqrt(x (2 - x)); mean of squares of 0.9 and 1.1 is 1.01."""
+def test_the_norm_law_rests_at_the_predicted_norm():
+    """Law 2 iterated with g = sqrt(p(phi)), phi = elr/a; the mean of 0.9^2 and 1.1^2 is 1.01."""
     decays = np.array([0.03, 0.06])
     found = predicted(decays)
-    elr = decays * (2 - decays) / (25 * 1.01)
-    np.testing.assert_allclose(found["sphere_equilibrium_norm"], np.sqrt(0.5 / elr), rtol=1e-9)
+    norm = np.full(2, 20.0)
+    for _ in range(5000):
+        phi = 0.5 / norm**2 / (1 - decays)
+        norm = laws.next_weight_norm(norm, np.sqrt(25 * 1.01 / phi), 0.5, decays / 0.5)
+    np.testing.assert_allclose(found["sphere_equilibrium_norm"], norm, rtol=1e-9)
 
 
 def test_decay_slower_than_any_settled_run_allows_no_rest():
     found = predicted([1e-3, 0.012, 0.5])
     assert np.isnan(found["sphere_equilibrium_norm"].values).tolist() == [True, True, True]
-    border = found["sphere_regime_border"].values[0]
-    assert border * (2 - border) == pytest.approx(25 * 1.01 * 1e-3)
+    assert (found["sphere_regime_border_low"] == 0).all()  # no run at a lower elr converged
+    border = found["sphere_regime_border_high"].values[0]
+    assert 1 / (1 - border) ** 2 - 1 == pytest.approx(25 * 1.01 * 1e-3)
     assert 0.012 < border < 0.013
 
 
 def test_runs_that_converge_or_diverge_say_nothing_about_rest():
+    """The border lies between the elr that converges and the one that settles, at its g."""
     found = predicted([0.03], ("convergence", "equilibrium", "equilibrium", "divergence"))
     assert np.isfinite(found["sphere_equilibrium_norm"].values).all()
-    border = float(found["sphere_regime_border"][0])
-    assert border * (2 - border) == pytest.approx(25 * 1.01 * 2e-3)
+    high = float(found["sphere_regime_border_high"][0])
+    assert 1 / (1 - high) ** 2 - 1 == pytest.approx(25 * 1.01 * 2e-3)
+    low = float(found["sphere_regime_border_low"][0])
+    assert 1 / (1 - low) ** 2 - 1 == pytest.approx(25 * 1.01 * 2e-3 / 4)  # half the elr
     one = predicted([0.03], ("convergence", "equilibrium", "convergence", "divergence"))
-    assert np.isnan(one["sphere_equilibrium_norm"].values).all()
-    assert np.isnan(one["sphere_regime_border"].values).all()
+    assert all(np.isnan(values).all() for values in one.data_vars.values())
 
 
 def test_a_study_pairs_runs_of_the_same_loss():
@@ -84,22 +91,24 @@ def test_a_study_pairs_runs_of_the_same_loss():
 
 
 def test_the_table_sets_them_beside_the_published_equilibrium():
-    rates = np.array([0.5, 3.0])
+    rates = np.array([0.5, 0.9, 3.0])
     settings = xr.Dataset(
         {
             "learning_rate": ("setting", rates),
-            "weight_decay": ("setting", [0.01] * 2),
+            "weight_decay": ("setting", [0.01] * 3),
             "intrinsic_lr": ("setting", 0.01 * rates),
-            "variant": ("setting", ["slow", "fast"]),
-            "regime": ("setting", ["periodic", "equilibrium"]),
-            "equilibrium_norm": ("setting", [9.0, 10.0]),
-            "sphere_equilibrium_norm": ("setting", [np.nan, 10 / np.sqrt(1.1)]),
-            "sphere_regime_border": ("setting", [0.01] * 2),
+            "variant": ("setting", ["slow", "border", "fast"]),
+            "regime": ("setting", ["periodic", "equilibrium", "equilibrium"]),
+            "equilibrium_norm": ("setting", [9.0, 9.0, 10.0]),
+            "sphere_equilibrium_norm": ("setting", [np.nan, np.nan, 10 / np.sqrt(1.1)]),
+            "sphere_regime_border_low": ("setting", [0.008] * 3),
+            "sphere_regime_border_high": ("setting", [0.01] * 3),
         },
-        {"setting": ["slow", "fast"]},
+        {"setting": ["slow", "border", "fast"]},
     )
-    slow, fast, known = score_tables.equilibrium_table(settings).rows
-    assert slow[2:] == ["periodic", "periodic", "–", "–", "–"]
+    slow, border, fast, known = score_tables.equilibrium_table(settings).rows
+    assert slow[2:] == ["periodic", "no rest", "–", "–", "–"]
+    assert border[2:] == ["equilibrium", "at the border", "0.0111", "–", "–"]
     assert fast[2:] == ["equilibrium", "equilibrium", "0.0300", "0.0330", "+10.0 %"]
     theory = published.PREDICTED_EQUILIBRIUM_ELR / published.PERIODS[1.0].elr - 1
     assert known[-1].value == pytest.approx(theory)
