@@ -58,6 +58,7 @@ METRICS: dict[str, Metric] = {
     "effective_lr_before_jump": Metric("effective lr before a jump"),
     "effective_lr_after_jump": Metric("effective lr after a jump"),
     "equilibrium_norm": Metric("equilibrium norm", symbol="ρ*"),
+    "equilibrium_effective_lr": Metric("effective lr at rest", symbol="η/ρ*²"),
     "fixed_effective_lr": Metric("fixed effective lr", symbol="η/ρ²"),
     "regime_border_low": Metric("ηλ below which nothing is at rest"),
     "regime_border_high": Metric("ηλ above which the norm finds a rest"),

@@ -151,10 +151,10 @@ def periods(settings: xr.Dataset, config: Mapping[str, Any]) -> xr.Dataset:
 
     Returns:
         ``published_*`` of ``regime``, ``n_jumps`` (in 1000 epochs), ``first_jump``, ``period``
-        (steps) with ``period_low`` and ``period_high``, ``effective_lr_before_jump`` and
-        ``effective_lr_after_jump`` (middle of the range on a log scale) with their ``_low`` and
-        ``_high``, and ``equilibrium_norm``, on the ``setting`` of those that match alone; empty
-        where none does.
+        (steps) with ``period_low`` and ``period_high``, ``effective_lr_before_jump``,
+        ``effective_lr_after_jump`` and ``decay_rate_ratio`` (middle of the range on a log scale)
+        with their ``_low`` and ``_high``, ``equilibrium_norm`` and ``equilibrium_effective_lr``,
+        on the ``setting`` of those that match alone; empty where none does.
     """
     found = {}
     for name, one in _ids(config).items():
@@ -174,9 +174,15 @@ def _row(one: Periods) -> dict[str, float | str]:
         "period_low": STEPS_PER_EPOCH * one.gaps[0],
         "period_high": STEPS_PER_EPOCH * one.gaps[1],
         "equilibrium_norm": one.norm,
+        "equilibrium_effective_lr": one.elr,
     }
-    for side, (low, high) in (("before", one.before), ("after", one.after)):
-        name = f"effective_lr_{side}_jump"
+    slope = PHASE_A if one.regime == "periodic" else (NAN, NAN)
+    ends = {
+        "decay_rate_ratio": slope,
+        "effective_lr_before_jump": one.before,
+        "effective_lr_after_jump": one.after,
+    }
+    for name, (low, high) in ends.items():
         row |= {name: float(np.sqrt(low * high)), f"{name}_low": low, f"{name}_high": high}
     return {f"published_{name}": value for name, value in row.items()}
 

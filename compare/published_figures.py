@@ -22,7 +22,9 @@ QUANTITIES = (
     "period",
     "effective_lr_before_jump",
     "effective_lr_after_jump",
+    "decay_rate_ratio",
     "equilibrium_norm",
+    "equilibrium_effective_lr",
 )
 SIDES = {"before": "^", "after": "v"}
 
@@ -98,7 +100,7 @@ def _rows(
     comparison: xr.Dataset, measured: xr.Dataset, known: xr.Dataset, config: Mapping[str, Any]
 ) -> list[list[str]]:
     """The quantities of one setting that were published."""
-    named = setting_name(measured)
+    named, measured = setting_name(measured), _with_elr_at_rest(measured)
     regimes = [str(measured["regime"].values), str(known["published_regime"].values)]
     theory = str(measured["predicted_regime"].values) if "predicted_regime" in measured else "–"
     rows = [[named, "regime", *regimes, theory]]
@@ -110,6 +112,7 @@ def _rows(
         unit = "" if metric.units == "1" else f" [{metric.units}]"
         own = number(float(measured[name]), float(measured[f"{name}_sem"]))
         predicted = float(measured.get(f"predicted_{name}", np.nan))
+        predicted = 1.0 if name == "decay_rate_ratio" else predicted  # decay alone
         text = f"{value:.3g}" if name == "n_jumps" else number(value)
         text += _range(known, name)
         rows.append([named, metric.long_name + unit, own, text, number(predicted)])
@@ -118,6 +121,16 @@ def _rows(
         [named, "test error of periods", _own_errors(comparison, measured), _list(errors), "–"]
     )
     return rows
+
+
+def _with_elr_at_rest(measured: xr.Dataset) -> xr.Dataset:
+    """The setting with ``eta/rho^2`` at the equilibrium norm, measured and predicted."""
+    rate, norm = float(measured["learning_rate"]), float(measured["equilibrium_norm"])
+    elr = rate / norm**2
+    predicted = rate / float(measured.get("predicted_equilibrium_norm", np.nan)) ** 2
+    error = 2 * elr * float(measured["equilibrium_norm_sem"]) / norm
+    name = "equilibrium_effective_lr"
+    return measured.assign({name: elr, f"{name}_sem": error, f"predicted_{name}": predicted})
 
 
 def _range(known: xr.Dataset, name: str) -> str:

@@ -32,6 +32,7 @@ def settings(rates=RATES, decay=1e-3):
         "effective_lr_before_jump": [1e-3] * n,
         "effective_lr_after_jump": [2e-4] * n,
         "equilibrium_norm": [33.0] * n,
+        "decay_rate_ratio": [1.0] * n,
     }
     columns = {k: ("setting", v) for k, v in numbers.items()}
     columns |= {f"{k}_sem": ("setting", 0.01 * np.array(v)) for k, v in numbers.items()}
@@ -114,6 +115,11 @@ def test_tables_hold_measured_published_and_theory_side_by_side():
     period = rows["η = 0.03, λ = 0.001", "mean period [steps]"]
     assert period == ["27526 ± 275", "25024 (13685 … 44965)", "27526"]
     assert rows["η = 1, λ = 0.001", "equilibrium norm"][1] == "33.2"
+    elr = rows["η = 1, λ = 0.001", "effective lr at rest"]  # 1 / 33^2
+    assert elr == ["9.2 × 10⁻⁴", "9.1 × 10⁻⁴", "9.2 × 10⁻⁴"]
+    slope = rows["η = 0.01, λ = 0.001", "phase-A decay rate over ηλ"]
+    assert slope == ["1.000 ± 0.010", "1.00 (0.990 … 1.02)", "1.00"]
+    assert ("η = 1, λ = 0.001", "phase-A decay rate over ηλ") not in rows
     assert ("η = 1, λ = 0.001", "mean period [steps]") not in rows
 
 
