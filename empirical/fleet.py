@@ -1,8 +1,8 @@
 """Ensembles side by side, one for each core: runs are independent, and so are their threads.
 
 One ensemble whose kernels are split over cores waits at the end of every kernel for the slowest
-core. Ensembles in threads of their own wait for each other at the end of a chunk of steps alone,
-which costs little on an idle machine and keeps a busy one from slowing training many times over.
+core. Ensembles in threads of their own wait for each other once a second or so, which costs little
+on an idle machine and keeps a busy one from slowing training many times over.
 """
 
 from __future__ import annotations
@@ -71,7 +71,13 @@ class Fleet:
         """Train all ensembles for n_steps, or to the end of their runs."""
         waiting = [ensemble for ensemble in self.ensembles if not ensemble.done]
         n_threads = max(1, torch.get_num_threads() // len(self.ensembles))
-        advance(waiting, n_steps, n_threads=n_threads)
+
+        def work(ensemble: Ensemble) -> None:
+            stop = ensemble.step + n_steps
+            while not ensemble.done and ensemble.step < stop:
+                ensemble.advance(stop - ensemble.step)
+
+        side_by_side(waiting, work, n_threads=n_threads)
 
     def state(self) -> dict[str, Any]:
         """Everything that resuming needs."""
@@ -150,12 +156,14 @@ class Fleet:
         return values
 
 
-def advance(ensembles: Sequence[Ensemble], n_steps: int, *, n_threads: int) -> None:
-    """Train ensembles for n_steps, or to the end of their runs, each in a thread of its own.
+def side_by_side(
+    ensembles: Sequence[Ensemble], work: Callable[[Ensemble], None], *, n_threads: int
+) -> None:
+    """Do some work on each ensemble, each in a thread of its own.
 
     Args:
-        ensembles: those to train.
-        n_steps: how far.
+        ensembles: those to work on.
+        work: what to do with each.
         n_threads: over which each splits its kernels. Convolutions round differently over another
             number, so it must stay the same from the first step to the last.
     """
@@ -163,13 +171,6 @@ def advance(ensembles: Sequence[Ensemble], n_steps: int, *, n_threads: int) -> N
     torch.set_num_threads(n_threads)
     try:
         with ThreadPoolExecutor(len(ensembles)) as pool:
-            list(pool.map(lambda ensemble: _advance(ensemble, n_steps), ensembles))
+            list(pool.map(work, ensembles))
     finally:
         torch.set_num_threads(before)
-
-
-def _advance(ensemble: Ensemble, n_steps: int) -> None:
-    """Advance by n_steps in all, across the ends of runs."""
-    stop = ensemble.step + n_steps
-    while not ensemble.done and ensemble.step < stop:
-        ensemble.advance(stop - ensemble.step)

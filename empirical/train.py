@@ -18,12 +18,12 @@ from tqdm import tqdm
 
 from empirical import checkpoint, data, memory, models
 from empirical.ensemble import Ensemble
-from empirical.fleet import Fleet, advance
+from empirical.fleet import Fleet, side_by_side
 from empirical.recipe import Recipe
 from theory import laws, schedules, trajectory
 from theory.trajectory import RunSpec
 
-CHUNK_SECONDS = 1.0  # between looks at the clock, the keyboard and the checkpoint
+LOOK_SECONDS = 1.0  # between looks at the keyboard and the checkpoint
 LONGEST_CHUNK = 500
 # One step of R runs costs about R + 1.5 times what each further run adds, measured on 2 cores.
 OVERHEAD_IN_RUNS = 1.5
@@ -205,25 +205,21 @@ def _dataset(job: Job, fleet: Fleet, eval_every: int) -> xr.Dataset:
 def _advance_to_the_end(
     fleets: Sequence[Fleet], save: Callable[[], None], seconds: float, *, n_parallel: int
 ) -> None:
-    """Train chunk by chunk, saving now and then, when asked to stop and at the end.
+    """Train second by second, saving now and then, when asked to stop and at the end.
 
     As many ensembles train at a time as there are cores for, of whatever job; the others wait, so
     that memory holds the work of those alone.
     """
     saved_at, n_threads = time.monotonic(), max(1, torch.get_num_threads() // n_parallel)
     with _stop_requests() as stop_requested, _progress_bar(fleets) as bar:
-        chunk, before = 1, list[Ensemble]()
+        chunks: dict[int, int] = {}
         while training := _waiting(fleets)[:n_parallel]:
-            chunk = chunk if training == before else 1  # steps of others take another time
-            started = time.monotonic()
-            _advance(training, chunk, n_threads)
-            now = time.monotonic()
-            chunk, before = _next_chunk(chunk, now - started), training
+            _advance(training, n_threads, chunks)
             step = max(ensemble.step for ensemble in training)
             n_active = sum(fleet.n_active for fleet in fleets)
             bar.set_postfix_str(f"step {step}, {n_active} to go", refresh=False)
             bar.update(sum(map(_work, fleets)) - bar.n)
-            if stop_requested or now - saved_at > seconds:
+            if stop_requested or time.monotonic() - saved_at > seconds:
                 save()
                 saved_at = time.monotonic()
             if stop_requested:
@@ -236,20 +232,17 @@ def _waiting(fleets: Sequence[Fleet]) -> list[Ensemble]:
     return [one for fleet in fleets for one in fleet.ensembles if not one.done]
 
 
-def _next_chunk(chunk: int, seconds: float) -> int:
-    """Steps of the next chunk, so that it takes about a second; at most twice as many."""
-    ideal = chunk * CHUNK_SECONDS / max(seconds, 1e-6)
-    return int(max(1, min(ideal, 2 * chunk, LONGEST_CHUNK)))
+def _advance(ensembles: Sequence[Ensemble], n_threads: int, chunks: dict[int, int]) -> None:
+    """Advance all for a while, and say what would fit if memory runs out.
 
-
-def _advance(ensembles: Sequence[Ensemble], n_steps: int, n_threads: int) -> None:
-    """Advance, and say what would fit if memory runs out.
+    ``chunks`` remembers how many steps at a time suit each ensemble.
 
     Raises:
         ValueError: if it does.
     """
     try:
-        advance(ensembles, n_steps, n_threads=n_threads)
+        work = functools.partial(_for_a_while, chunks=chunks)
+        side_by_side(ensembles, work, n_threads=n_threads)
     except RuntimeError as error:
         full = isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
         if not full:
@@ -262,6 +255,22 @@ def _advance(ensembles: Sequence[Ensemble], n_steps: int, n_threads: int) -> Non
         )
         step = max(ensemble.step for ensemble in ensembles)
         raise ValueError(f"memory ran out at step {step}; {smaller} may fit") from error
+
+
+def _for_a_while(ensemble: Ensemble, chunks: dict[int, int]) -> None:
+    """Advance for about ``LOOK_SECONDS``, however long a step takes."""
+    started = now = time.monotonic()
+    while not ensemble.done and now - started < LOOK_SECONDS:
+        chunk = chunks.get(id(ensemble), 1)
+        ensemble.advance(chunk)
+        before, now = now, time.monotonic()
+        chunks[id(ensemble)] = _next_chunk(chunk, now - before)
+
+
+def _next_chunk(chunk: int, seconds: float) -> int:
+    """Steps of the next chunk, to take half the time between looks; at most twice as many."""
+    ideal = chunk * LOOK_SECONDS / 2 / max(seconds, 1e-6)
+    return int(max(1, min(ideal, 2 * chunk, LONGEST_CHUNK)))
 
 
 @contextmanager

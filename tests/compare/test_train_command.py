@@ -76,13 +76,15 @@ def test_an_interrupted_train_goes_on_with_the_same_numbers(tmp_path, capsys, mo
     assert main([*command, "--out", str(whole)]) == 0
     advance = train._advance
 
-    def interrupted(ensembles, n_steps, n_threads):
-        advance(ensembles, min(n_steps, 7), n_threads)
+    def interrupted(ensembles, *others):
+        advance(ensembles, *others)
         if ensembles[0].step > 40:
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
         patch.setattr(train, "_advance", interrupted)
+        patch.setattr(train, "_next_chunk", lambda *_: 7)
+        patch.setattr(train, "LOOK_SECONDS", 1e-9)  # one chunk between looks
         assert main([*command, "--out", str(broken)]) == 130
     assert "go on with --resume" in capsys.readouterr().err
     assert not broken.exists()

@@ -84,12 +84,12 @@ def test_jobs_train_side_by_side_with_the_numbers_that_each_has_alone(monkeypatc
     ]
     calls = []
 
-    def counted(ensembles, n_steps, *, n_threads):
+    def counted(ensembles, work, *, n_threads):
         calls.append((len(ensembles), n_threads))
-        fleet.advance(ensembles, n_steps, n_threads=n_threads)
+        fleet.side_by_side(ensembles, work, n_threads=n_threads)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "advance", counted)
+        patch.setattr(train, "side_by_side", counted)
         together = train.train(jobs, train.Settings(eval_every=50))
     assert {n_threads for _, n_threads in calls} == {1}  # also where one is left alone
     assert max(n_ensembles for n_ensembles, _ in calls) == 2
