@@ -51,7 +51,7 @@ def compare(
     Args:
         networks: measured trajectories.
         roles: ``calibration`` or ``held_out`` for each run id.
-        expected: regime that theory says of a run, by run id, where it says one.
+        expected: regime that the study expects of a run, by run id, where it does.
         twins: id of the run with the same directions, by run id, where there is one.
         spheres: ids of the sphere runs that predict a run's first jump, by its id.
         at_fixed_norm: ids of the sphere runs that predict a run's equilibrium, by its id.

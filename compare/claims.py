@@ -123,8 +123,8 @@ def _as_expected(evidence: Evidence) -> Claim | None:
         return None
     said = evidence.settings.sel(setting=evidence.settings["expected_regime"] != "")
     sentence = Markup(
-        '<span class="network">{:.0f} of {:.0f}</span> runs do what theory says: '
-        '<span class="theory">{}</span>.'
+        '<span class="network">{:.0f} of {:.0f}</span> runs are in the regime that the study '
+        'expects: <span class="theory">{}</span>.'
     ).format(
         float(said["n_as_expected"].sum()),
         float(said["n_seeds"].sum()),

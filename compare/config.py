@@ -31,7 +31,7 @@ class Setting:
         variant: what distinguishes the setting from others of the same numbers; "" for nothing.
         role: ``calibration`` (the model is fitted to it) or ``held_out``.
         steps: length of its runs; 0 to take the study's, or derive it from its ``cycles``.
-        expect: the regime that theory says, or ``no jumps``, to be held against what is
+        expect: the regime that its author expects, or ``no jumps``, to be held against what is
             measured; "" for nothing.
         twin_of: variant of the setting whose directions these runs are to follow; "" for none.
         sphere: variant of the setting at fixed norm whose laws predict the first jump of these
@@ -207,7 +207,7 @@ class Study:
 
     @property
     def expected(self) -> dict[str, str]:
-        """Regime that theory says, by run id; "" where nothing is said."""
+        """Regime that the study expects, by run id; "" where nothing is said."""
         return {run.id: s.expect for s in self.settings for run in self.runs_of(s)}
 
     @property

@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import LogLocator, NullLocator
 
 from compare import phase_figures, theme
 from compare.metrics import METRICS
@@ -97,6 +97,7 @@ def phase_diagram(networks: xr.Dataset, theory: xr.Dataset, settings: xr.Dataset
             g = recorded(source, run, "effective_grad_norm")
             axis.plot(elr, g, ".", color=color, ms=2, alpha=0.35, label=name, rasterized=True)
         axis.set(xscale="log", yscale="log", title=f"one run at ηλ = {intrinsic_lr:.2g}")
+        axis.xaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))  # more labels would overlap
         span = np.geomspace(*axis.get_xlim(), 50)
         axis.plot(
             span,

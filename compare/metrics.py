@@ -136,7 +136,7 @@ METRICS: dict[str, Metric] = {
     "n_steps": Metric("steps in all"),
     "n_periodic": Metric("periodic runs"),
     "largest_residual": Metric("largest residual of the norm law in any step", perfect=0.0),
-    "share_as_expected": Metric("runs in the regime that theory says", "%", perfect=100.0),
+    "share_as_expected": Metric("runs in the regime that the study expects", "%", perfect=100.0),
     "n_held_out": Metric("held-out periodic settings"),
     "model_error": Metric("error of the predicted mean period, median", "%", perfect=0.0),
     "largest_model_error": Metric("error of the predicted mean period, largest", "%", perfect=0.0),

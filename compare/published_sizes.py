@@ -62,8 +62,10 @@ def tables(
     plain = settings.sel(setting=settings["setting"].isin(matching(config, fixed_norm=False)))
     on_sphere = settings.sel(setting=settings["setting"].isin(matching(config, fixed_norm=True)))
     several = len(np.unique(plain["intrinsic_lr"])) > 1  # one alone is no figure over rates
-    made = [_periods_table(comparison, plain)] if several else []
-    made += [_sphere_table(on_sphere)] if on_sphere.sizes["setting"] else []
+    if on_sphere.sizes["setting"]:
+        made = [_sphere_table(on_sphere)]
+    else:
+        made = [_periods_table(comparison, plain)] if several else []
     return [*made, *_changes_tables(networks, settings, config)]
 
 
@@ -121,7 +123,9 @@ def _jumps(plain: xr.Dataset) -> list[str]:
         ", ".join("–" if s else f"{n:.3g}" for n, s in zip(values, still, strict=True))
         for values in sources
     ]
-    known = ", ".join(f"{one.n_jumps:g}" for one in published.PERIODS.values())
+    resting = [one.regime == "equilibrium" for one in published.PERIODS.values()]
+    counts = [f"{one.n_jumps:g}" for one in published.PERIODS.values()]
+    known = ", ".join("–" if s else n for s, n in zip(resting, counts, strict=True))
     return [own, f"{known} in {published.EPOCHS} epochs", *(theory or ["–"])]
 
 
@@ -218,10 +222,13 @@ def _changes_tables(
         own = settings.sel(setting=_id(one))
         ratio = one["learning_rate"] / plain["learning_rate"]
         more = _jumps_a_step(networks, own) / usual if usual else np.nan
-        row = [str(own["regime"].values), number(ratio), number(more), changes[0]]
-        rows.append([setting_name(own), *row])
-    head = ["change", "regime", "rate over plain", "jumps a step over plain", "published"]
-    caption = "One change at a time, beside Lobacheva et al. 2021"
+        regime, said = str(own["regime"].values), changes[0]
+        if said == NARROW and regime == "periodic":
+            said = "–"  # wide enough
+        rows.append([setting_name(own), regime, number(ratio), number(more), said])
+    reference = setting_name(settings.sel(setting=_id(plain)))
+    head = ["change", "regime", "rate over its", "jumps a step over its", "published"]
+    caption = f"One change at a time from “{reference}”, beside Lobacheva et al. 2021"
     return [Table(caption, head, rows)] if rows else []
 
 

@@ -119,7 +119,13 @@ def equilibrium_table(settings: xr.Dataset) -> Table:
         name = "published: ConvNet, width 32, η = 1"
         rows.append([name, number(published.WEIGHT_DECAY), "equilibrium", "–", *numbers])
     head = ["setting", "ηλ", "regime", "from the sphere", "elr at rest", "from the sphere", "error"]
-    return Table("The equilibrium, from gradients at a fixed norm", head, rows)
+    caption = "The equilibrium, from gradients at a fixed norm"
+    if rows:
+        ends = (
+            number(float(settings[f"sphere_regime_border_{end}"].max())) for end in ("low", "high")
+        )
+        caption += "; rest begins at ηλ = {} … {}".format(*ends)
+    return Table(caption, head, rows)
 
 
 def calibration_table(calibration: xr.Dataset) -> Table:

@@ -98,7 +98,7 @@ def verdict(holds: bool) -> Cell:
 
 
 def expectation_table(settings: xr.Dataset) -> Table:
-    """What theory says of each setting beside what was measured."""
+    """What the study file expects of each setting beside what was measured."""
     rows = []
     for one in each_setting(settings.sel(setting=settings["expected_regime"] != "")):
         regimes = [str(one[name].values) for name in ("expected_regime", "regime")]
@@ -108,8 +108,8 @@ def expectation_table(settings: xr.Dataset) -> Table:
         numbers = [number(float(one[name])) for name in ("n_jumps", "period")]
         rows.append([setting_name(one), *regimes, held, *numbers])
     known = [METRICS[name].label for name in ("n_jumps", "period")]
-    head = ["setting", "theory", "measured", "runs as said", *known]
-    return Table("What theory says of each setting", head, rows)
+    head = ["setting", "expected", "measured", "runs as expected", *known]
+    return Table("What the study file expects of each setting", head, rows)
 
 
 def twin_table(settings: xr.Dataset) -> Table:

@@ -45,7 +45,8 @@ def write(path: Path, study: xr.DataTree, *, most_bytes: int = MOST_BYTES) -> st
     n_steps = study["empirical"].sizes["step"]
     with files.replacing(path) as partial:
         for every in _strides(n_steps):
-            kept = f"one run of each setting, every {every} steps, four digits"
+            steps = f"every {every} steps" if every > 1 else "every step"
+            kept = f"one run of each setting, {steps}, four digits"
             store.write(
                 partial,
                 thin(study, every),

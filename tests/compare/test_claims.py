@@ -36,7 +36,12 @@ PREDICTED = {"model_error": 1.5, "baseline_error": 7.7, "n_held_out": 4.0}
         (PREDICTED, TWINS | EDGE | SAID, "4 settings it has not seen to", "periods"),
         ({}, TWINS | EDGE, "In 0 of 1 settings an instability", "twins"),
         ({}, EDGE | SAID, "(one), 0.120 ± 0.010 (two)", "sharpness"),
-        ({"share_as_expected": 50.0}, SAID, "1 of 2</span> runs do what theory says", "sphere"),
+        (
+            {"share_as_expected": 50.0},
+            SAID,
+            "1 of 2</span> runs are in the regime that the study expects",
+            "sphere",
+        ),
         ({}, {}, "3 of 4 networks destabilise again and again", "settings"),
     ],
 )

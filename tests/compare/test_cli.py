@@ -47,12 +47,18 @@ def test_bad_numbers_get_one_sentence_and_exit_2(changes, sentence, capsys):
     assert said.out == ""
 
 
+def test_a_run_has_at_least_one_step(capsys):
+    assert main(["run", "studies/digits.toml", "--steps", "0"]) == 2
+    assert "steps must be >= 1, got 0" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["predict", "--lr", "x", "--wd", "1", "--grad-norm", "1"], "invalid float value: 'x'"),
         (["predict", "--lr", "1"], "required: --wd"),
         (["fly"], "invalid choice: 'fly'"),
+        (["run", "x.toml", "--steps", "5", "--cycles", "3"], "not allowed with argument --steps"),
         ([], "required: COMMAND"),
         ([*PREDICT, "--optimizer", "sgdd"], "invalid choice: 'sgdd'"),
     ],

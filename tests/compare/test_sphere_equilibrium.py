@@ -106,7 +106,9 @@ def test_the_table_sets_them_beside_the_published_equilibrium():
         },
         {"setting": ["slow", "border", "fast"]},
     )
-    slow, border, fast, known = score_tables.equilibrium_table(settings).rows
+    table = score_tables.equilibrium_table(settings)
+    assert table.caption.endswith("rest begins at ηλ = 8.0 × 10⁻³ … 0.0100")
+    slow, border, fast, known = table.rows
     assert slow[2:] == ["periodic", "no rest", "–", "–", "–"]
     assert border[2:] == ["equilibrium", "at the border", "0.0111", "–", "–"]
     assert fast[2:] == ["equilibrium", "equilibrium", "0.0300", "0.0330", "+10.0 %"]
