@@ -38,8 +38,9 @@ def draw(
     """
     drawn = {}
     on_sphere = np.isfinite(comparison["fixed_effective_lr"].values)
-    if (settings["variant"] != "").any():
-        drawn["settings"] = panels(networks, settings)
+    moving = settings.sel(setting=np.isnan(settings["fixed_effective_lr"].values))
+    if (moving["variant"] != "").any():
+        drawn["settings"] = panels(networks, moving)
     if on_sphere.sum() > 2:
         chosen = comparison.isel(run=on_sphere)
         drawn["sphere"] = sphere(networks.isel(run=on_sphere), chosen, known or {})
