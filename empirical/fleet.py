@@ -161,6 +161,8 @@ def side_by_side(
 ) -> None:
     """Do some work on each ensemble, each in a thread of its own.
 
+    One alone is worked on right here: a new thread would start new threads for its kernels.
+
     Args:
         ensembles: those to work on.
         work: what to do with each.
@@ -170,6 +172,9 @@ def side_by_side(
     before = torch.get_num_threads()
     torch.set_num_threads(n_threads)
     try:
+        if len(ensembles) == 1:
+            work(ensembles[0])
+            return
         with ThreadPoolExecutor(len(ensembles)) as pool:
             list(pool.map(work, ensembles))
     finally:
