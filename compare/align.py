@@ -43,7 +43,7 @@ def compare(
     expected: Mapping[str, str] | None = None,
     twins: Mapping[str, str] | None = None,
     spheres: Mapping[str, Sequence[str]] | None = None,
-    at_fixed_norm: Mapping[str, Sequence[str]] | None = None,
+    at_fixed_norm: Mapping[str, tuple[str, ...]] | None = None,
     leave_one_out: bool = False,
 ) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset]:
     """Calibrate, predict what was not calibrated on, and set theory and networks side by side.

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from compare import report, store
+from compare.study import STUDY_FILE
 
 IMAGE = re.compile(r"!\[[^\]]*\]\((results/reference/[^)]+\.svg)\)")
-STUDY_FILE = "study.nc"
 
 
 def shown(readme: Path) -> list[Path]:

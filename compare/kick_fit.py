@@ -126,8 +126,7 @@ def _line_and_steps(
     values = np.array([one.mean() for one in found])
     errors = _standard_errors(found)
     columns = np.array([[1.0, np.log(c.intrinsic_lr), c.rate] for c in settings])
-    known, n_settings = errors is not None, len(settings)
-    weights = np.ones(n_settings)
+    n_settings, weights = len(settings), np.ones(len(settings))
     if errors is not None:
         weights = 1 / np.hypot(errors, MODEL_ERROR * np.abs(values))
     best, least = np.zeros(3), np.inf
@@ -135,7 +134,7 @@ def _line_and_steps(
         scaled = columns[:, :n_numbers] * weights[:, None]
         numbers = np.linalg.lstsq(scaled, values * weights, rcond=None)[0]
         misfit = float(np.sum((scaled @ numbers - values * weights) ** 2))
-        if known:
+        if errors is not None:
             score = misfit + n_numbers * max(LEAST_PENALTY, np.log(n_settings))
         else:
             score = _corrected_criterion(misfit, n_settings, n_numbers)

@@ -9,7 +9,7 @@ layer, ours does not, so g is comparable in order of magnitude only.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,17 +128,27 @@ def is_published_recipe(setting: Mapping[str, Any]) -> bool:
     data = str(recipe["data"])
     folder = data.removeprefix("folder:").rstrip("/").rpartition("/")[2]
     known = data == "cifar10" or (data.startswith("folder:") and bool(CIFAR10.search(folder)))
-    same = all(recipe.get(key, value) == value for key, value in RECIPE.items())
+    same = follows(recipe)
     named = recipe["model"] in ("convnet", "convnet-32")
     return bool(known and same and named and setting["momentum"] == 0)
+
+
+def follows(recipe: Mapping[str, Any], *, apart_from: Sequence[str] = ()) -> bool:
+    """Whether a recipe says what the published one says, apart from some keys."""
+    kept = {key: value for key, value in RECIPE.items() if key not in apart_from}
+    return all(recipe.get(key, value) == value for key, value in kept.items())
+
+
+def id_of(setting: Mapping[str, Any]) -> str:
+    """Id of a setting of a configuration."""
+    numbers = (setting["learning_rate"], setting["weight_decay"])
+    return setting_id(*numbers, momentum=setting["momentum"], variant=setting["variant"])
 
 
 def _ids(config: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Settings of a configuration that train the published way, by their id."""
     return {
-        setting_id(s["learning_rate"], s["weight_decay"], variant=s["variant"]): s
-        for s in config["settings"]
-        if is_published_recipe(s)
+        id_of(setting): setting for setting in config["settings"] if is_published_recipe(setting)
     }
 
 

@@ -18,7 +18,7 @@ from compare import published
 from compare.figures import with_period
 from compare.tables import Cell, Table, number, setting_name
 from theory.laws import FloatArray
-from theory.trajectory import setting_id, setting_of
+from theory.trajectory import setting_of
 
 OF_THE_SIZE = ("batch_size", "train_per_class")
 # Of Lobacheva et al. 2021 (arXiv 2106.15739): the practical modifications.
@@ -34,7 +34,9 @@ def matching(config: Mapping[str, Any], *, fixed_norm: bool) -> list[str]:
         config: the study.
         fixed_norm: those on the sphere, or those with decay.
     """
-    return [_id(one) for one in config["settings"] if _is_plain(one, fixed_norm=fixed_norm)]
+    return [
+        published.id_of(one) for one in config["settings"] if _is_plain(one, fixed_norm=fixed_norm)
+    ]
 
 
 def known_on_sphere(config: Mapping[str, Any]) -> dict[float, published.OnSphere]:
@@ -42,15 +44,9 @@ def known_on_sphere(config: Mapping[str, Any]) -> dict[float, published.OnSphere
     return dict(published.SPHERE) if matching(config, fixed_norm=True) else {}
 
 
-def _id(setting: Mapping[str, Any]) -> str:
-    numbers = (setting["learning_rate"], setting["weight_decay"])
-    return setting_id(*numbers, momentum=setting["momentum"], variant=setting["variant"])
-
-
 def _is_plain(setting: Mapping[str, Any], *, fixed_norm: bool) -> bool:
     recipe = setting["recipe"]
-    kept = {key: value for key, value in published.RECIPE.items() if key not in OF_THE_SIZE}
-    same = all(recipe.get(key, value) == value for key, value in kept.items())
+    same = published.follows(recipe, apart_from=OF_THE_SIZE)
     moved = recipe["fixed_norm"] if fixed_norm else setting["weight_decay"] > 0
     return bool(same and moved and setting["momentum"] == 0)
 
@@ -214,19 +210,19 @@ def _changes_tables(
     if plain is None:
         return []
     rows = []
-    usual = _jumps_a_step(networks, settings.sel(setting=_id(plain)))
+    usual = _jumps_a_step(networks, settings.sel(setting=published.id_of(plain)))
     for one in config["settings"]:
         changes = _changes(one, plain)
         if len(changes) != 1:
             continue
-        own = settings.sel(setting=_id(one))
+        own = settings.sel(setting=published.id_of(one))
         ratio = one["learning_rate"] / plain["learning_rate"]
         more = _jumps_a_step(networks, own) / usual if usual else np.nan
         regime, said = str(own["regime"].values), changes[0]
         if said == NARROW and regime == "periodic":
             said = "–"  # wide enough
         rows.append([setting_name(own), regime, number(ratio), number(more), said])
-    reference = setting_name(settings.sel(setting=_id(plain)))
+    reference = setting_name(settings.sel(setting=published.id_of(plain)))
     head = ["change", "regime", "rate over its", "jumps a step over its", "published"]
     caption = f"One change at a time from “{reference}”, beside Lobacheva et al. 2021"
     return [Table(caption, head, rows)] if rows else []

@@ -23,6 +23,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
+from theory import laws
 from theory.laws import FloatArray
 from theory.trajectory import recorded
 
@@ -31,7 +32,7 @@ MIN_ELR = 2  # at which runs settled, to tell p
 
 
 def predict(
-    networks: xr.Dataset, regime: xr.DataArray, spheres: Mapping[str, Sequence[str]]
+    networks: xr.Dataset, regime: xr.DataArray, spheres: Mapping[str, tuple[str, ...]]
 ) -> xr.Dataset:
     """Predict the equilibrium norm of each run that has runs at a fixed norm beside it.
 
@@ -54,12 +55,11 @@ def predict(
         f"sphere_{name}": xr.DataArray(np.full(len(runs), np.nan), {"run": runs}, ["run"])
         for name in names
     }
+    branches = {others: _branches(networks, regime, others) for others in set(spheres.values())}
     for run, others in spheres.items():
-        regimes = {one: str(regime.sel(run=one).values) for one in others}
-        phi, turning = _curve(networks, [o for o in others if regimes[o] == "equilibrium"])
+        phi, turning, converging = branches[others]
         if len(phi) < MIN_ELR:
             continue
-        converging, _ = _curve(networks, [o for o in others if regimes[o] == "convergence"])
         below = converging[converging < phi[0]].max(initial=0.0)
         one = networks.sel(run=run)
         elr = equilibrium_elr(phi, turning, float(one["intrinsic_lr"]))
@@ -74,7 +74,10 @@ def predict(
 
 
 def resting_decay(turning: float) -> float:
-    """The eta lam that takes what gradients add which turn the weights by ``tan = turning``."""
+    """The eta lam that takes what gradients add which turn the weights by ``tan = turning``.
+
+    The inverse of ``laws.jump_constant``: the norm is at rest where ``1 - cos = eta lam`` (law 5).
+    """
     return float(1 - 1 / np.sqrt(1 + turning**2))
 
 
@@ -89,14 +92,23 @@ def equilibrium_elr(phi: FloatArray, turning: FloatArray, intrinsic_lr: float) -
     Returns:
         The largest such elr, as the chaotic branch is the one that rises; NaN outside the table.
     """
-    kept = 1 - intrinsic_lr
-    x, excess = np.log(phi), np.log(turning) - np.log(1 / kept**2 - 1) / 2
+    x, excess = np.log(phi), np.log(turning / laws.jump_constant(intrinsic_lr))
     rising = np.flatnonzero((excess[:-1] <= 0) & (excess[1:] >= 0))
     if not len(rising):
         return float("nan")
     i = rising[-1]
     share = -excess[i] / (excess[i + 1] - excess[i]) if excess[i + 1] > excess[i] else 0.0
-    return float(kept * np.exp(x[i] + share * (x[i + 1] - x[i])))
+    return float((1 - intrinsic_lr) * np.exp(x[i] + share * (x[i + 1] - x[i])))
+
+
+def _branches(
+    networks: xr.Dataset, regime: xr.DataArray, runs: Sequence[str]
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """``_curve`` of the runs that settled, and the elr of those that converge."""
+    kinds = {one: str(regime.sel(run=one).values) for one in runs}
+    phi, turning = _curve(networks, [one for one in runs if kinds[one] == "equilibrium"])
+    converging, _ = _curve(networks, [one for one in runs if kinds[one] == "convergence"])
+    return phi, turning, converging
 
 
 def _curve(networks: xr.Dataset, runs: Sequence[str]) -> tuple[FloatArray, FloatArray]:
