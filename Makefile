@@ -39,7 +39,7 @@ reference: $(KEPT:%=results/%/report.html)
 	$(MAKE) gallery
 
 gallery: $(READY)
-	$(BIN)/python -m compare.gallery README.md
+	$(BIN)/python -m compare.report.gallery README.md
 
 clean:
 	rm -rf .venv

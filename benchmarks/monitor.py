@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from timing import alternate, table
 
-from empirical import data, networks
-from empirical.monitor import Monitor
+from empirical.data import sources
+from empirical.monitor.monitor import Monitor
+from empirical.networks import architectures
 
 ROUNDS = 15
 
@@ -48,11 +49,11 @@ def compare(title, make, inputs, labels, *, n_steps, batch_size):
 
 
 def main():
-    digits = data.load("digits")
+    digits = sources.load("digits")
     pixels = digits.normalise(digits.train_images).flatten(1)
     compare(
         "monitor: digits MLP 64-64-64-10, batch 128",
-        lambda: networks.mlp((64, 64, 64, 10)),
+        lambda: architectures.mlp((64, 64, 64, 10)),
         pixels,
         digits.train_labels,
         n_steps=400,
@@ -61,7 +62,7 @@ def main():
     images, labels = torch.randn(32, 3, 32, 32), torch.randint(10, (32,))
     compare(
         "monitor: ConvNet c=32, batch 32 of fake images",
-        lambda: networks.convnet(32, (3, 32, 32), 10),
+        lambda: architectures.convnet(32, (3, 32, 32), 10),
         images,
         labels,
         n_steps=4,

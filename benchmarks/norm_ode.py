@@ -15,7 +15,8 @@ from numba import njit
 from scipy.integrate import solve_ivp
 from timing import alternate
 
-from theory import norm_ensemble, norm_ode
+from theory.norm_ode import closed_form as norm_ode
+from theory.norm_ode import norm_ensemble
 
 TIMES = np.linspace(0.0, 4000.0, 201)
 LR, WD, G, RTOL = 0.1, 0.01, 2.0, 1e-8

@@ -23,8 +23,9 @@ import numba
 import numpy as np
 from timing import alternate
 
-from theory import ensemble, losses
-from theory.ensemble import Dynamics
+from theory.simulation import toy_ensemble
+from theory.simulation.toy_ensemble import Dynamics
+from theory.toy_losses import losses
 
 ROUNDS, EVERY, RATE, DECAY = 11, 100, 1e-3, 1e-2
 FLAGS = [
@@ -189,7 +190,7 @@ class Case:
             self.ways["JAX"] = self.jax_way()
 
     def numba(self, dynamics):
-        kernel = ensemble.kernel(self.loss, dynamics)
+        kernel = toy_ensemble.kernel(self.loss, dynamics)
 
         def go():
             w = self.start.copy()
@@ -288,9 +289,9 @@ def million_steps(dynamics: Dynamics) -> float:
     loss, n = losses.rayleigh([0.0, 1.0]), 1000
     weights = np.random.default_rng(0).normal(size=(2, n))
     options = {"learning_rate": np.full(n, RATE), "weight_decay": np.full(n, 1.0)}
-    ensemble.run(loss, weights, **options, n_steps=1000, record_every=1000, dynamics=dynamics)
+    toy_ensemble.run(loss, weights, **options, n_steps=1000, record_every=1000, dynamics=dynamics)
     began = time.perf_counter()
-    ensemble.run(loss, weights, **options, n_steps=10**6, record_every=1000, dynamics=dynamics)
+    toy_ensemble.run(loss, weights, **options, n_steps=10**6, record_every=1000, dynamics=dynamics)
     return time.perf_counter() - began
 
 

@@ -16,13 +16,15 @@ import torch
 import torch.nn.functional as F
 from timing import alternate, table
 
-from compare import published
-from empirical import data, models, precision
-from empirical.ensemble import Ensemble
-from empirical.fleet import Fleet
-from empirical.recipe import Recipe
-from empirical.sgd import SGD
-from empirical.train import choose_device, describe_device
+from compare.published import values
+from empirical.data import sources
+from empirical.device import precision
+from empirical.networks import by_name
+from empirical.training.ensemble import Ensemble
+from empirical.training.parallel_ensembles import Fleet
+from empirical.training.recipe import Recipe
+from empirical.training.sgd import SGD
+from empirical.training.train import choose_device, describe_device
 from theory.trajectory import RunSpec
 
 N_RUNS, MLP_STEPS, ROUNDS = 16, 100, 7
@@ -61,7 +63,7 @@ class Plain:
         self.recipe, self.n_steps_per_epoch = recipe, len(images.train_labels) // recipe.batch_size
         self.inputs = images.normalise(images.train_images.to(DEVICE))
         self.labels = images.train_labels.to(DEVICE)
-        self.network = models.module(recipe, images).to(DEVICE, memory_format=torch.channels_last)
+        self.network = by_name.module(recipe, images).to(DEVICE, memory_format=torch.channels_last)
         if images.image_shape[0] > 1:
             self.inputs = self.inputs.contiguous(memory_format=torch.channels_last)
         trained = [p for p in self.network.parameters() if p.requires_grad]
@@ -92,7 +94,7 @@ def trainer(runs, recipe, images, *, kind=Ensemble, graphs=True, n_groups=1):
     """Networks that have done their first step."""
 
     def build(some):
-        network = models.build(recipe, images)
+        network = by_name.build(recipe, images)
         return kind(some, recipe, network, images, eval_every=10**9, device=DEVICE, graphs=graphs)
 
     fleet = Fleet(runs, build, n_groups=n_groups)
@@ -112,7 +114,7 @@ def flops_per_step(recipe, images):
         n_places = output.numel() // layer.weight.shape[0]
         counts.append((2 * layer.weight.numel() * n_places, layer.weight.requires_grad))
 
-    network = models.module(recipe, images)
+    network = by_name.module(recipe, images)
     for layer in network.modules():
         if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear):
             layer.register_forward_hook(count)
@@ -168,7 +170,7 @@ def ratio(label, value, *, at_least=0.0, at_most=math.inf):
 
 def digits_mlps():
     """Many small networks."""
-    images, recipe = data.load("digits"), Recipe(model="mlp-64-64", data="digits")
+    images, recipe = sources.load("digits"), Recipe(model="mlp-64-64", data="digits")
     n_steps = (ROUNDS + 2) * MLP_STEPS
     runs = [RunSpec(0.5, 2e-3, seed, n_steps) for seed in range(N_RUNS)]
     n_groups = 1 if ON_GPU else torch.get_num_threads()
@@ -200,7 +202,7 @@ def digits_mlps():
 
 def convnet(name, *, width, batch, n_steps, rates=(0.03,)):
     """Convolutional networks in some arithmetic: all rates together, or one after another."""
-    images = data.fake(CIFAR_SIZE if ON_GPU else 2048)
+    images = sources.fake(CIFAR_SIZE if ON_GPU else 2048)
     recipe = Recipe(model=f"convnet-{width}", data="fake", batch_size=batch, precision=name)
     runs = [RunSpec(rate, 1e-3, 0, (ROUNDS + 2) * n_steps) for rate in rates]
     groups = {"n_groups": 1 if ON_GPU else min(len(runs), torch.get_num_threads())}
@@ -227,8 +229,8 @@ def convnet(name, *, width, batch, n_steps, rates=(0.03,)):
         ratio("recording / not", ours / without, at_most=RECORDING_ASKED),
     ]
     if len(runs) > 1:
-        minutes = ours / n_steps * published.EPOCHS * published.STEPS_PER_EPOCH / 60
-        text = f"{minutes:.4g} minutes for {published.EPOCHS} epochs of all, at this speed"
+        minutes = ours / n_steps * values.EPOCHS * values.STEPS_PER_EPOCH / 60
+        text = f"{minutes:.4g} minutes for {values.EPOCHS} epochs of all, at this speed"
         rows.append(("the published figure", text))
     networks = f"{len(runs)} runs of the ConvNet" if len(runs) > 1 else "ConvNet"
     print(table(f"training: {networks} c={width}, batch {batch}, {name}", rows))
@@ -247,12 +249,12 @@ def main():
     digits_mlps()
     if not ON_GPU:
         convnet("float32", width=8, batch=64, n_steps=10)
-        convnet("float32", width=32, batch=128, n_steps=1, rates=published.PERIODS)
+        convnet("float32", width=32, batch=128, n_steps=1, rates=values.PERIODS)
         return
     for name in ("float32", "tf32", "bf16"):
         convnet(name, width=32, batch=128, n_steps=400)
     for name in ("float32", "tf32"):
-        convnet(name, width=32, batch=128, n_steps=100, rates=published.PERIODS)
+        convnet(name, width=32, batch=128, n_steps=100, rates=values.PERIODS)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,11 @@
-"""Theory and networks side by side: observables, checks, calibration, report, command line."""
+"""Theory and networks side by side: measured, calibrated, predicted, reported.
+
+study/        what is run: from a TOML file to one netCDF file
+measure/      jumps, periods, phases, exact laws of recorded trajectories
+calibration/  models of a cycle fitted to some runs
+predict/      what theory says of the others, and how far off it is
+toy_claims/   theory against simulations of toy losses
+published/    published values beside measured ones
+report/       one HTML file
+cli/          the command line
+"""

@@ -11,7 +11,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor
 
 from theory import validate
-from theory.laws import FloatArray
+from theory.arrays import FloatArray
 
 START_SEED = 0
 LANCZOS_VECTORS = 12

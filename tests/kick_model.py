@@ -1,6 +1,7 @@
 """A kick model for tests, close to that of the digits network."""
 
-from theory.reduced import KickModel, LogLine
+from theory.cycle_models.kick_model import KickModel
+from theory.cycle_models.log_line import LogLine
 
 LR = 0.5
 TRUE_MODEL = KickModel(

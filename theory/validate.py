@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 SMALLEST_INTRINSIC_LR = 1e-15
 
@@ -48,6 +49,17 @@ def at_least(name: str, value: int, lowest: int) -> int:
     """
     if value < lowest:
         raise ValueError(f"{name} must be >= {lowest}, got {value}")
+    return value
+
+
+def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
+    """Return a name.
+
+    Raises:
+        ValueError: if it is not one of those allowed.
+    """
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
     return value
 
 

@@ -3,7 +3,7 @@
 import re
 from html.parser import HTMLParser
 
-from compare import theme
+from compare.report.html import theme
 
 TARGET = 4.5  # contrast of text, WCAG 2.2 AA
 

@@ -1,14 +1,17 @@
 """Datasets made by the kick model, where the right answer is known."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from compare import align, store
-from compare.config import Setting, Study
-from theory import kick_paths, laws, trajectory
+from compare.study import store
+from compare.study.comparison import compare_with_theory
+from compare.study.design import Setting, Study
+from theory import laws, trajectory
+from theory.cycle_models import kick_trajectories
 from theory.trajectory import RunSpec
 
 from ..kick_model import LR, TRUE_MODEL
@@ -25,7 +28,7 @@ def networks_from(model, intrinsic_lrs, *, seeds=12, n_cycles=60):
     names = ("weight_norm", "effective_grad_norm", "train_loss", "angular_update")
     series = {name: np.full((len(runs), length), np.nan) for name in names}
     for i, run in enumerate(runs):
-        drawn = kick_paths.simulate(
+        drawn = kick_trajectories.simulate(
             model,
             LR,
             run.weight_decay,
@@ -39,6 +42,12 @@ def networks_from(model, intrinsic_lrs, *, seeds=12, n_cycles=60):
     return trajectory.build(
         runs, series, source="network", model="mlp", data="digits", steps_per_epoch=11
     )
+
+
+def asked(roles, *, leave_one_out=False):
+    """What a comparison asks of a study, for runs that no study has trained."""
+    nothing = {name: {} for name in ("expected", "twins", "spheres", "at_fixed_norm")}
+    return SimpleNamespace(roles=roles, leave_one_out=leave_one_out, **nothing)
 
 
 def roles_of(networks, calibration):
@@ -66,7 +75,7 @@ def study(networks, roles):
 
 
 def study_of(networks, roles, *, name="drawn", title="Drawn <b>study</b>"):
-    theory, comparison, calibration = align.compare(networks, roles)
+    theory, comparison, calibration = compare_with_theory(networks, asked(roles))
     settings = tuple(
         Setting(LR, float(x) / LR, steps=100) for x in np.unique(networks["intrinsic_lr"].values)
     )

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from empirical import data, memory, models, replay, train
-from empirical.ensemble import Ensemble
-from empirical.recipe import Recipe
+from empirical.data import sources
+from empirical.device import cuda_graphs
+from empirical.networks import by_name
+from empirical.training import memory, train
+from empirical.training.ensemble import Ensemble
+from empirical.training.recipe import Recipe
 from theory.trajectory import RunSpec
 
 pytestmark = [
@@ -16,7 +19,7 @@ pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
 ]
 GPU, CPU = torch.device("cuda"), torch.device("cpu")
-SOURCES = {"digits": data.load("digits"), "fake": data.load("fake:230")}
+SOURCES = {"digits": sources.load("digits"), "fake": sources.load("fake:230")}
 CASES = {
     "mlp": ("digits", {"model": "mlp-48-32"}),
     "mlp with momentum": ("digits", {"model": "mlp-48-32", "augment": True}),
@@ -43,7 +46,7 @@ def ensemble(name, *, device=GPU, graphs=True, lengths=(N_STEPS, N_STEPS), **cha
         for seed, n in enumerate(lengths)
     ]
     images = SOURCES[source]
-    network = models.build(recipe, images)
+    network = by_name.build(recipe, images)
     return Ensemble(runs, recipe, network, images, eval_every=5, device=device, graphs=graphs)
 
 
@@ -72,7 +75,7 @@ def test_graphs_repeat_the_eager_steps(name):
     graphs = trained(name, precision="float64")
     eager = trained(name, precision="float64", graphs=False)
     assert graphs.refused == ""
-    assert graphs.n_replayed >= N_STEPS - 2 * replay.WARM_UP
+    assert graphs.n_replayed >= N_STEPS - 2 * cuda_graphs.WARM_UP
     assert eager.n_replayed == 0
     assert_close(graphs, eager, rtol=1e-7)
 
@@ -115,7 +118,7 @@ def test_nothing_in_a_chunk_waits_for_the_device(name, graphs):
     trainer.eval_every = 1000
     trainer.advance(10)
     draws, rates = trainer.batches.draw(10, 30, [0, 1]), trainer._rates(10, 30)
-    with replay._refusing_to_wait():
+    with cuda_graphs._refusing_to_wait():
         trainer.one.load(draws, rates)
         trainer._train_until(30)
     assert trainer.one.recorded(20).isfinite().all()
@@ -159,7 +162,7 @@ def test_many_small_networks_fit():
     def build(runs):
         recipe = Recipe(model="mlp-48-32")
         images = SOURCES["digits"]
-        network = models.build(recipe, images)
+        network = by_name.build(recipe, images)
         return Ensemble(runs, recipe, network, images, eval_every=50, device=GPU)
 
     runs = [RunSpec(0.05, 1e-2, seed, 10) for seed in range(2)]

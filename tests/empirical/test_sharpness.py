@@ -5,15 +5,16 @@ import pytest
 import torch
 from torch.autograd.functional import hessian
 
-from empirical import data, models
-from empirical.recipe import Recipe
+from empirical.data import sources
+from empirical.networks import by_name
 from empirical.sharpness import spherical_sharpness
+from empirical.training.recipe import Recipe
 
 
 def network_loss(model, dtype=torch.float64):
     """A network's loss as a function of its flat weights, and weights to take it at."""
-    images = data.load("digits")
-    network = models.build(Recipe(model=model, precision="float64"), images)
+    images = sources.load("digits")
+    network = by_name.build(Recipe(model=model, precision="float64"), images)
     network = network.to(torch.device("cpu"), dtype)
     weights, frozen = (part.to(dtype) for part in network.initialise(torch.Generator()))
     inputs, labels = images.normalise(images.train_images[:60]).to(dtype), images.train_labels[:60]

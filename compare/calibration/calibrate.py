@@ -1,0 +1,194 @@
+"""Fit the models of a cycle to the calibration runs of a study, and to nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from compare.calibration import hazard_fit, kick_fit
+from compare.calibration.kick_fit import log_line
+from compare.calibration.observed_cycles import SettingCycles, collect
+from theory.cycle_models.hazard_model import GompertzProcess, Hazard
+from theory.cycle_models.kick_model import KickModel
+from theory.cycle_models.log_line import LogLine
+
+MIN_CYCLES_PER_SETTING = 10
+SMALLEST_RANGE = 1.5
+RESAMPLES = 60
+LINES_OF_PROCESS = ("center", "log_spread", "sensitivity", "log_kick_spread")
+LINES = ("kick", "onset", "landing", "variation", "growth", "first_reach")
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The fitted models, their baselines and where they come from.
+
+    Attributes:
+        model: the kick model.
+        process: the same kicks at jumps that come at random, at a hazard.
+        baseline: mean period times ``eta lam``, the constant of the baseline.
+        power_law: ``ln(period)`` as a line in ``ln(eta lam)``, with no theory in it.
+        runs: ids of the runs that were used.
+    """
+
+    model: KickModel
+    process: GompertzProcess
+    baseline: float
+    power_law: LogLine
+    runs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What is known of the runs to calibrate on.
+
+    Attributes:
+        settings: their cycles; those that jump.
+        initial_norm: weight norm at initialisation.
+        loss_law: ``loss_at_unit_gradient`` and ``loss_exponent``.
+        runs: their ids.
+    """
+
+    settings: list[SettingCycles]
+    initial_norm: float
+    loss_law: tuple[float, float]
+    runs: tuple[str, ...]
+
+
+def observe(trajectories: xr.Dataset, runs: Sequence[str], *, named: bool = True) -> Sample:
+    """Look at the calibration runs, and at nothing else.
+
+    Settings of which most runs are in equilibrium serve for kick and growing share alone: onset
+    and landing are not those of a sawtooth.
+
+    Args:
+        trajectories: trajectories of networks; only the named runs are looked at.
+        runs: ids of the calibration runs.
+        named: whether the study names them, so that none may be left out for having too few
+            cycles.
+
+    Raises:
+        ValueError: if fewer than two periodic values of ``eta lam`` are left, or a named one has
+            fewer than ``MIN_CYCLES_PER_SETTING`` cycles.
+    """
+    chosen = trajectories.sel(run=list(runs))
+    norm = float(chosen["weight_norm"].isel(step=0).mean())
+    return Sample(
+        usable(collect(chosen), named=named), norm, _loss_law(chosen), tuple(map(str, runs))
+    )
+
+
+def calibrate(sample: Sample) -> Calibration:
+    """Fit all models."""
+    periodic = [cycles for cycles in sample.settings if cycles.periodic]
+    model = kick_fit.fit(sample.settings, sample.initial_norm, sample.loss_law)
+    return Calibration(
+        model=model,
+        process=hazard_fit.fit(periodic),
+        baseline=float(np.mean([c.all("lengths").mean() * c.intrinsic_lr for c in periodic])),
+        power_law=log_line(periodic, lambda c: float(np.log(c.all("lengths").mean()))),
+        runs=sample.runs,
+    )
+
+
+def usable(settings: list[SettingCycles], *, named: bool = True) -> list[SettingCycles]:
+    """The settings with enough jumps.
+
+    One in equilibrium that has fewer is left out; so is a periodic one that is not ``named``.
+
+    Raises:
+        ValueError: if the periodic ones are too few, too close or too short.
+    """
+    jumping = [cycles for cycles in settings if cycles.n_cycles]
+    periodic = [cycles for cycles in jumping if cycles.periodic]
+    for cycles in periodic:
+        if named and cycles.n_cycles < MIN_CYCLES_PER_SETTING:
+            raise ValueError(
+                f"calibration at eta*lam = {cycles.intrinsic_lr:g} has {cycles.n_cycles} "
+                f"complete cycles, {MIN_CYCLES_PER_SETTING} needed; train longer"
+            )
+    values = [c.intrinsic_lr for c in periodic if c.n_cycles >= MIN_CYCLES_PER_SETTING]
+    if len(values) < 2 or values[-1] < SMALLEST_RANGE * values[0]:
+        raise ValueError(
+            "calibration needs periodic runs at two or more values of eta*lam at least a factor "
+            f"{SMALLEST_RANGE} apart, got {', '.join(f'{value:g}' for value in values) or 'none'}"
+        )
+    return [c for c in jumping if c.n_cycles >= MIN_CYCLES_PER_SETTING]
+
+
+def resample(sample: Sample, *, count: int = RESAMPLES) -> list[KickModel]:
+    """Refit the kick model to runs drawn with replacement among the seeds of each setting.
+
+    Args:
+        sample: what ``observe`` returns.
+        count: how many times. A draw that leaves too few periodic settings is left out.
+
+    Returns:
+        The models; none where a setting has one run, which says nothing about another.
+    """
+    if min(len(cycles.runs) for cycles in sample.settings) < 2:
+        return []
+    rng = np.random.default_rng(0)
+    models = []
+    for _ in range(count):
+        drawn = [cycles.resampled(rng) for cycles in sample.settings]
+        try:
+            models.append(
+                kick_fit.fit(usable(drawn, named=False), sample.initial_norm, sample.loss_law)
+            )
+        except ValueError:
+            continue
+    return models
+
+
+def model_from_json(text: str) -> KickModel:
+    """The kick model that a comparison's attribute ``calibration`` holds.
+
+    Raises:
+        ValueError: if the text does not hold one.
+    """
+    try:
+        return KickModel(**_with_lines(json.loads(text)["model"], LINES))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError("no calibrated model of this version is there") from error
+
+
+def process_from_json(text: str) -> GompertzProcess:
+    """The hazard process that a comparison's attribute ``calibration`` holds.
+
+    Raises:
+        ValueError: if the text does not hold one.
+    """
+    try:
+        values = json.loads(text)["process"]
+        held = {"hazard": Hazard(**values["hazard"]), "residuals": tuple(values["residuals"])}
+        return GompertzProcess(**_with_lines(values, LINES_OF_PROCESS) | held)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError("no calibrated process of this version is there") from error
+
+
+def to_json(calibration: Calibration) -> str:
+    """The calibration as JSON, for the attribute of a comparison."""
+    return json.dumps(asdict(calibration))
+
+
+def _with_lines(values: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {**values, **{name: LogLine(**values[name]) for name in names}}
+
+
+def _loss_law(chosen: xr.Dataset) -> tuple[float, float]:
+    """Fit ``L = c g^p`` over all calibration steps, as the line of equal standing in logs.
+
+    Both quantities scatter, so the slope is the ratio of their standard deviations (reduced
+    major axis) and not a regression of one on the other.
+    """
+    loss, g = chosen["train_loss"].values.ravel(), chosen["effective_grad_norm"].values.ravel()
+    valid = (loss > 0) & (g > 0) & np.isfinite(loss) & np.isfinite(g)
+    log_loss, log_g = np.log(loss[valid]), np.log(g[valid])
+    exponent = float(log_loss.std() / log_g.std())
+    return float(np.exp(log_loss.mean() - exponent * log_g.mean())), exponent

@@ -1,0 +1,117 @@
+"""Which runs a model is fitted to, which it predicts, and the wall between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from compare.calibration.observed_cycles import SAME_SETTING, same_settings
+from theory.trajectory import record_every
+
+ALIKE = ("variant", "momentum", "model", "data", "update_rule")
+
+
+@dataclass(frozen=True)
+class Split:
+    """A calibration and what it may predict.
+
+    Attributes:
+        calibration: ids of the runs to calibrate on.
+        predicted: ids of the runs to predict.
+        named: whether the study names the calibration runs.
+    """
+
+    calibration: tuple[str, ...]
+    predicted: tuple[str, ...]
+    named: bool = True
+
+
+def splits(networks: xr.Dataset, roles: Mapping[str, str], *, leave_one_out: bool) -> list[Split]:
+    """Plan the calibrations of a study.
+
+    With roles there is one: its calibration runs predict all runs, themselves too. Leaving one
+    out, each value of ``eta lam`` is predicted by all others: settings with the same value are
+    one (symmetry, theory.md law 9), and so are the seeds of a setting.
+
+    Raises:
+        ValueError: if no run may be calibrated on, calibration runs differ in more than rate,
+            decay and seed, or a held-out run is one of them in all but name.
+    """
+    if leave_one_out:
+        return _leave_one_out(networks)
+    chosen = [str(run) for run in networks["run"].values if roles[str(run)] == "calibration"]
+    if not chosen:
+        raise ValueError("no run has the role calibration")
+    alike = _alike(networks, chosen)
+    held_out = [run for run in alike if roles[run] == "held_out"]
+    refuse_leaks(networks, Split(tuple(chosen), tuple(held_out)))
+    return [Split(tuple(chosen), tuple(alike))]
+
+
+def refuse_leaks(networks: xr.Dataset, split: Split) -> None:
+    """Refuse to predict a run that, by its ``eta lam``, was calibrated on.
+
+    Raises:
+        ValueError: naming the first such run.
+    """
+    intrinsic_lr = networks["intrinsic_lr"]
+    known = intrinsic_lr.sel(run=list(split.calibration)).values
+    for run in split.predicted:
+        value = float(intrinsic_lr.sel(run=run))
+        if np.isclose(known, value, rtol=SAME_SETTING, atol=0).any():
+            raise ValueError(
+                f"{run} is held out, but calibration runs have its eta*lam = {value:g}; "
+                "it would predict itself"
+            )
+
+
+def _leave_one_out(networks: xr.Dataset) -> list[Split]:
+    """One split for each value of ``eta lam``, of runs that can be predicted at all."""
+    decaying = [str(run) for run in networks["run"].values[networks["weight_decay"].values > 0]]
+    if not decaying:
+        raise ValueError("no run has a weight decay")
+    alike = _alike(networks, decaying)
+    values = networks["intrinsic_lr"].sel(run=alike).values
+    made: list[Split] = []
+    for _, same in same_settings(values):
+        predicted = tuple(run for run, one in zip(alike, same, strict=True) if one)
+        rest = tuple(run for run, one in zip(alike, same, strict=True) if not one)
+        made.append(Split(rest, predicted, named=False))
+        refuse_leaks(networks, made[-1])
+    return made
+
+
+def _alike(networks: xr.Dataset, chosen: Sequence[str]) -> list[str]:
+    """Runs with decay that differ from the chosen ones in rate, decay and seed alone.
+
+    Raises:
+        ValueError: if the chosen ones themselves differ in more.
+    """
+    alike = networks["weight_decay"].values > 0
+    for name in ALIKE:
+        values = np.unique(networks[name].sel(run=list(chosen)).values)
+        if len(values) > 1:
+            found = ", ".join(repr(str(value)) for value in values)
+            raise ValueError(f"calibration runs must agree in {name}, got {found}")
+        alike &= networks[name].values == values[0]
+    _check_rule(networks.sel(run=list(chosen)))
+    return [str(run) for run in networks["run"].values[alike]]
+
+
+def _check_rule(chosen: xr.Dataset) -> None:
+    """Refuse runs whose decay of the norm between jumps is not ``eta lam`` a step.
+
+    Raises:
+        ValueError: for momentum, a schedule, or records of some steps only.
+    """
+    if (chosen["momentum"] > 0).any():
+        raise ValueError("the kick model is for runs without momentum")
+    rate = (chosen["effective_lr"] * chosen["weight_norm"] ** 2).values
+    nominal = np.broadcast_to(chosen["learning_rate"].values[:, None], rate.shape)
+    if not np.allclose(rate[np.isfinite(rate)], nominal[np.isfinite(rate)], rtol=1e-4, atol=0):
+        raise ValueError("the kick model is for runs at a constant learning rate")
+    if record_every(chosen) > 1:
+        raise ValueError("the kick model needs every step on record")

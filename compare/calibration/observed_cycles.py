@@ -1,0 +1,131 @@
+"""The complete cycles of measured runs, as the kick model sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from theory.arrays import FloatArray
+from theory.cycle_models.kick_model import time_share
+from theory.laws import decay_rate
+from theory.trajectory import recorded
+from theory.trajectory.jumps import find_jumps
+from theory.trajectory.regimes import classify, growing_share
+
+BoolArray = npt.NDArray[np.bool_]
+SAME_SETTING = 1e-6  # relative difference of eta*lam within which settings are one
+SMALLEST_SHARE, LARGEST_SHARE = 1e-6, 0.49  # of the time, during which the norm grows
+
+
+@dataclass(frozen=True)
+class RunCycles:
+    """Cycles of one run; arrays have one entry a complete cycle.
+
+    Attributes:
+        lengths: steps from onset to onset.
+        onsets: ``ln(elr)`` at the first onset of each cycle.
+        landings: ``ln(elr)`` at the lowest point after it.
+        kicks: growth of ``ln(rho^2)`` over the cycle.
+        next_onsets: ``ln(elr)`` at the onset that ends it.
+        first_step: step of the first onset of the run.
+        first_onset: ``ln(elr)`` there.
+        first_kick: growth of ``ln(rho^2)`` until there.
+        growth: ``ln y`` of the run's growing share, of which noise can make more than 1/2.
+        regime: of the run.
+    """
+
+    lengths: FloatArray
+    onsets: FloatArray
+    landings: FloatArray
+    kicks: FloatArray
+    next_onsets: FloatArray
+    first_step: float
+    first_onset: float
+    first_kick: float
+    growth: float
+    regime: str
+
+
+@dataclass(frozen=True)
+class SettingCycles:
+    """Runs of one intrinsic learning rate that jump at least once."""
+
+    intrinsic_lr: float
+    runs: tuple[RunCycles, ...]
+
+    @property
+    def rate(self) -> float:
+        """Rise of ``ln(elr)`` by decay in a step."""
+        return decay_rate(self.intrinsic_lr)
+
+    @property
+    def n_cycles(self) -> int:
+        """Complete cycles of all runs."""
+        return sum(len(run.lengths) for run in self.runs)
+
+    @property
+    def periodic(self) -> bool:
+        """Whether most of the runs are."""
+        return 2 * sum(run.regime == "periodic" for run in self.runs) > len(self.runs)
+
+    def all(self, name: str) -> FloatArray:
+        """A quantity of all cycles or all runs, one after another."""
+        return np.concatenate([np.atleast_1d(getattr(run, name)) for run in self.runs])
+
+    def resampled(self, rng: np.random.Generator) -> SettingCycles:
+        """As many runs, drawn with replacement."""
+        chosen = rng.integers(len(self.runs), size=len(self.runs))
+        return SettingCycles(self.intrinsic_lr, tuple(self.runs[i] for i in chosen))
+
+
+def collect(trajectories: xr.Dataset) -> list[SettingCycles]:
+    """Cycles of all runs that stayed finite, by rising ``eta lam``."""
+    values = trajectories["intrinsic_lr"].values
+    finite = trajectories["status"].values != "diverged"
+    return [
+        SettingCycles(value, tuple(_runs(trajectories.isel(run=same & finite), value)))
+        for value, same in same_settings(values)
+    ]
+
+
+def same_settings(intrinsic_lr: FloatArray) -> list[tuple[float, BoolArray]]:
+    """Values of ``eta lam`` that differ, rising, and which runs have each, (n_runs,).
+
+    Values within ``SAME_SETTING`` of each other are one: ``0.1 * 0.003`` is not ``0.3 * 0.001``.
+    """
+    found: list[tuple[float, BoolArray]] = []
+    for value in np.unique(intrinsic_lr):
+        if not found or value > found[-1][0] * (1 + SAME_SETTING):
+            found.append((float(value), np.isclose(intrinsic_lr, value, rtol=SAME_SETTING, atol=0)))
+    return found
+
+
+def _runs(chosen: xr.Dataset, intrinsic_lr: float) -> list[RunCycles]:
+    series = (np.log(recorded(chosen, str(run), "effective_lr")) for run in chosen["run"].values)
+    cycles = [_cycles(log_elr, intrinsic_lr) for log_elr in series if len(log_elr) > 2]
+    return [one for one in cycles if one is not None]
+
+
+def _cycles(log_elr: FloatArray, intrinsic_lr: float) -> RunCycles | None:
+    """Cycles of one run; None where it never jumps."""
+    jumps, rate = find_jumps(log_elr), decay_rate(intrinsic_lr)
+    if len(jumps.onsets) == 0:
+        return None
+    at_onset, gaps = log_elr[jumps.onsets], np.diff(jumps.onsets).astype(float)
+    share = growing_share(jumps)
+    first = jumps.onsets[0]
+    return RunCycles(
+        lengths=gaps,
+        onsets=at_onset[:-1],
+        landings=log_elr[jumps.landings[: len(gaps)]],
+        kicks=rate * gaps - np.diff(at_onset),
+        next_onsets=at_onset[1:],
+        first_step=float(first),
+        first_onset=float(at_onset[0]),
+        first_kick=float(rate * first - (at_onset[0] - log_elr[0])),
+        growth=float(np.log(time_share(np.clip(share, SMALLEST_SHARE, LARGEST_SHARE)))),
+        regime=classify(log_elr, jumps, intrinsic_lr, finite=True),
+    )

@@ -1,0 +1,53 @@
+"""The entry point: pick the command, run it, and turn a user's mistake into one sentence."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from compare.cli import bench, predict, report, run, simulate, thin, train
+from compare.cli.parsing import DONE, INTERRUPTED, Parser, refuse
+
+COMMANDS = (run, train, predict, simulate, report, thin, bench)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.execute is None:
+        parser.print_help()
+        return DONE
+    try:
+        return int(options.execute(options))
+    except KeyboardInterrupt:
+        print("sawtooth: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except (ValueError, OSError) as error:
+        return refuse(" ".join(str(error).split()))
+    except ArithmeticError as error:
+        return refuse(f"the numbers given leave the range of floating point ({error.args[-1]})")
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "torchvision", "sklearn"):
+            raise
+        return refuse(
+            f"training networks needs {error.name}, which is not installed; "
+            "install the extra 'networks', as README says"
+        )
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="sawtooth",
+        description="Predict and measure the periodic dynamics of normalised networks "
+        "trained with weight decay.",
+    )
+    parser.set_defaults(execute=None)
+    commands = parser.add_subparsers(metavar="COMMAND", parser_class=Parser)
+    for command in COMMANDS:
+        command.add_to(commands)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

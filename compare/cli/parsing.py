@@ -1,0 +1,40 @@
+"""What all commands share: exit codes, and a parser whose errors are one line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import NoReturn, TypeAlias
+
+DONE, BAD_INPUT, DIVERGED, INTERRUPTED = 0, 2, 3, 130
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what was wrong and where to look, and exit with 2."""
+        self.exit(BAD_INPUT, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+# argparse has no public name for it
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
+
+
+def refuse(sentence: str) -> int:
+    """Say on stderr what was wrong with the input, and return the exit code for it."""
+    print(f"sawtooth: {sentence}", file=sys.stderr)
+    return BAD_INPUT
+
+
+def say_stopped(reason: Exception) -> int:
+    """Say that training was interrupted, and return the exit code for it."""
+    print(f"sawtooth: {reason}; resume with --resume", file=sys.stderr)
+    return INTERRUPTED
+
+
+def say_diverged(diverged: list[str]) -> int:
+    """Say which runs diverged, and return the exit code for it."""
+    runs = f"{len(diverged)} runs diverged, first" if len(diverged) > 1 else "one run diverged:"
+    print(f"sawtooth: {runs} {diverged[0]}", file=sys.stderr)
+    return DIVERGED

@@ -1,0 +1,169 @@
+"""Exact laws (level 0) and one-number theory (level 1) held against a trajectory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from theory import laws
+from theory.arrays import FloatArray
+from theory.laws import equilibrium
+from theory.trajectory import record_every, recorded
+
+SMALLEST_ANGLE = 1e-4
+EXACT = ("sgd", "growing")  # update rules whose exact laws are known
+RESIDUALS = ("norm_law_residual", "elr_law_residual", "angle_law_residual", "jump_agreement")
+
+
+def norm_law_residual(steps: Steps) -> float:
+    """Largest relative deviation of ``rho'^2`` from the norm law over consecutive steps."""
+    return _largest((steps.weight_norm[1:] / steps.next_weight_norm()[:-1]) ** 2 - 1)
+
+
+def elr_law_residual(steps: Steps) -> float:
+    """Largest relative deviation of phi from ``phi' = B phi / (1 - 2 phi c + phi^2 |z|^2)``."""
+    phi, rate, decay = steps.reduced_lr, steps.learning_rate, steps.weight_decay
+    with np.errstate(divide="ignore", invalid="ignore"):
+        predicted = laws.next_reduced_lr_with_momentum(
+            phi[:-1],
+            steps.update_norm[:-1],
+            steps.radial_update[:-1],
+            rate[:-1],
+            decay,
+            rate[1:],
+            decay,
+        )
+    moves = (rate[:-1] > 0) & (rate[1:] > 0)  # a warm-up may start at rate 0, where phi is 0
+    return _largest((phi[1:][moves] / predicted[moves]) - 1)
+
+
+def angle_law_residual(angular_update: FloatArray, steps: Steps) -> float:
+    """Largest relative deviation of the measured angle from the law; ``tan(theta) = phi g``.
+
+    Directions are rounded to float32, so an angle is known to 1e-7 at best: smaller ones than
+    1e-4 count as that.
+    """
+    phi, c = steps.reduced_lr, steps.radial_update
+    tangential = np.sqrt(np.maximum(steps.update_norm**2 - c**2, 0))
+    predicted = np.arctan2(phi * tangential, 1 - phi * c)
+    return _largest((angular_update - predicted) / np.maximum(predicted, SMALLEST_ANGLE))
+
+
+def jump_agreement(angular_update: FloatArray, steps: Steps) -> float:
+    """Share of steps on which angle and criterion agree that the step is a delta-jump.
+
+    With ``delta = eta lam``, the angle above which the norm grows. The criterion is that of plain
+    SGD.
+    """
+    delta = steps.learning_rate * steps.weight_decay
+    turned = angular_update > laws.stationary_angle(delta)
+    setting = (steps.learning_rate, steps.weight_decay)
+    said = laws.is_delta_jump(steps.weight_norm, steps.update_norm, *setting, delta)
+    return float(np.mean(turned == said)) if len(turned) else float("nan")
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What the exact laws relate, at consecutive steps of one run; arrays are (n_steps,).
+
+    Attributes:
+        weight_norm: rho before each step.
+        update_norm: ``|z|``, which is g for plain SGD.
+        radial_update: ``c = <u, z>``, which is 0 for plain SGD.
+        learning_rate: eta of each step.
+        weight_decay: lam as applied; 0 for the growing twin.
+    """
+
+    weight_norm: FloatArray
+    update_norm: FloatArray
+    radial_update: FloatArray
+    learning_rate: FloatArray
+    weight_decay: float
+
+    @classmethod
+    def of(cls, trajectories: xr.Dataset, run: str) -> Steps:
+        """The steps that a run recorded."""
+        one = trajectories.sel(run=run)
+        norm, g, elr = (
+            recorded(trajectories, run, name)
+            for name in ("weight_norm", "effective_grad_norm", "effective_lr")
+        )
+        update, radial = g, np.zeros_like(g)
+        if is_general(one):
+            update = recorded(trajectories, run, "effective_update_norm")
+            radial = recorded(trajectories, run, "radial_update")
+        growing = str(one["update_rule"].values) == "growing"
+        decay = 0.0 if growing else float(one["weight_decay"])
+        return cls(norm, update, radial, elr * norm**2, decay)
+
+    @property
+    def reduced_lr(self) -> FloatArray:
+        """``phi = elr / a`` before each step."""
+        phi = laws.reduced_lr(self.weight_norm, self.learning_rate, self.weight_decay)
+        return np.asarray(phi)
+
+    def next_weight_norm(self) -> FloatArray:
+        """``rho' = a rho |u - phi z|``; the norm law for any update with coupled decay."""
+        phi, c = self.reduced_lr, self.radial_update
+        tangential = phi**2 * (self.update_norm**2 - c**2)
+        shrunk = (1 - self.learning_rate * self.weight_decay) * self.weight_norm
+        return np.asarray(shrunk * np.sqrt((1 - phi * c) ** 2 + tangential))
+
+
+def is_general(run: xr.Dataset) -> bool:
+    """Whether a run's update is not its gradient: with momentum or clipping."""
+    name = "effective_update_norm"
+    return name in run and bool(np.isfinite(run[name].values[:1]).all())
+
+
+def check_laws(trajectories: xr.Dataset) -> xr.Dataset:
+    """Level 0 for every run: residuals of the exact laws, along ``run``.
+
+    NaN with ``reason_norm_law_residual`` where no exact law is known for the update, or steps
+    between the recorded ones are missing.
+    """
+    rows = [_check_run(trajectories, str(run)) for run in trajectories["run"].values]
+    names = {name: None for row in rows for name in row}
+    columns = {name: ("run", [row.get(name, np.nan) for row in rows]) for name in names}
+    return xr.Dataset(columns, {"run": trajectories["run"].values})
+
+
+def _check_run(trajectories: xr.Dataset, run: str) -> dict[str, float | str]:
+    """Residuals of one run, by name."""
+    one = trajectories.sel(run=run)
+    rule = str(one["update_rule"].values)
+    reason = "" if rule in EXACT else f"no exact law is known for the update rule {rule}"
+    apart = record_every(one)
+    if apart > 1:
+        reason = f"records are {apart} steps apart, and the exact laws relate consecutive steps"
+    if reason:
+        return {**dict.fromkeys(RESIDUALS, np.nan), "reason_norm_law_residual": reason}
+    steps = Steps.of(trajectories, run)
+    angle = recorded(trajectories, run, "angular_update")
+    plain = steps.weight_decay > 0 and not is_general(one)
+    return {
+        "norm_law_residual": norm_law_residual(steps),
+        "elr_law_residual": elr_law_residual(steps),
+        "angle_law_residual": angle_law_residual(angle, steps),
+        "jump_agreement": jump_agreement(angle, steps) if plain else np.nan,
+        "reason_norm_law_residual": "",
+    }
+
+
+def equilibrium_from_gradient(observed: xr.Dataset) -> xr.DataArray:
+    """Level 1: equilibrium norm of each run from its own mean squared effective gradient."""
+    names = ("learning_rate", "weight_decay", "mean_squared_g", "momentum")
+    norms = [
+        equilibrium.sgd_with_momentum(lr, wd, p, momentum=momentum).norm
+        if np.isfinite(p) and p > 0 and wd > 0
+        else np.nan
+        for lr, wd, p, momentum in zip(*(observed[name].values for name in names), strict=True)
+    ]
+    return xr.DataArray(norms, {"run": observed["run"].values}, ["run"])
+
+
+def _largest(deviation: FloatArray) -> float:
+    """Largest absolute value; NaN where there is none."""
+    return float(np.abs(deviation).max()) if len(deviation) else float("nan")

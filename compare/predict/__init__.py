@@ -1,0 +1,11 @@
+"""What theory says of a setting, a run or a study, and how far off it is.
+
+closed_forms            equilibrium, rotation and time scale of an optimizer
+from_study              a setting, by what a study has calibrated
+calibrated              the runs of a study, by calibrations that did not see them
+optimizer_equilibrium   where the norm of a recorded run settles
+sphere_equilibrium      the equilibrium, from gradients at a fixed norm
+first_jump              the first jump, from laws without jumps
+errors                  predicted against measured
+scores                  numbers of a whole study
+"""

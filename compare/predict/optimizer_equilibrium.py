@@ -1,0 +1,110 @@
+"""Where the norm of one run will settle, by the optimizer that moves it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from theory.arrays import FloatArray
+from theory.laws import equilibrium
+from theory.laws.equilibrium import Equilibrium
+from theory.trajectory import recorded
+
+CONSTANT = 1e-6  # learning rates that differ by no more are the same
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Means over the last half of a run.
+
+    Attributes:
+        norm: fourth root of the mean fourth power of rho.
+        effective_lr: eta over the squared norm.
+        angular_update: root mean square angle, rad.
+        mean_squared_g: mean of the squared effective gradient.
+        drift: relative change of the norm from the first to the second half of that half.
+    """
+
+    norm: float
+    effective_lr: float
+    angular_update: float
+    mean_squared_g: float
+    drift: float
+
+    @classmethod
+    def of(cls, trajectories: xr.Dataset, run: str) -> Measured:
+        """Measure a run; NaN where it is shorter than four records."""
+        names = ("weight_norm", "effective_lr", "angular_update", "effective_grad_norm")
+        series = [recorded(trajectories, run, name) for name in names]
+        rho, elr, angle, g = (values[len(values) // 2 :] for values in series)
+        if len(rho) < 2:
+            return cls(*[float("nan")] * 5)
+        half = len(rho) // 2
+        return cls(
+            norm=float(np.mean(rho**4) ** 0.25),
+            effective_lr=float(np.mean(elr * rho**2) / np.mean(rho**4) ** 0.5),
+            angular_update=float(np.mean(angle**2) ** 0.5),
+            mean_squared_g=float(np.mean(g**2)),
+            drift=float(rho[half:].mean() / rho[:half].mean() - 1),
+        )
+
+
+def predict(trajectories: xr.Dataset, run: str) -> Equilibrium:
+    """Predict the equilibrium of a run from its settings and the gradients of its last half.
+
+    AdamW and Lion need no gradient, SGD its mean square, Adam with L2 the sum of its root mean
+    squares. If the gradients go on changing, so does the equilibrium.
+
+    Args:
+        trajectories: a Dataset of the schema, for the adaptive optimizers with ``n_weights``,
+            ``beta1`` and ``beta2``.
+        run: id of the run.
+
+    Raises:
+        ValueError: saying why none is predicted.
+    """
+    one = trajectories.sel(run=run)
+    rate, decay, momentum = (float(one[n]) for n in ("learning_rate", "weight_decay", "momentum"))
+    rule, variant = str(one["update_rule"].values), str(one["variant"].values)
+    if str(one["status"].values) != "completed":
+        raise ValueError(f"the run ended early: {one['reason'].values}")
+    if decay == 0:
+        raise ValueError("without weight decay the norm only grows")
+    if rule == "growing" or _changes(trajectories, run):
+        raise ValueError("the learning rate changes, and the equilibrium with it")
+    known = {"sgd": (), "adamw": ADAPTIVE, "lion": ADAPTIVE, "adam": (*ADAPTIVE, GRAD_SUM)}
+    if rule not in known or (rule == "sgd" and variant):
+        raise ValueError(f"no closed form is known for {rule}{f' with {variant}' * bool(variant)}")
+    if missing := [name for name in known[rule] if name not in one]:
+        raise ValueError(f"the file lacks {', '.join(missing)}")
+    measured = Measured.of(trajectories, run)
+    if rule == "sgd":
+        p = measured.mean_squared_g
+        if momentum == 0:
+            return equilibrium.sgd(rate, decay, p)
+        return equilibrium.sgd_with_momentum(rate, decay, p, momentum=momentum)
+    n_weights = int(one["n_weights"])
+    betas = {name: float(one[name]) for name in ("beta1", "beta2")}
+    if rule == "adam":
+        return equilibrium.adam_l2(rate, decay, _late_mean(one[GRAD_SUM]), n_weights, **betas)
+    closed_form = equilibrium.adamw if rule == "adamw" else equilibrium.lion
+    return closed_form(rate, decay, n_weights, **betas)
+
+
+ADAPTIVE = ("n_weights", "beta1", "beta2")
+GRAD_SUM = "effective_grad_sum"
+
+
+def _changes(trajectories: xr.Dataset, run: str) -> bool:
+    """Whether the learning rate is not the same in all records."""
+    rho, elr = (recorded(trajectories, run, name) for name in ("weight_norm", "effective_lr"))
+    rates: FloatArray = elr * rho**2
+    return bool(len(rates) and np.ptp(rates) > CONSTANT * rates.max())
+
+
+def _late_mean(values: xr.DataArray) -> float:
+    """Mean of the known values of the last half."""
+    known = values.values[np.isfinite(values.values)]
+    return float(known[len(known) // 2 :].mean()) if len(known) else float("nan")

@@ -1,0 +1,8 @@
+"""Figures over optimizer steps.
+
+trajectories    loss, norm and effective learning rate, theory over network
+settings        one run of each setting
+close_up        one period with its phases
+phase_shading   phases behind a curve
+monitored       a run of anybody's training loop
+"""

@@ -1,0 +1,34 @@
+"""Phases A, B and C as shading behind trajectories, and their shares as a table."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch
+
+from compare.measure import phases
+from compare.report.html import theme
+
+SHADES = {name: shade.light for name, shade in theme.PHASES.items()}
+NAMES = {"A": "phase A: g falls", "B": "phase B: g rises", "C": "phase C: the norm jumps"}
+
+
+def shade(axis: Axes, run: xr.Dataset, n_steps: int) -> None:
+    """Shade the phases of one run of the comparison; nothing for a run without jumps."""
+    borders = np.column_stack([run[name].values for name in phases.BORDERS]).ravel()
+    names = np.resize(phases.PHASES, len(borders))
+    known = np.isfinite(borders)
+    edges = [*borders[known].tolist(), n_steps]
+    for name, (low, high) in zip(names[known], pairwise(edges), strict=True):
+        if high > low:
+            order = 0.1 * phases.PHASES.index(name)  # jumps are narrow: their edges lie on top
+            axis.axvspan(low, high, color=SHADES[str(name)], lw=0.8, zorder=order)
+
+
+def legend_patches(*axes: Axes) -> list[Patch]:
+    """A patch for each phase, for the legend; none where nothing was shaded."""
+    shaded = any(axis.patches for axis in axes)
+    return [Patch(color=SHADES[p], label=text) for p, text in NAMES.items() if shaded]

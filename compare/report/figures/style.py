@@ -1,0 +1,69 @@
+"""Figures of the report, as SVG: theory and network on the same axes."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from compare.report.html import theme
+from theory.arrays import FloatArray
+from theory.trajectory import record_every, recorded
+
+NETWORK, THEORY, BASELINE = (theme.SHADES[name].light for name in ("network", "theory", "baseline"))
+PUBLISHED = theme.SERIES["green"].light
+MAX_POINTS = 1500
+NARROW: Any = {"handlelength": 1.2, "columnspacing": 1.0}  # of legends below a single panel
+STYLE: Any = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": theme.GRID.light,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "axes.formatter.min_exponent": 2,  # 0.6 and 20, not powers of ten
+    "svg.fonttype": "path",
+    "svg.hashsalt": "sawtooth",
+    "path.simplify_threshold": 0.3,
+}
+
+
+def series(source: xr.Dataset, run: str, name: str) -> tuple[FloatArray, FloatArray]:
+    """Optimizer steps and values of one quantity of a run, thinned to be drawn."""
+    index, values = thin(recorded(source, run, name))
+    return record_every(source) * index, values
+
+
+def thin(values: FloatArray, max_points: int = MAX_POINTS) -> tuple[FloatArray, FloatArray]:
+    """Reduce a series to the lowest and highest value of equal stretches, in order.
+
+    Returns:
+        Indices and values, at most ``max_points`` (or all, if there are no more).
+    """
+    if len(values) <= max_points:
+        return np.arange(len(values), dtype=float), values
+    stretches = np.array_split(np.arange(len(values)), max_points // 2)
+    kept = np.array(
+        [sorted((s[values[s].argmin()], s[values[s].argmax()])) for s in stretches]
+    ).ravel()
+    return kept.astype(float), values[kept]
+
+
+def svg(figure: Figure) -> str:
+    """Return a figure as SVG text, for light and dark pages, and close it."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", dpi=200, metadata={"Date": None})
+    plt.close(figure)
+    return theme.with_dark(buffer.getvalue())
+
+
+COLORS = tuple(shade.light for shade in theme.SERIES.values())

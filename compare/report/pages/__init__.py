@@ -1,0 +1,13 @@
+"""What stands on each kind of page.
+
+study           a study of networks
+saved_study     its data, read and aggregated once
+study_figures   its figures
+study_tables    its tables
+headline        what it shows, in a sentence
+try_it          sliders over learning rate and decay
+monitored       a run of anybody's training loop
+monitored_run   one run of that page
+pair            two studies side by side
+toys            a study of toys
+"""

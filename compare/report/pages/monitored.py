@@ -1,0 +1,129 @@
+"""The report of bare trajectories, such as a monitor saves: what happened, what theory says."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import xarray as xr
+from markupsafe import Markup
+
+from compare.measure import exact_laws
+from compare.measure.observables import measure
+from compare.report.figures.over_time import monitored
+from compare.report.html.captions import MONITORED
+from compare.report.html.page import Figure, Fold, Page, Section
+from compare.report.pages import monitored_run
+from compare.report.pages.monitored_run import Followed
+from compare.report.tables.cells import number
+
+MAX_RUNS = 8  # what one page can show
+# Update rules whose decay shrinks the norm by eta lam a step, which regimes are told by.
+DECAYING = ("sgd", "growing", "adamw", "lion")
+
+
+def draw(trajectories: xr.Dataset) -> dict[str, str]:
+    """Draw the figures as SVG, by name."""
+    drawn = {}
+    for run in _shown(trajectories):
+        settled, _ = monitored_run.settle(trajectories, run)
+        drawn[f"trajectory-{run}"] = monitored.trajectory(trajectories, run, settled)
+        if "layer_weight_norm" in trajectories:
+            drawn[f"layers-{run}"] = monitored.layers(trajectories, run)
+    return drawn
+
+
+def page_of(trajectories: xr.Dataset) -> Page:
+    """The page of bare trajectories: a section for each run, the first of them up front."""
+    observed = observe(trajectories)
+    drawn = draw(trajectories)
+    shown = [Followed.of(trajectories, observed.sel(run=run)) for run in _shown(trajectories)]
+    first = f"trajectory-{shown[0].id}"
+    figure = Figure(first, drawn.pop(first), MONITORED["trajectory"])
+    model, data = (_names(trajectories, name) for name in ("model", "data"))
+    return Page(
+        title=f"{model}, monitored",
+        subtitle=_subtitle(trajectories, data),
+        claim=_claim(shown[0]),
+        figure=figure,
+        cards=monitored_run.cards(shown[0]),
+        sections=[
+            _background(trajectories, len(shown)),
+            *(
+                monitored_run.section(one, f"run-{i + 1}", drawn, lead=i == 0)
+                for i, one in enumerate(shown)
+            ),
+            _evidence(trajectories),
+        ],
+    )
+
+
+def observe(trajectories: xr.Dataset) -> xr.Dataset:
+    """Observables and law checks of every run, along ``run``, with reasons for what is refused."""
+    observed = measure(trajectories).merge(exact_laws.check_laws(trajectories))
+    strange = ~np.isin(trajectories["update_rule"].values, DECAYING)
+    observed["regime"] = ("run", np.where(strange, "", observed["regime"].values))
+    return observed
+
+
+def _shown(trajectories: xr.Dataset) -> list[str]:
+    """Runs that the report shows."""
+    return [str(run) for run in trajectories["run"].values[:MAX_RUNS]]
+
+
+def _names(trajectories: xr.Dataset, name: str) -> str:
+    return ", ".join(filter(None, np.unique(trajectories[name].values)))
+
+
+def _claim(run: Followed) -> Markup:
+    """What happened to the norm, beside where theory says that it rests."""
+    found, angle = number(run.measured.norm), number(run.measured.angular_update)
+    if run.settled is None:
+        return Markup(
+            'Over the last half of the run the weight norm is <span class="network">{}</span>, and '
+            "the weights turn by {} rad a step."
+        ).format(found, angle)
+    return Markup(
+        'Over the last half of the run the weight norm is <span class="network">{}</span>. This '
+        'optimizer rests at <span class="theory">{}</span>, says theory.'
+    ).format(found, number(run.settled.norm))
+
+
+def _subtitle(trajectories: xr.Dataset, data: str) -> str:
+    """What was recorded, and at what cost."""
+    overhead = trajectories.attrs.get("overhead")
+    sentences = (
+        data and f"Trained on {data}.",
+        (headline := _invariance(trajectories).partition("\n")[0]) and f"{headline}.",
+        "" if overhead is None else f"The monitor took {100 * float(overhead):.1f} % of the time.",
+    )
+    return " ".join(filter(None, sentences))
+
+
+def _invariance(trajectories: xr.Dataset) -> str:
+    return str(trajectories["invariance"].values) if "invariance" in trajectories else ""
+
+
+def _background(trajectories: xr.Dataset, n_shown: int) -> Section:
+    """What to know before reading the runs."""
+    notes = str(trajectories.attrs.get("notes", ""))
+    left_out = trajectories.sizes["run"] - n_shown
+    text = [
+        "The loss does not feel the norm ρ of scale-invariant weights, but their steps do: the "
+        "smaller ρ, the larger the angle they turn by. What counts is the effective learning rate "
+        "η/ρ². Weight decay raises it, large steps lower it, and where both balance the norm rests."
+    ]
+    if notes:
+        text.append(f"Left out, because another learning rate or decay moves them: {notes}.")
+    if left_out:
+        text.append(f"{left_out} more runs are in the file and not shown.")
+    return Section("background", "What counts", text=text)
+
+
+def _evidence(trajectories: xr.Dataset) -> Section:
+    """Which weights are scale-invariant, and how all this was recorded."""
+    attributes = {name: str(value) for name, value in trajectories.attrs.items()}
+    folds = [Fold("How this was recorded", json.dumps(attributes, indent=2, ensure_ascii=False))]
+    if evidence := _invariance(trajectories):
+        folds.insert(0, Fold("Evidence for each parameter", evidence))
+    return Section("evidence", "Scale invariance, as measured", folds=folds, open=False)

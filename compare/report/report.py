@@ -1,0 +1,60 @@
+"""The report: one self-contained HTML file made from a saved file alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import xarray as xr
+
+from compare.report.html import page
+from compare.report.pages import monitored, study_figures, toys
+from compare.report.pages import study as networks
+from compare.report.pages.saved_study import SavedStudy
+from compare.study import store
+from theory import files
+
+
+def write(path: Path, study: xr.DataTree) -> None:
+    """Write the report of a study atomically.
+
+    Args:
+        path: the HTML file; an older one is replaced.
+        study: what ``compare.study.store.read`` returns.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    with files.replacing(path) as partial:
+        partial.write_text(render(study), encoding="utf-8")
+
+
+def draw(study: xr.DataTree) -> dict[str, str]:
+    """Draw the figures of a study as SVG, by name; those that its data allow."""
+    if not study.children:
+        return monitored.draw(study.to_dataset())
+    if store.is_toys(study):
+        return toys.draw(study)
+    return study_figures.draw(SavedStudy.of(study))
+
+
+def write_figures(folder: Path, study: xr.DataTree) -> list[Path]:
+    """Write the figures of a study as SVG files into a folder and return their paths.
+
+    Raises:
+        OSError: if they cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, svg in draw(study).items():
+        paths.append(folder / f"{name}.svg")
+        paths[-1].write_text(svg, encoding="utf-8")
+    return paths
+
+
+def render(study: xr.DataTree) -> str:
+    """Render the report of a study as HTML."""
+    if not study.children:
+        return page.render(monitored.page_of(study.to_dataset()))
+    if store.is_toys(study):
+        return page.render(toys.page_of(study))
+    return page.render(networks.page_of(SavedStudy.of(study)))

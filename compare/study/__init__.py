@@ -1,0 +1,9 @@
+"""A study: the unit of work a user runs.
+
+design       settings, seeds and lengths, refused where they cannot be run
+toml_file    studies as TOML files, read strictly
+run_study    train, compare, write, report
+comparison   theory, networks and their comparison on the same runs
+store        one netCDF file per study
+thin         a small copy of it
+"""

@@ -1,0 +1,172 @@
+"""Run a study: networks, theory, comparison, one file and its report."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import xarray as xr
+
+from compare import report
+from compare.study import store
+from compare.study.comparison import compare_with_theory
+from compare.study.design import Study, ToyStudy
+
+STUDY_FILE = "study.nc"
+REPORT_FILE = "report.html"
+CHECKPOINT_FILE = "checkpoint.pt"
+
+
+class Stopped(Exception):  # noqa: N818 - a wish of the user, not an error
+    """The study was interrupted; what it had is in the checkpoint."""
+
+
+def run(
+    study: Study | ToyStudy, out: Path, *, resume: bool = False, overwrite: bool = False
+) -> list[str]:
+    """Train or, for toys, simulate; compare and report.
+
+    Args:
+        study: what to run.
+        out: results folder.
+        resume: go on from what the folder holds of the same study.
+        overwrite: start again, replacing what the folder holds of any study.
+
+    Returns:
+        Ids of the runs that stopped being finite.
+
+    Raises:
+        ValueError: if the folder exists and neither flag is given, or holds another study.
+        OSError: if the folder cannot be written.
+        Stopped: when asked to stop while training; the checkpoint is kept.
+    """
+    _check_folder(study, out, resume=resume, overwrite=overwrite)
+    finished, checkpoint = out / STUDY_FILE, out / CHECKPOINT_FILE
+    diverged: list[str] = []
+    if isinstance(study, Study):
+        diverged = _run_networks(study, finished, checkpoint, resume=resume, overwrite=overwrite)
+    elif not (resume and finished.exists()):
+        from compare.toy_claims import run_claims
+
+        run_claims.run(study, finished)
+    report.write(out / REPORT_FILE, store.read(finished))
+    checkpoint.unlink(missing_ok=True)
+    return diverged
+
+
+def train_alone(study: Study, out: Path, *, resume: bool = False) -> list[str]:
+    """Train the networks of a study and write their trajectories, without theory.
+
+    Args:
+        study: what to train.
+        out: netCDF file to make; a checkpoint lies beside it meanwhile.
+        resume: go on from that checkpoint.
+
+    Returns:
+        Ids of the runs that stopped being finite.
+
+    Raises:
+        ValueError: if the file exists, or a checkpoint does and ``resume`` is not given.
+        OSError: if it cannot be written.
+        Stopped: when asked to stop; the checkpoint is kept.
+    """
+    checkpoint = out.with_name(out.name + ".checkpoint")
+    if out.exists():
+        raise ValueError(f"{out} exists; choose another --out")
+    if checkpoint.exists() and not resume:
+        raise ValueError(f"{checkpoint} is of an interrupted train; use --resume or remove it")
+    networks, device = _train(study, checkpoint)
+    provenance = json.dumps(store.provenance(device, study.precisions))
+    store.write_trajectories(out, networks, config=study.to_json(), provenance=provenance)
+    checkpoint.unlink(missing_ok=True)
+    return _diverged(networks)
+
+
+def _diverged(networks: xr.Dataset) -> list[str]:
+    return [str(run) for run in networks["run"].values[networks["status"].values == "diverged"]]
+
+
+def _run_networks(
+    study: Study, finished: Path, checkpoint: Path, *, resume: bool, overwrite: bool
+) -> list[str]:
+    """Train or take up the networks, compare them with theory, and write the study file."""
+    if overwrite:
+        checkpoint.unlink(missing_ok=True)
+    if resume and finished.exists() and not checkpoint.exists():
+        held = store.read(finished)
+        store.check_whole(held)
+        networks, provenance = held["empirical"].to_dataset(), held.attrs["provenance"]
+    else:
+        networks, device = _train(study, checkpoint)
+        provenance = json.dumps(store.provenance(device, study.precisions))
+    theory, comparison, calibration = compare_with_theory(networks, study)
+    groups = {
+        "theory": theory,
+        "empirical": networks,
+        "comparison": comparison,
+        "calibration": calibration,
+    }
+    store.write(finished, groups, config=study.to_json(), provenance=provenance)
+    return _diverged(networks)
+
+
+def _train(study: Study, checkpoint: Path) -> tuple[xr.Dataset, str]:
+    """Train the networks, going on from a checkpoint if there is one."""
+    from empirical.training import train
+
+    device = train.choose_device(study.device)
+    try:
+        networks = train.train(
+            [train.Job(*job) for job in study.jobs],
+            train.Settings(
+                eval_every=study.eval_every,
+                device=study.device,
+                group_size=study.group_size,
+                graphs=study.graphs,
+                checkpoint=checkpoint,
+                checkpoint_seconds=study.checkpoint_seconds,
+                config=study.to_json(),
+            ),
+        )
+        networks = networks.sel(run=[run.id for run in study.runs])
+    except train.Interrupted as stop:
+        raise Stopped(str(stop)) from stop
+    return networks, train.describe_device(device)
+
+
+def _check_folder(study: Study | ToyStudy, out: Path, *, resume: bool, overwrite: bool) -> None:
+    """Refuse a folder that would lose something or cannot be written.
+
+    Raises:
+        ValueError: with what was found and what is allowed.
+    """
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file, not a results folder")
+    taken = out.is_dir() and any(out.iterdir())
+    if taken and not (resume or overwrite):
+        raise ValueError(
+            f"{out} exists; use --resume to go on, --overwrite to start again or --out DIR"
+        )
+    parent = next(folder for folder in [out, *out.absolute().parents] if folder.exists())
+    if not os.access(parent, os.W_OK):
+        raise ValueError(f"{parent} is not writable")
+    unfinished = (out / CHECKPOINT_FILE).exists()  # its configuration is checked when read
+    if resume and (out / STUDY_FILE).exists() and not unfinished:
+        found = store.read(out / STUDY_FILE).attrs["config"]
+        if found != study.to_json():
+            raise ValueError(
+                f"{out} holds another configuration ({_difference(found, study.to_json())}); "
+                "use --overwrite or --out DIR"
+            )
+
+
+def _difference(found: str, wanted: str) -> str:
+    """The first key in which two configurations differ."""
+    there, here = json.loads(found), json.loads(wanted)
+    for key in here:
+        if there.get(key) != here[key]:
+            if isinstance(here[key], list):
+                return f"different {key}"
+            return f"{key} is {there.get(key)!r} there, {here[key]!r} here"
+    return "keys of another version"

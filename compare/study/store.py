@@ -1,0 +1,219 @@
+"""One netCDF file per study, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from theory import files
+
+SCHEMA_VERSION = "2"
+GROUPS = ("theory", "empirical", "comparison")
+REQUIRED = ("config", "provenance")
+REQUIRED_OF_NETWORKS = (
+    "empirical/weight_norm",
+    "empirical/effective_grad_norm",
+    "empirical/train_loss",
+    "empirical/n_steps",
+    "comparison/role",
+    "comparison/regime",
+    "comparison/period",
+    "comparison/norm_law_residual",
+    "comparison/cycle_onset",
+    "comparison/late_train_loss",
+    "comparison/fixed_effective_lr",
+)
+REQUIRED_OF_TRAJECTORIES = (
+    "weight_norm",
+    "effective_lr",
+    "effective_grad_norm",
+    "angular_update",
+    "train_loss",
+    "n_steps",
+    "status",
+    "reason",
+    "update_rule",
+    "variant",
+)
+PACKAGES = ("h5netcdf", "h5py", "matplotlib", "numpy", "scikit-learn", "scipy", "torch", "xarray")
+
+
+def write(
+    path: Path,
+    groups: dict[str, xr.Dataset],
+    *,
+    config: str,
+    provenance: str,
+    thinned: str = "",
+    level: int = 1,
+) -> None:
+    """Write a study file atomically.
+
+    Args:
+        path: the file, usually ``study.nc``; an older one is replaced.
+        groups: the Datasets of ``/theory``, ``/empirical`` and ``/comparison``, and for networks
+            that of ``/calibration``.
+        config: the study as JSON.
+        provenance: where the networks come from, as JSON; see ``provenance``.
+        thinned: what was kept of the trajectories, if not all; see ``compare.study.thin``.
+        level: of the compression, from 1 (fast) to 9 (small).
+
+    Raises:
+        OSError: if it cannot be written; an older file stays.
+    """
+    tree = xr.DataTree.from_dict({f"/{name}": group for name, group in groups.items()})
+    tree.attrs = {
+        "schema_version": SCHEMA_VERSION,
+        "config": config,
+        "provenance": provenance,
+        **({"thinned": thinned} if thinned else {}),
+    }
+    encoding = {f"/{name}": files.compressed(group, level) for name, group in groups.items()}
+    with files.replacing(path) as partial:
+        tree.to_netcdf(partial, engine="h5netcdf", encoding=encoding)
+
+
+def write_trajectories(
+    path: Path, trajectories: xr.Dataset, *, config: str, provenance: str
+) -> None:
+    """Write one Dataset of trajectories atomically, the same way.
+
+    Raises:
+        OSError: if it cannot be written; an older file stays.
+    """
+    dataset = trajectories.assign_attrs(config=config, provenance=provenance)
+    files.write_dataset(path, dataset)
+
+
+def read(path: Path, *, bare: bool = False) -> xr.DataTree:
+    """Read a study file into memory.
+
+    Args:
+        path: the file.
+        bare: also take a file with nothing but trajectories, such as a monitor saves.
+
+    Raises:
+        ValueError: if it is missing, damaged or not a study file of this schema.
+    """
+    with _opened(path) as tree:
+        _check(path, tree, bare=bare)
+        try:
+            return tree.load()
+        except Exception as error:
+            raise ValueError(f"{path} is not a readable netCDF file ({error})") from error
+
+
+def read_calibration(path: Path) -> tuple[str, xr.Dataset]:
+    """Read what a study has calibrated, and nothing else of the file.
+
+    Returns:
+        The attribute ``calibration`` of the comparison, "" where there is none, and the table
+        of parameters.
+
+    Raises:
+        ValueError: if the file is missing, damaged or not a study file of this schema.
+    """
+    with _opened(path) as tree:
+        _check(path, tree, bare=False)
+        table = tree["calibration"].to_dataset() if "calibration" in tree.children else xr.Dataset()
+        return str(tree["comparison"].attrs.get("calibration", "")), table.load()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[xr.DataTree]:
+    """The tree of a file, read as it is asked for.
+
+    Raises:
+        ValueError: if the file is missing or no netCDF file.
+    """
+    if not path.is_file():
+        raise ValueError(f"cannot read {path}: no such file")
+    try:
+        tree = xr.open_datatree(path, engine="h5netcdf")
+    except Exception as error:
+        raise ValueError(f"{path} is not a readable netCDF file ({error})") from error
+    with tree:
+        yield tree
+
+
+def _check(path: Path, tree: xr.DataTree, *, bare: bool) -> None:
+    """Refuse a tree that is no study file, nor, where that may be, one of bare trajectories."""
+    if bare and is_bare(tree):
+        if missing := [name for name in REQUIRED_OF_TRAJECTORIES if name not in tree.variables]:
+            raise ValueError(f"{path} cannot be reported: it lacks {', '.join(missing)}")
+        return
+    if tree.attrs.get("schema_version") != SCHEMA_VERSION or not set(GROUPS) <= set(tree.children):
+        raise ValueError(f"{path} is not a study file of schema version {SCHEMA_VERSION}")
+    held = {*tree.attrs, *(f"{group}/{name}" for group in GROUPS for name in tree[group].variables)}
+    required = REQUIRED if is_toys(tree) else REQUIRED + REQUIRED_OF_NETWORKS
+    if missing := [name for name in required if name not in held]:
+        raise ValueError(f"{path} is not a whole study file: it lacks {', '.join(missing)}")
+
+
+def check_whole(tree: xr.DataTree) -> None:
+    """Refuse a study whose trajectories were thinned.
+
+    Raises:
+        ValueError: saying what is left of them.
+    """
+    if kept := tree.attrs.get("thinned"):
+        raise ValueError(f"the study was thinned ({kept}), so that it cannot be measured again")
+
+
+def is_bare(tree: xr.DataTree) -> bool:
+    """Whether a file holds trajectories of the schema and nothing else."""
+    return not tree.children and {"run", "step"} <= set(tree.variables)
+
+
+def is_toys(tree: xr.DataTree) -> bool:
+    """Whether a study file holds a study of toys."""
+    return bool(json.loads(tree.attrs.get("config", "{}")).get("kind") == "toys")
+
+
+def provenance(device: str, arithmetic: Iterable[str]) -> dict[str, Any]:
+    """Where a file comes from: code, packages, machine, command and arithmetic."""
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "version": metadata.version("sawtooth"),
+        "git_commit": _git("rev-parse", "HEAD"),
+        "git_dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "python": platform.python_version(),
+        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        "device": device,
+        "platform": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "precision": f"{', '.join(sorted(set(arithmetic)))} arithmetic, float64 records",
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _git(*arguments: str) -> str:
+    """Output of a git command in the source tree; empty where there is none."""
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return answer.stdout.strip()

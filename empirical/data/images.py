@@ -1,0 +1,93 @@
+"""A classification data set of small images, kept as integers and normalised when used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """A classification data set, kept as uint8 and normalised when a batch is drawn.
+
+    Attributes:
+        train_images: (n_train, channels, height, width), uint8.
+        train_labels: (n_train,), int64.
+        test_images: (n_test, channels, height, width), uint8.
+        test_labels: (n_test,), int64.
+        n_classes: number of classes.
+        mean: mean pixel value of each channel over the training images, (channels, 1, 1).
+        std: standard deviation of each channel over the training images, (channels, 1, 1).
+        redrawn: indices of the training images whose label is noise, (n_redrawn,), int64.
+    """
+
+    train_images: Tensor
+    train_labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+    n_classes: int
+    mean: Tensor
+    std: Tensor
+    redrawn: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image."""
+        _, channels, height, width = self.train_images.shape
+        return channels, height, width
+
+    def to(self, device: torch.device) -> ImageData:
+        """The same data on a device, shared by all who use it there."""
+        names = [f.name for f in fields(self) if isinstance(getattr(self, f.name), Tensor)]
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Map uint8 pixels (..., channels, height, width) to float32 on the images' device.
+
+        Each channel gets zero mean and unit variance over the training set.
+        """
+        return (images.float() - self.mean.to(images.device)) / self.std.to(images.device)
+
+
+def from_tensors(
+    train_images: Tensor,
+    train_labels: Tensor,
+    test_images: Tensor,
+    test_labels: Tensor,
+    *,
+    n_classes: int,
+) -> ImageData:
+    """Make a data set of uint8 images, with the mean and spread of its training images.
+
+    Raises:
+        ValueError: if a channel is the same everywhere, so that it cannot be normalised.
+    """
+    mean, std = _mean_and_std(train_images)
+    if not bool((std > 0).all()):
+        channel = int((~(std > 0)).flatten().nonzero()[0])
+        raise ValueError(f"all training images have one and the same value in channel {channel}")
+    return ImageData(
+        train_images,
+        train_labels,
+        test_images,
+        test_labels,
+        n_classes=n_classes,
+        mean=mean,
+        std=std,
+    )
+
+
+def _mean_and_std(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each channel, (channels, 1, 1), float32.
+
+    Both come from the histogram of pixel values, so no copy of the images in floats is made.
+    """
+    counts = torch.stack([torch.bincount(c.flatten(), minlength=256) for c in images.unbind(1)])
+    counts, values = counts.double(), torch.arange(256, dtype=torch.float64)
+    n_pixels = counts.sum(dim=1)
+    mean = counts @ values / n_pixels
+    squares = (counts * (values - mean[:, None]).square()).sum(dim=1)
+    std = (squares / (n_pixels - 1)).sqrt()
+    return mean.float().view(-1, 1, 1), std.float().view(-1, 1, 1)

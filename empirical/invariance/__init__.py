@@ -1,0 +1,6 @@
+"""Which weights of a network are scale-invariant, found by measurement.
+
+search         evidence for each parameter
+network_copy   a private copy whose weights are scaled and outputs compared
+joint_groups   tensors that must be scaled together
+"""

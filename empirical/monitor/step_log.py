@@ -1,0 +1,68 @@
+"""Numbers of each step, kept on their device until a chunk of them is copied at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from theory.arrays import FloatArray
+
+CHUNK = 1000  # records between copies
+STEP, RATE, DECAY, LOSS, FIRST = range(5)
+
+
+class StepLog:
+    """Records of steps: a few bytes each on the device, float64 columns in main memory.
+
+    A million records of SGD take 64 MB.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[Tensor, int, float | Tensor, float]] = []
+        self._losses: list[float | Tensor] = []
+        self._chunks: list[FloatArray] = []
+        self.last_step = -1
+
+    def append(self, numbers: Tensor, *, step: int, rate: float | Tensor, decay: float) -> None:
+        """Add a record; the learning rate may be a scalar on the device."""
+        self._waiting.append((numbers, step, rate, decay))
+        self._losses.append(float("nan"))
+        self.last_step = step
+
+    def set_loss(self, loss: float | Tensor) -> None:
+        """Give the last record its loss."""
+        self._losses[-1] = loss
+
+    @property
+    def full(self) -> bool:
+        """Whether a chunk should be copied."""
+        return len(self._waiting) >= CHUNK
+
+    def flush(self) -> bool:
+        """Copy what waits to main memory; says whether all its numbers are finite."""
+        if not self._waiting:
+            return True
+        numbers, steps, rates, decays = zip(*self._waiting, strict=True)
+        table = torch.stack(numbers).cpu().numpy()
+        columns = [steps, [float(rate) for rate in rates], decays, _floats(self._losses)]
+        self._chunks.append(np.column_stack([*map(np.asarray, columns), table]))
+        self._waiting.clear()
+        self._losses.clear()
+        return bool(np.isfinite(table).all())
+
+    def table(self) -> FloatArray:
+        """All records, (n_records, 4 + n_numbers): step, rate, decay, loss, numbers."""
+        self.flush()
+        if len(self._chunks) > 1:
+            self._chunks = [np.concatenate(self._chunks)]
+        return self._chunks[0] if self._chunks else np.empty((0, FIRST))
+
+
+def _floats(values: list[float | Tensor]) -> list[float]:
+    """Numbers and scalars on a device, copied at once."""
+    held = [value for value in values if isinstance(value, Tensor)]
+    if not held:
+        return [float(value) for value in values]
+    copied = iter(torch.stack(held).double().tolist())
+    return [next(copied) if isinstance(value, Tensor) else value for value in values]

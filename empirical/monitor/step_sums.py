@@ -1,0 +1,167 @@
+r"""What one optimizer step does to the scale-invariant weights, as a few sums of squares.
+
+All of ``rho``, ``g`` and ``theta`` follow from norms of four vectors, taken around the step:
+the weights w, the gradient, the weights w' after the step, and the part of the step that is not
+decay, ``d = a w - w'``, with ``a = 1 - eta lam``. The angle is that between ``a w`` and ``w'``,
+
+    4 sin^2(theta/2) = (|d|^2 - (|w'| - a |w|)^2) / (a |w| |w'|),
+
+which does not cancel: without momentum d is tangential, and decay is not part of it.
+On the device there is no more than copies and sums; the rest is done later, in float64. Weights
+and gradients are read through ``.data``, which keeps them out of autograd at a quarter of the cost
+of ``torch.no_grad``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from empirical.monitor.update_rule import momentum_coefficients
+from theory.arrays import FloatArray
+
+WEIGHTS, GRADIENT, MOVED, STEP, UPDATE = range(5)
+# Entries that are added up in float32; the sums of these rows are added in float64.
+ROW = 512
+
+
+class StepSums:
+    """Flat copies of weights and gradients around a step, and their norms.
+
+    It needs memory for four copies of the weights, five with momentum, in float32 (float64 for
+    weights in float64).
+
+    Args:
+        weights: the scale-invariant weights.
+        heavy: also predict the update of SGD with momentum.
+
+    Raises:
+        ValueError: if the weights lie on several devices.
+    """
+
+    def __init__(self, weights: Sequence[Tensor], *, heavy: bool) -> None:
+        devices = sorted({str(weight.device) for weight in weights})
+        if len(devices) > 1:
+            raise ValueError(f"scale-invariant weights lie on several devices: {devices}")
+        self.weights, self.heavy = list(weights), heavy
+        dtype = torch.float32
+        for weight in weights:
+            dtype = torch.promote_types(dtype, weight.dtype)
+        sizes = [weight.numel() for weight in weights]
+        shape = (5 if heavy else 4, math.ceil(sum(sizes) / ROW), ROW)
+        self._slots = torch.zeros(shape, dtype=dtype, device=weights[0].device)
+        self._flat = list(self._slots)
+        self._parts = [
+            [
+                part.view(weight.shape)
+                for part, weight in zip(
+                    slot.view(-1)[: sum(sizes)].split(sizes), weights, strict=True
+                )
+            ]
+            for slot in self._slots
+        ]
+
+    def before(self, group: Mapping[str, Any], state: Mapping[Any, Mapping[str, Any]]) -> None:
+        """Keep weights and gradient, and the update to come.
+
+        Args:
+            group: the optimizer's param_group of these weights.
+            state: the optimizer's state.
+
+        Raises:
+            ValueError: if no weight has a gradient.
+        """
+        torch._foreach_copy_(self._parts[WEIGHTS], [weight.data for weight in self.weights])
+        gradients = (weight.grad for weight in self.weights)
+        if not self._gather(GRADIENT, [None if g is None else g.data for g in gradients]):
+            raise ValueError(
+                "the scale-invariant weights have no gradient in optimizer.step(); "
+                "loss.backward() comes first"
+            )
+        if self.heavy:
+            buffers = [state[weight].get("momentum_buffer") for weight in self.weights]
+            first = not self._gather(UPDATE, buffers)
+            alpha, beta, gamma = momentum_coefficients(group, first=first)
+            update = self._flat[UPDATE].mul_(beta).add_(self._flat[GRADIENT], alpha=alpha)
+            if gamma:
+                update.add_(self._flat[WEIGHTS], alpha=gamma)
+
+    def after(self, shrink: float | Tensor) -> Tensor:
+        """Compare the weights with those before the step.
+
+        Args:
+            shrink: a, or a float64 scalar on the device.
+
+        Returns:
+            Norms of w, gradient, w' and d; with momentum of the update ``z/rho`` and its product
+            with w too; float64, (4,) or (6,).
+        """
+        torch._foreach_copy_(self._parts[MOVED], [weight.data for weight in self.weights])
+        weights, moved = self._flat[WEIGHTS], self._flat[MOVED]
+        if isinstance(shrink, Tensor):
+            torch.sub(moved, weights * shrink, out=self._flat[STEP])
+        else:
+            torch.sub(moved, weights, alpha=shrink, out=self._flat[STEP])
+        rows = torch.linalg.vector_norm(self._slots, dim=2)
+        norms: Tensor = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
+        if not self.heavy:
+            return norms
+        radial = (weights * self._flat[UPDATE]).sum(dim=1).sum(dtype=torch.float64)
+        return torch.cat([norms, radial[None]])
+
+    def layers(self) -> Tensor:
+        """Norms of weights and gradient of each tensor before the step, (2, n_tensors)."""
+        parts = [*self._parts[WEIGHTS], *self._parts[GRADIENT]]
+        norms = torch.stack([torch.linalg.vector_norm(part) for part in parts])
+        return norms.double().view(2, -1)
+
+    def _gather(self, slot: int, tensors: Sequence[Tensor | None]) -> bool:
+        """Copy tensors into a slot, zeros for those that are missing; says if any is there."""
+        present = [tensor for tensor in tensors if tensor is not None]
+        if len(present) == len(tensors):
+            torch._foreach_copy_(self._parts[slot], present)
+        else:
+            for part, tensor in zip(self._parts[slot], tensors, strict=True):
+                part.zero_() if tensor is None else part.copy_(tensor)
+        return bool(present)
+
+
+def series(
+    norms: FloatArray, rate: FloatArray, decay: FloatArray, *, plain: bool, decoupled: bool
+) -> dict[str, FloatArray]:
+    """Trajectory from the sums of each recorded step.
+
+    Args:
+        norms: what ``StepSums.after`` returned, (n_records, 4) or (n_records, 6).
+        rate: eta of each recorded step, (n_records,).
+        decay: lam of each recorded step, (n_records,).
+        plain: whether the update is the gradient.
+        decoupled: whether a is ``1 - eta lam``, else 1.
+
+    Returns:
+        Quantities of the vocabulary by name, (n_records,) each; for an update that is not the
+        gradient also ``z = rho (a w - w') / eta``, as predicted for SGD with momentum.
+    """
+    rho, grad, moved, step = norms.T[:4]
+    a = 1 - rate * decay if decoupled else np.ones_like(rate)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        chord = (step**2 - (moved - a * rho) ** 2) / (a * rho * moved)
+        found = {
+            "weight_norm": rho,
+            "effective_grad_norm": rho * grad,
+            "angular_update": 2 * np.arcsin(np.sqrt(np.clip(chord, 0, 4)) / 2),
+            "effective_lr": rate / rho**2,
+        }
+        if norms.shape[1] > UPDATE:
+            found |= {"effective_update_norm": rho * norms[:, UPDATE], "radial_update": norms[:, 5]}
+        elif not plain:
+            along = (a**2 * rho**2 + step**2 - moved**2) / (2 * a)
+            moves = rate > 0
+            found["effective_update_norm"] = np.where(moves, rho * step / rate, 0.0)
+            found["radial_update"] = np.where(moves, along / rate, 0.0)
+    return found

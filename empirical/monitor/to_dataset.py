@@ -1,0 +1,164 @@
+"""What a monitor recorded, as a Dataset and as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from torch import Tensor
+
+from empirical.monitor import step_log, step_sums
+from empirical.monitor.update_rule import Rule
+from theory import trajectory
+from theory.arrays import FloatArray
+from theory.trajectory import RunSpec
+from theory.vocabulary.attributes import describe
+
+MUST_BE_FINITE = ("weight_norm", "effective_grad_norm", "angular_update")
+
+
+@dataclass(frozen=True)
+class Records:
+    """What a monitor has seen.
+
+    Attributes:
+        table: a row for each record, with the columns of ``step_log``.
+        layers: norms of each layer's weights and gradient, by step.
+        evaluations: test losses and errors, by step.
+        rule: how the optimizer moves the weights.
+        group: settings of the optimizer for the weights that are followed.
+        weights: names of these weights.
+        n_weights: number of their elements.
+        every: steps between records.
+        n_steps: optimizer steps seen.
+        reason: why the records end early, "" where they do not.
+        model: name of the network.
+        data: name of the data.
+        seed: of the run.
+        steps_per_epoch: optimizer steps in one pass over the data, 0 if unknown.
+        evidence: what is known of the scale invariance of each parameter.
+        attributes: how all this was measured.
+    """
+
+    table: FloatArray
+    layers: Sequence[tuple[int, Mapping[str, Tensor]]]
+    evaluations: Mapping[int, Mapping[str, float]]
+    rule: Rule
+    group: Mapping[str, Any]
+    weights: Sequence[str]
+    n_weights: int
+    every: int
+    n_steps: int
+    reason: str
+    model: str
+    data: str
+    seed: int
+    steps_per_epoch: int
+    evidence: str
+    attributes: dict[str, Any]
+
+
+def dataset(records: Records) -> xr.Dataset:
+    """The records of a monitor so far, as one run.
+
+    ``learning_rate`` is the largest that was used, ``weight_decay`` the first; a decay that changed
+    is named in ``update_rule``, where it takes the exact laws away. Beside the trajectory stand
+    ``n_weights``, ``beta1`` and ``beta2``, which equilibria of adaptive optimizers depend on, and
+    the evidence of scale invariance, and as attributes the monitor's overhead and what it saw.
+
+    Raises:
+        ValueError: if nothing was recorded, or rate or decay are out of range.
+    """
+    table = records.table
+    if not len(table):
+        raise ValueError("nothing was recorded: the optimizer has made no step")
+    rate, decay = table[:, step_log.RATE], table[:, step_log.DECAY]
+    series = step_sums.series(
+        table[:, step_log.FIRST :],
+        rate,
+        decay,
+        plain=records.rule.name == "sgd" and not records.rule.heavy,
+        decoupled=records.rule.decoupled,
+    )
+    series["train_loss"] = table[:, step_log.LOSS]
+    reason, end = records.reason, records.n_steps
+    if reason:
+        end = int(table[-1, step_log.STEP]) + 1
+    if broken := _first_not_finite(series):
+        name, index = broken
+        end = int(table[index, step_log.STEP])
+        reason = f"{name} was not finite at step {end}"
+        series = {name: values[: index + 1] for name, values in series.items()}
+    steps, evaluations = _evaluations(records, end)
+    group, changing = records.group, bool(np.ptp(decay) > 0)
+    run = RunSpec(
+        float(rate.max()),
+        float(decay[0]),
+        records.seed,
+        max(end, 1),
+        float(group.get("momentum", 0.0)) if records.rule.heavy else 0.0,
+        records.rule.variant,
+    )
+    found = trajectory.build(
+        [run],
+        {name: values[None] for name, values in series.items()},
+        source="network",
+        model=records.model,
+        data=records.data,
+        steps_per_epoch=records.steps_per_epoch or 1,
+        evaluations={name: values[None] for name, values in evaluations.items()},
+        n_steps=[end],
+        reasons=[reason],
+        record_every=records.every,
+        layers=records.weights,
+        update_rule=records.rule.name + (" with changing decay" if changing else ""),
+    )
+    if evaluations:
+        found = found.assign_coords(eval_step=steps)
+    if reason and not broken:
+        found["status"] = ("run", ["stopped"])
+    if not records.steps_per_epoch:
+        found = found.drop_vars("epoch")
+    beta1, beta2 = group.get("betas", (np.nan, np.nan))[:2]
+    found["n_weights"] = ("run", [records.n_weights])
+    found["beta1"], found["beta2"] = ("run", [float(beta1)]), ("run", [float(beta2)])
+    # a variable, not an attribute: those hold no more than 64 kB
+    found["invariance"] = ((), records.evidence)
+    found.attrs = dict(records.attributes)
+    return describe(found, "network")
+
+
+def _first_not_finite(series: dict[str, FloatArray]) -> tuple[str, int] | None:
+    """Name and record of the first quantity that is not finite."""
+    places = [
+        (name, int(bad[0]))
+        for name in MUST_BE_FINITE
+        if len(bad := np.flatnonzero(~np.isfinite(series[name])))
+    ]
+    return min(places, key=lambda place: place[1]) if places else None
+
+
+def _evaluations(records: Records, end: int) -> tuple[list[int], dict[str, FloatArray]]:
+    """Steps and quantities of the sparser measurements; NaN where one was not made."""
+    rows: dict[int, dict[str, Any]] = {}
+    for step, measured in records.layers:
+        held = {name: values.cpu().numpy() for name, values in measured.items()}
+        weights, gradient = held["weights"], held["gradient"]
+        rows[step] = {
+            "layer_weight_norm": weights,
+            "layer_effective_grad_norm": weights * gradient,
+        }
+        if "root_sum" in held:
+            total = np.linalg.norm(weights)
+            rows[step]["effective_grad_sum"] = total * held["root_sum"]
+    for step, values in records.evaluations.items():
+        rows.setdefault(step, {}).update(values)
+    steps = sorted(step for step in rows if step <= end)
+    names = sorted({name for step in steps for name in rows[step]})
+    shapes = {name: np.shape(row[name]) for row in rows.values() for name in row}
+    empty = {name: np.full(shapes[name], np.nan) for name in names}
+    columns = {name: np.array([rows[s].get(name, empty[name]) for s in steps]) for name in names}
+    return steps, columns

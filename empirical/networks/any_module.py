@@ -1,0 +1,158 @@
+"""Any torch module as a network of an ensemble: its runs share the code, not the weights."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+from torch.func import functional_call
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from empirical.device.precision import at_least_float32
+from empirical.networks.cuda_streams import Lanes
+from empirical.networks.weight_layout import Layout
+
+EVALUATION_BATCH = 512
+
+
+class ModuleNetwork:
+    """A module whose weights are taken from flat tensors, one run after another.
+
+    A run's step is large enough to fill a core by itself, so nothing is gained from batching
+    runs, and memory holds the activations of one run only; on a GPU of a few, side by side.
+
+    Args:
+        make: makes one module from torch's global generator.
+        invariant: names of the scale-invariant parameters.
+    """
+
+    def __init__(self, make: Callable[[], nn.Module], invariant: Sequence[str]) -> None:
+        self.make = make
+        with torch.random.fork_rng(devices=[]):
+            template = make()
+        parameters = dict(template.named_parameters())
+        trained = [name for name, parameter in parameters.items() if parameter.requires_grad]
+        others = [name for name in trained if name not in invariant]
+        ordered = [name for name in trained if name in invariant]
+        self.invariant = _layout(parameters, ordered)
+        self.layers = _layout(parameters, [*ordered, *others])
+        self.frozen = _layout(parameters, [name for name in parameters if name not in trained])
+        self.training = _without_statistics(template).train()
+        self.evaluation = _with_cumulative_statistics(template)
+        self.lanes = Lanes()
+
+    def initialise(self, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Draw one network; see ``empirical.networks.by_name.Network``."""
+        seed = int(torch.randint(2**62, (), generator=generator))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            parameters = {name: p.detach() for name, p in self.make().named_parameters()}
+        return tuple(  # type: ignore[return-value]
+            torch.cat([torch.empty(0), *(parameters[name].flatten() for name in layout.names)])
+            for layout in (self.layers, self.frozen)
+        )
+
+    def losses(
+        self, leaves: list[Tensor], frozen: Tensor, images: Tensor, labels: Tensor
+    ) -> Tensor:
+        """Mean loss of every network; see ``empirical.networks.by_name.Network``."""
+        return torch.stack(
+            [
+                self._loss([leaf[run] for leaf in leaves], fixed, images[run], labels[run])
+                for run, fixed in enumerate(frozen)
+            ]
+        )
+
+    def gradients(
+        self, leaves: list[Tensor], frozen: Tensor, images: Tensor, labels: Tensor, *, out: Tensor
+    ) -> Tensor:
+        """Mean losses and their gradients, run by run; see ``by_name.Network``."""
+        losses: list[Tensor] = []
+        lanes = self.lanes if len(frozen) > 1 else Lanes()
+        for run, fixed in enumerate(frozen):
+            with lanes.lane(run):
+                own = [_own(leaf[run]) for leaf in leaves]
+                loss = self._loss(own, fixed, images[run], labels[run])
+                parts = torch.autograd.grad(loss, own)
+                torch.cat([part.flatten() for part in parts], out=out[run])
+                losses.append(loss.detach())
+        lanes.join(len(losses))
+        return torch.stack(losses)
+
+    def _loss(self, own: list[Tensor], fixed: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+        """Mean loss of one run."""
+        logits = self._call(self.training, own, fixed, images)
+        return F.cross_entropy(at_least_float32(logits), labels)
+
+    def test_logits(
+        self, leaves: list[Tensor], frozen: Tensor, population: Tensor, images: Tensor
+    ) -> Tensor:
+        """Logits with the population's statistics; see ``empirical.networks.by_name.Network``."""
+        logits = []
+        for run, fixed in enumerate(frozen):
+            own = [leaf[run] for leaf in leaves]
+            for part in self.evaluation.modules():
+                if isinstance(part, _BatchNorm):
+                    part.reset_running_stats()  # nothing where a user's module keeps none
+            self.evaluation.train()
+            for batch in torch.split(population, EVALUATION_BATCH):
+                self._call(self.evaluation, own, fixed, batch)
+            self.evaluation.eval()
+            batches = torch.split(images, EVALUATION_BATCH)
+            parts = [self._call(self.evaluation, own, fixed, batch) for batch in batches]
+            logits.append(torch.cat(parts).T)
+        return torch.stack(logits)
+
+    def _call(self, module: nn.Module, own: list[Tensor], fixed: Tensor, images: Tensor) -> Tensor:
+        """Logits (n_examples, n_classes) of one run."""
+        if images.shape[1] > 1:  # channels last: convolutions are two to four times as fast
+            images = images.contiguous(memory_format=torch.channels_last)
+        frozen = (part[0] for part in self.frozen.split(fixed[None]))
+        weights = dict(zip(self.layers.names, own, strict=True))
+        weights |= dict(zip(self.frozen.names, frozen, strict=True))
+        logits: Tensor = functional_call(module, weights, (images,))
+        return logits
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> ModuleNetwork:
+        """Move what is not a weight, such as buffers; see ``by_name.Network``."""
+        self.training.to(device, dtype)
+        self.evaluation.to(device, dtype)
+        self.lanes = Lanes(device)
+        return self
+
+
+def _own(weight: Tensor) -> Tensor:
+    """A run's own copy, to differentiate in.
+
+    It lies where memory is aligned, so that a run rounds the same in any ensemble; on a GPU in the
+    order in which convolutions want it.
+    """
+    last = weight.device.type != "cpu" and weight.ndim == 4
+    order = torch.channels_last if last else torch.contiguous_format
+    return weight.detach().clone(memory_format=order).requires_grad_()
+
+
+def _layout(parameters: dict[str, nn.Parameter], names: Sequence[str]) -> Layout:
+    return Layout(tuple(names), tuple(tuple(parameters[name].shape) for name in names))
+
+
+def _without_statistics(template: nn.Module) -> nn.Module:
+    """A copy whose batch normalisations keep no running statistics: training needs none."""
+    module = copy.deepcopy(template)
+    for part in module.modules():
+        if isinstance(part, _BatchNorm):
+            part.track_running_stats = False
+            part.running_mean = part.running_var = part.num_batches_tracked = None
+    return module
+
+
+def _with_cumulative_statistics(template: nn.Module) -> nn.Module:
+    """A copy whose batch normalisations average over all batches since the last reset."""
+    module = copy.deepcopy(template)
+    for part in module.modules():
+        if isinstance(part, _BatchNorm):
+            part.momentum = None
+    return module

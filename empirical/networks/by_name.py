@@ -1,0 +1,195 @@
+"""Architectures by name, as something that an ensemble can train."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Generator, Tensor, nn
+
+from empirical.data.images import ImageData
+from empirical.invariance.search import scale_invariant_parameters
+from empirical.networks import architectures
+from empirical.networks.any_module import ModuleNetwork
+from empirical.networks.batched_mlp import ScaleInvariantMLP
+from empirical.networks.weight_layout import Layout
+from empirical.training.recipe import Recipe
+
+LARGEST_WIDTH = 16_384
+SMALLEST_IMAGE = 8
+CONVOLUTIONAL: dict[str, tuple[Callable[..., nn.Module], int]] = {
+    "convnet": (architectures.convnet, 32),
+    "resnet18": (architectures.resnet18, 64),
+}
+NAMES = "mlp[-WIDTH...], convnet[-WIDTH], resnet18[-WIDTH] or MODULE:CALLABLE"
+PROBE_EXAMPLES = 64
+
+
+class Network(Protocol):
+    """An architecture whose weights are flat tensors, one row a run.
+
+    Attributes:
+        layers: trained tensors; the scale-invariant ones come first.
+        invariant: the scale-invariant ones.
+    """
+
+    @property
+    def layers(self) -> Layout: ...  # noqa: D102
+
+    @property
+    def invariant(self) -> Layout: ...  # noqa: D102
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> Network:
+        """Compute on this device with weights of this type from now on, and return itself."""
+
+    def initialise(self, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Draw one network: its trained weights (n_weights,) and its frozen ones, flat."""
+
+    def losses(
+        self, leaves: list[Tensor], frozen: Tensor, images: Tensor, labels: Tensor
+    ) -> Tensor:
+        """Mean loss of every network on its own batch, normalisations in training mode.
+
+        Args:
+            leaves: trained tensors, (n_runs, *shape) each.
+            frozen: frozen weights, (n_runs, n_frozen).
+            images: normalised, (n_runs, n_examples, channels, height, width).
+            labels: (n_runs, n_examples).
+
+        Returns:
+            Cross-entropies, (n_runs,), twice differentiable in the leaves.
+        """
+
+    def gradients(
+        self, leaves: list[Tensor], frozen: Tensor, images: Tensor, labels: Tensor, *, out: Tensor
+    ) -> Tensor:
+        """Write the gradients of the losses into ``out``, (n_runs, n_weights).
+
+        It must not wait for the device, or a step cannot be recorded as a CUDA graph.
+
+        Returns:
+            The losses, (n_runs,), not to be differentiated.
+        """
+
+    def test_logits(
+        self, leaves: list[Tensor], frozen: Tensor, population: Tensor, images: Tensor
+    ) -> Tensor:
+        """Evaluate every network with normalisation statistics taken over a population.
+
+        Args:
+            leaves: trained tensors, (n_runs, *shape) each.
+            frozen: frozen weights, (n_runs, n_frozen).
+            population: normalised images that define mean and variance, (n, channels, ...).
+            images: normalised images to classify, (n_examples, channels, height, width).
+
+        Returns:
+            Logits, (n_runs, n_classes, n_examples).
+        """
+
+
+def build(recipe: Recipe, data: ImageData) -> Network:
+    """Make the network of a recipe for a data set.
+
+    Raises:
+        ValueError: if no architecture has that name, or it does not fit the data.
+    """
+    batched = recipe.trained == "scale-invariant" and recipe.normalised
+    if recipe.model.split("-")[0] == "mlp" and batched:
+        return ScaleInvariantMLP(_mlp_widths(recipe.model, data), norm_eps=recipe.norm_eps)
+    example = module(recipe, data)
+    _check_output(example, recipe.model, data)
+    return ModuleNetwork(lambda: module(recipe, data), _invariant_names(example, recipe, data))
+
+
+def module(recipe: Recipe, data: ImageData) -> nn.Module:
+    """Make one network as an ordinary torch module, drawn from torch's global generator.
+
+    Raises:
+        ValueError: if no architecture has that name, or it does not fit the data.
+    """
+    if ":" in recipe.model:
+        return _imported(recipe.model)(data.image_shape, data.n_classes)
+    made = _named(recipe, data)
+    return made if recipe.normalised else architectures.without_normalisation(made)
+
+
+def _named(recipe: Recipe, data: ImageData) -> nn.Module:
+    """One of our own architectures, with its normalisations."""
+    options: dict[str, Any] = {"all_trained": recipe.trained == "all", "eps": recipe.norm_eps}
+    kind, *_ = recipe.model.split("-")
+    if kind in CONVOLUTIONAL:
+        if min(data.image_shape[1:]) < SMALLEST_IMAGE:
+            size = "x".join(map(str, data.image_shape[1:]))
+            raise ValueError(f"{kind} needs images of at least 8x8 pixels, got {size}")
+        make, standard = CONVOLUTIONAL[kind]
+        width = (*_widths(recipe.model, at_most=1), standard)[0]
+        return make(width, data.image_shape, data.n_classes, **options)
+    return architectures.mlp(_mlp_widths(recipe.model, data), **options)
+
+
+def _widths(name: str, *, at_most: int = 100) -> list[int]:
+    """The numbers that follow an architecture's name."""
+    kind, *widths = name.split("-")
+    known = kind == "mlp" or kind in CONVOLUTIONAL
+    numbers = all(w.isdecimal() and 0 < int(w) <= LARGEST_WIDTH for w in widths)
+    if not known or not numbers or len(widths) > at_most:
+        raise ValueError(
+            f"model must be {NAMES}, with widths from 1 to {LARGEST_WIDTH}, got {name!r}"
+        )
+    return [int(width) for width in widths]
+
+
+def _mlp_widths(name: str, data: ImageData) -> tuple[int, ...]:
+    """Pixels, hidden widths (64 and 64 where none is given) and classes."""
+    return (math.prod(data.image_shape), *(_widths(name) or [64, 64]), data.n_classes)
+
+
+def _imported(name: str) -> Callable[[tuple[int, int, int], int], nn.Module]:
+    """A user's ``MODULE:CALLABLE``, looked for in the working folder too."""
+    path, _, attribute = name.partition(":")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        made = getattr(importlib.import_module(path), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"model {name!r} cannot be imported: {error}") from error
+    finally:
+        sys.path.pop(0)
+    if not callable(made):
+        raise ValueError(f"model {name!r} is not callable")
+    return made  # type: ignore[no-any-return]
+
+
+def _check_output(example: nn.Module, name: str, data: ImageData) -> None:
+    """Refuse a module that does not map images to one logit for each class."""
+    if not isinstance(example, nn.Module):
+        raise ValueError(f"model {name!r} made a {type(example).__name__}, not a torch module")
+    images = data.normalise(data.train_images[:PROBE_EXAMPLES])
+    try:
+        shape = tuple(example(images).shape)
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        shown = "x".join(map(str, data.image_shape))
+        raise ValueError(f"model {name!r} does not take images of {shown}: {error}") from error
+    if shape != (len(images), data.n_classes):
+        raise ValueError(
+            f"model {name!r} maps {len(images)} images to {shape}, "
+            f"but the data has {data.n_classes} classes"
+        )
+
+
+def _invariant_names(example: nn.Module, recipe: Recipe, data: ImageData) -> list[str]:
+    """Scale-invariant weights: known for our architectures, measured for a user's."""
+    trained = [(name, p) for name, p in example.named_parameters() if p.requires_grad]
+    if ":" not in recipe.model:
+        # matrices and kernels, all of which feed a normalisation but for the last
+        matrices = [name for name, parameter in trained if parameter.ndim > 1]
+        return matrices[:-1] if recipe.trained == "all" else matrices
+    images = data.normalise(data.train_images[:PROBE_EXAMPLES])
+    names = list(scale_invariant_parameters(example, images).names)
+    if not names:
+        raise ValueError(f"model {recipe.model!r} has no scale-invariant weight")
+    return names

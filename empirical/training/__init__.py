@@ -1,0 +1,12 @@
+"""Training: all runs of a study together, every step recorded.
+
+recipe               how runs are trained, apart from rate, decay and seed
+train                jobs to a Dataset, with progress, checkpoints, interruption
+ensemble             runs of one recipe as one
+parallel_ensembles   ensembles side by side, one for each core
+step                 one optimizer step over tensors that stay in place
+sgd                  the update, with every scalar that the exact laws need
+evaluation           what is measured now and then
+memory               how many runs fit on a GPU
+checkpoint           all that resuming needs
+"""

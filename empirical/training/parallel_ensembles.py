@@ -1,0 +1,181 @@
+"""Ensembles side by side, one for each core: runs are independent, and so are their threads.
+
+One ensemble whose kernels are split over cores waits at the end of every kernel for the slowest
+core. Ensembles in threads of their own wait for each other once a second or so, which costs little
+on an idle machine and keeps a busy one from slowing training many times over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from empirical.training.ensemble import Ensemble, Evaluation
+from theory.arrays import FloatArray
+from theory.trajectory import RunSpec
+
+IntArray = npt.NDArray[np.intp]
+
+
+class Fleet:
+    """All runs of a study, dealt out to ensembles so that each has equal work.
+
+    The numbers do not depend on how many ensembles there are.
+
+    Args:
+        runs: the runs, in the order in which results are returned.
+        build: makes an ensemble of some of the runs.
+        n_groups: number of ensembles, at most one for each run.
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[RunSpec],
+        build: Callable[[list[RunSpec]], Ensemble],
+        *,
+        n_groups: int,
+    ) -> None:
+        longest_first = np.argsort([-run.n_steps for run in runs], kind="stable")
+        self.runs = list(runs)
+        self.groups = [longest_first[i::n_groups] for i in range(min(n_groups, len(runs)))]
+        self.ensembles = [build([runs[i] for i in group]) for group in self.groups]
+
+    @property
+    def done(self) -> bool:
+        """Whether every run has ended."""
+        return all(ensemble.done for ensemble in self.ensembles)
+
+    @property
+    def step(self) -> int:
+        """Steps done by the runs that are furthest."""
+        return max(ensemble.step for ensemble in self.ensembles)
+
+    @property
+    def n_active(self) -> int:
+        """Number of runs that have not ended."""
+        return sum(len(ensemble.rows) for ensemble in self.ensembles)
+
+    @property
+    def n_recorded(self) -> int:
+        """Steps recorded so far, over all runs."""
+        return sum(
+            int(torch.clamp(ensemble.end, max=ensemble.step).sum()) for ensemble in self.ensembles
+        )
+
+    def advance(self, n_steps: int) -> None:
+        """Train all ensembles for n_steps, or to the end of their runs."""
+        waiting = [ensemble for ensemble in self.ensembles if not ensemble.done]
+        n_threads = max(1, torch.get_num_threads() // len(self.ensembles))
+
+        def work(ensemble: Ensemble) -> None:
+            stop = ensemble.step + n_steps
+            while not ensemble.done and ensemble.step < stop:
+                ensemble.advance(stop - ensemble.step)
+
+        side_by_side(waiting, work, n_threads=n_threads)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that resuming needs."""
+        return {"ensembles": [ensemble.state() for ensemble in self.ensembles]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from a ``state()`` of the same runs in the same number of groups."""
+        for ensemble, saved in zip(self.ensembles, state["ensembles"], strict=True):
+            ensemble.restore(saved)
+
+    @property
+    def execution(self) -> str:
+        """How steps were done on a GPU; "" on a CPU or before the first."""
+        refused = [ensemble.refused for ensemble in self.ensembles if ensemble.refused]
+        if refused:
+            return f"without CUDA graphs: {refused[0]}"
+        return "CUDA graphs" if any(ensemble.n_replayed for ensemble in self.ensembles) else ""
+
+    @property
+    def ends(self) -> list[int]:
+        """Steps recorded of each run, once all have ended."""
+        return [int(end) for end in self._gather([e.end.tolist() for e in self.ensembles])]
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why each run ended early; "" where it did not."""
+        return [str(reason) for reason in self._gather([e.reasons for e in self.ensembles])]
+
+    def series(self) -> dict[str, FloatArray]:
+        """Recorded quantities of every step, each (n_runs, n_steps), NaN after a run's end."""
+        names = self.ensembles[0].recorded
+        values = np.full((len(names), len(self.runs), max(self.ends)), np.nan)
+        for group, ensemble in zip(self.groups, self.ensembles, strict=True):
+            for record in ensemble.records:
+                stop = record.start + record.values.shape[1]
+                block = record.values.permute(0, 2, 1).numpy()
+                columns = slice(record.start, min(stop, values.shape[2]))
+                block = block[..., : max(columns.stop - columns.start, 0)]
+                values[:, group[record.rows.numpy()], columns.start : columns.stop] = block
+        for row, end in enumerate(self.ends):
+            values[:, row, end:] = np.nan  # what a run did after it had stopped being finite
+        return dict(zip(names, values, strict=True))
+
+    def evaluations(self, every: int) -> dict[str, FloatArray]:
+        """Evaluated quantities, each (n_runs, n_evaluations, ...), NaN after a run's end.
+
+        They are float64, or float16 where they were measured so.
+        """
+        lengths = [-(-end // every) for end in self.ends]
+        columns: dict[str, FloatArray] = {}
+        for group, evaluation in self._evaluations():
+            index = evaluation.step // every
+            for name, part in evaluation.values.items():
+                shape = (len(self.runs), max(lengths), *part.shape[1:])
+                kind = np.float16 if part.dtype == torch.float16 else np.float64
+                column = columns.setdefault(name, np.full(shape, np.nan, dtype=kind))
+                if index < max(lengths):
+                    column[group[evaluation.rows.numpy()], index] = part.numpy()
+        for column in columns.values():
+            for row, end in enumerate(lengths):
+                column[row, end:] = np.nan
+        return columns
+
+    def _evaluations(self) -> Iterator[tuple[IntArray, Evaluation]]:
+        """Every evaluation with the runs of its ensemble."""
+        for group, ensemble in zip(self.groups, self.ensembles, strict=True):
+            for evaluation in ensemble.evaluations:
+                yield group, evaluation
+
+    def _gather(self, columns: Sequence[Sequence[object]]) -> list[Any]:
+        """Put values of the ensembles' runs into the order of all runs."""
+        values: list[Any] = [None] * len(self.runs)
+        for group, column in zip(self.groups, columns, strict=True):
+            for index, value in zip(group, column, strict=True):
+                values[index] = value
+        return values
+
+
+def side_by_side(
+    ensembles: Sequence[Ensemble], work: Callable[[Ensemble], None], *, n_threads: int
+) -> None:
+    """Do some work on each ensemble, each in a thread of its own.
+
+    One alone is worked on right here: a new thread would start new threads for its kernels.
+
+    Args:
+        ensembles: those to work on.
+        work: what to do with each.
+        n_threads: over which each splits its kernels. Convolutions round differently over another
+            number, so it must stay the same from the first step to the last.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        if len(ensembles) == 1:
+            work(ensembles[0])
+            return
+        with ThreadPoolExecutor(len(ensembles)) as pool:
+            list(pool.map(work, ensembles))
+    finally:
+        torch.set_num_threads(before)

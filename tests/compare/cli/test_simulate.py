@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+import xarray as xr
+
+from compare.cli.main import main
+from theory.toy_losses import isotropic_map
+from theory.toy_losses.by_name import named_loss
+from theory.toy_losses.losses import for_numpy
+
+GRID = ["--lr", "0.1", "--wd", "0.5", "1", "--seeds", "2", "--steps", "40", "--record-every", "4"]
+
+
+def test_grid_is_written_in_the_common_schema(tmp_path, capsys):
+    out = tmp_path / "new" / "toy.nc"
+    assert main(["simulate", "isotropic", *GRID, "--out", str(out)]) == 0
+    said = capsys.readouterr()
+    assert str(out) in said.out
+    assert "4 trajectories, 160 steps in all" in said.err
+    with xr.open_dataset(out, engine="h5netcdf") as data:
+        assert data["step"].values.tolist() == list(range(0, 40, 4))
+        assert data["intrinsic_lr"].values == pytest.approx([0.05, 0.05, 0.1, 0.1])
+        assert data["weight_norm"].attrs["units"] == "1"
+        # the two-number map of the isotropic toy, from the recorded start
+        loss, norm = (float(data[name][0, 0]) for name in ("train_loss", "weight_norm"))
+        q, phi = 1 - loss, 0.1 / norm**2 / 0.95
+        for record in range(1, 10):
+            for _ in range(4):
+                q, phi = isotropic_map.step(q, phi, 0.05)
+            assert float(data["train_loss"][0, record]) == pytest.approx(1 - q, rel=1e-9)
+            assert float(data["effective_lr"][0, record]) == pytest.approx(0.95 * phi, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("text", "dimension", "value"),
+    [
+        ("rayleigh:0,1,3", 3, (0 + 1 + 3) / 2 / 3),
+        ("multi-block:2,4", 4, 2 / 2 / 2 + 4 / 2 / 2),
+        ("isotropic:3", 3, 1 - 1 / np.sqrt(3)),
+        ("x**2/(x**2+y**2)", 2, 0.5),
+    ],
+)
+def test_losses_are_named_on_the_command_line(text, dimension, value):
+    loss = named_loss(text)
+    assert loss.dimension == dimension
+    found = for_numpy(loss).loss(np.ones(dimension))
+    assert float(found) == pytest.approx(value, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["x**2+y", *GRID], "not scale-invariant: the term x**2"),
+        (["x**2/(x**2+z(y))", *GRID], "unknown function z"),
+        (["rayleigh:1,a", *GRID], "rayleigh takes numbers separated by commas, got '1,a'"),
+        (["rayleigh:1,1", *GRID], "at least two different values"),
+        (["isotropic:2.5", *GRID], "one whole number, got [2.5]"),
+        (["isotropic", *GRID, "--seeds", "-1"], "seeds must be >= 1, got -1"),
+        (["isotropic", *GRID, "--steps", "0"], "n_steps must be >= 1, got 0"),
+        (["isotropic", *GRID, "--wd", "10"], "must be below 1, got 0.1 * 10.0 = 1"),
+        (["isotropic", *GRID, "--lr", "nan"], "positive finite number, got nan"),
+        (["isotropic", *GRID, "--momentum", "1"], "momentum must be in [0, 1), got 1.0"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_writes_nothing(arguments, sentence, tmp_path, capsys):
+    out = tmp_path / "toy.nc"
+    assert main(["simulate", *arguments, "--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert said.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_existing_files_are_kept(tmp_path, capsys):
+    out = tmp_path / "toy.nc"
+    out.write_text("mine")
+    assert main(["simulate", "isotropic", *GRID, "--out", str(out)]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert out.read_text() == "mine"

@@ -1,0 +1,192 @@
+"""Bare trajectories: what is predicted for their optimizer, and their report."""
+
+import base64
+import re
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from compare import report
+from compare.cli.main import main
+from compare.measure.observables import measure
+from compare.predict import optimizer_equilibrium
+from compare.report.pages import monitored
+from compare.report.tables import cells
+from compare.study import store
+from theory import laws, trajectory
+from theory.laws import equilibrium
+from theory.trajectory import RunSpec
+from theory.vocabulary import VARIABLES
+
+from ..accessible import problems
+
+LR, WD = 0.5, 1e-2
+
+
+def recorded_run(*, rule="sgd", momentum=0.0, variant="", wd=WD, rates=None, n=400, **more):
+    """One run that obeys the law of plain SGD, with two layers of equal norm."""
+    rates = np.full(n, LR) if rates is None else rates
+    g = np.random.default_rng(0).lognormal(1, 0.3, n)
+    rho = [3.0]
+    for t in range(n - 1):
+        rho.append(laws.next_weight_norm(rho[-1], g[t], rates[t], wd))
+    rho = np.array(rho)
+    series = {
+        "weight_norm": rho,
+        "effective_grad_norm": g,
+        "angular_update": laws.angular_update(rho, g, rates, wd),
+        "effective_lr": rates / rho**2,
+        "train_loss": np.linspace(2, 1, n),
+    }
+    half = np.stack([rho, rho], axis=1)[::100] / 2**0.5
+    found = trajectory.build(
+        [RunSpec(LR, wd, 0, n, momentum, variant)],
+        {name: values[None] for name, values in series.items()},
+        source="network",
+        model=more.pop("model", "Net"),
+        data=more.pop("data", "noise"),
+        steps_per_epoch=1,
+        evaluations={"layer_weight_norm": half[None], "layer_effective_grad_norm": half[None]},
+        eval_every=100,
+        layers=["first", "last"],
+        update_rule=rule,
+        **more,
+    ).drop_vars("epoch")
+    found["n_weights"] = ("run", [4000])
+    found["beta1"], found["beta2"] = ("run", [0.9]), ("run", [0.98])
+    found["effective_grad_sum"] = (("run", "eval_step"), [[900.0, 500.0, 30.0, 40.0]])
+    found["invariance"] = ((), "9 of 9 trained weights are scale-invariant\ntable")
+    return found
+
+
+def predicted(found):
+    return optimizer_equilibrium.predict(found, str(found["run"].values[0]))
+
+
+def test_each_optimizer_has_its_equilibrium():
+    late = recorded_run()["effective_grad_norm"].values[0, 200:]
+    p = float(np.mean(late**2))
+    assert predicted(recorded_run()) == equilibrium.sgd(LR, WD, p)
+    heavy = equilibrium.sgd_with_momentum(LR, WD, p, momentum=0.9)
+    assert predicted(recorded_run(momentum=0.9)) == heavy
+    betas = {"beta1": 0.9, "beta2": 0.98}
+    assert predicted(recorded_run(rule="adamw")) == equilibrium.adamw(LR, WD, 4000, **betas)
+    assert predicted(recorded_run(rule="lion")) == equilibrium.lion(LR, WD, 4000, **betas)
+    small = recorded_run(rule="adam")
+    small["learning_rate"][:] = 1e-4
+    assert predicted(small) == equilibrium.adam_l2(1e-4, WD, 35.0, 4000, **betas)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"wd": 0.0}, "without weight decay the norm only grows"),
+        ({"rates": np.linspace(LR, 0.1, 400)}, "the learning rate changes"),
+        ({"variant": "nesterov", "momentum": 0.9}, "no closed form is known for sgd with nesterov"),
+        ({"rule": "rmsprop"}, "no closed form is known for rmsprop"),
+        ({"rule": "sgd with changing decay"}, "for sgd with changing decay"),
+        ({"reasons": ["weight_norm was not finite"]}, "ended early: weight_norm was not finite"),
+    ],
+)
+def test_no_equilibrium_without_a_reason(changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        predicted(recorded_run(**changes))
+
+
+def test_sparse_records_are_measured_in_steps(networks):
+    dense = networks.isel(run=slice(12, 16))
+    sparse = dense.isel(step=slice(None, None, 5))
+    all_, fifth = measure(dense), monitored.observe(sparse)
+    for name, tolerance in (
+        ("period", 5e-3),
+        ("first_jump", 0.05),
+        ("effective_lr_before_jump", 0.05),
+        ("decay_rate_ratio", 0.02),
+        ("equilibrium_norm", 0.01),
+        ("mean_squared_g", 0.1),
+    ):
+        assert fifth[name].values == pytest.approx(all_[name].values, rel=tolerance), name
+    assert np.isnan(fifth["log_balance_ratio"].values).all()
+    assert np.isfinite(all_["log_balance_ratio"].values).all()
+    assert "5 steps apart" in str(fifth["reason_norm_law_residual"].values[0])
+
+
+def saved(found, tmp_path):
+    path = tmp_path / "mine.nc"
+    found.to_netcdf(path, engine="h5netcdf")
+    return path
+
+
+def text_of(html):
+    html = re.sub(r"<(style|script)[^>]*>.*?</\1>", " ", html, flags=re.S)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html))
+
+
+def test_a_saved_file_gets_a_report(tmp_path):
+    path = saved(recorded_run(), tmp_path)
+    assert main(["report", str(path), "--figures", str(tmp_path / "figures")]) == 0
+    html = (tmp_path / "mine.html").read_text()
+    assert html.count("data:image/svg+xml;base64,") == html.count("<img") == 2
+    assert problems(html) == []
+    for image in re.findall(r"base64,([^\"]*)", html):
+        assert b"</svg>" in base64.b64decode(image)
+    assert len(list((tmp_path / "figures").iterdir())) == 2
+    assert "http" not in html
+    text = text_of(html)
+    assert "9 of 9 trained weights are scale-invariant" in text
+    law = VARIABLES["norm_law_residual"]
+    row = f"{law.label} 0 0 0 … 0 ✓ holds {law.reason}"
+    assert row in re.sub(r"[\d.]+ × 10⁻\S+", "0", text)
+    late = recorded_run()["weight_norm"].values[0, 200:]
+    expected = predicted(recorded_run()).norm
+    row = f"weight norm ρ {cells.number(np.mean(late**4) ** 0.25)} {cells.number(expected)} "
+    assert row in text
+    assert "0 cycles, 3 needed" in text
+
+
+def test_a_broken_law_is_shown(tmp_path):
+    found = recorded_run()
+    found["weight_norm"][0, 100:] *= 1.001
+    text = text_of(report.render(store.read(saved(found, tmp_path), bare=True)))
+    assert re.search(r"residual of the norm law \S+ 0 0 … 3.010⁻⁵ ✗ fails", text.replace(" × ", ""))
+
+
+def test_text_from_the_file_is_escaped(tmp_path):
+    evil = "<script>alert(1)</script>"
+    found = recorded_run(model=evil, data=evil, reasons=[evil], rule=evil, variant=evil)
+    found["invariance"] = ((), evil)
+    found.attrs = {"notes": evil, "optimizer": evil}
+    html = report.render(store.read(saved(found, tmp_path), bare=True))
+    assert evil not in html
+    assert html.count("&lt;script&gt;") >= 7
+
+
+def test_what_was_refused_says_why(tmp_path):
+    found = recorded_run(rule="rmsprop", reasons=["stopped at noon"], n_steps=[50])
+    found["train_loss"][:] = np.nan
+    text = text_of(report.render(store.read(saved(found, tmp_path), bare=True)))
+    assert "Ended early: stopped at noon" in text
+    assert "No equilibrium is predicted: the run ended early: stopped at noon." in text
+    assert "Not held to the exact laws: no exact law is known for the update rule rmsprop." in text
+    assert " regime" not in text  # decay of this rule is not eta lam
+
+
+@pytest.mark.parametrize("n_steps", [0, 1, 2, 3])
+def test_the_shortest_runs_make_a_report(tmp_path, n_steps):
+    found = recorded_run(n_steps=[n_steps]).isel(step=slice(0, max(n_steps, 1)))
+    assert "fewer than 3" in report.render(store.read(saved(found, tmp_path), bare=True)) or (
+        n_steps == 3
+    )
+
+
+def test_files_that_are_neither_are_refused(tmp_path, capsys):
+    path = saved(recorded_run().drop_vars("angular_update"), tmp_path)
+    assert main(["report", str(path)]) == 2
+    assert "mine.nc cannot be reported: it lacks angular_update" in capsys.readouterr().err
+    path = saved(recorded_run(), tmp_path)
+    assert main(["predict", "--from", str(path), "--lr", "1", "--wd", "0.1"]) == 2
+    assert "is not a study file" in capsys.readouterr().err
+    xr.Dataset({"a": 1}).to_netcdf(path, engine="h5netcdf")
+    assert main(["report", str(path)]) == 2
+    assert "is not a study file" in capsys.readouterr().err

@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+from compare.report.figures import style
+from compare.report.tables import cells
+from theory.vocabulary import label
+
+
+def test_thinning_keeps_the_extremes_in_order():
+    values = np.sin(np.arange(10_000) / 700)
+    values[4321], values[8000] = 7.0, -7.0
+    steps, thinned = style.thin(values, 400)
+    assert len(steps) == 400
+    assert thinned.max() == 7.0 and thinned.min() == -7.0
+    assert (np.diff(steps) >= 0).all()
+    np.testing.assert_array_equal(thinned, values[steps.astype(int)])
+    short, same = style.thin(values[:10], 400)
+    assert short.tolist() == list(range(10)) and same.tolist() == values[:10].tolist()
+
+
+def test_labels_come_from_the_vocabulary():
+    assert label("weight_norm") == "weight norm ρ"
+    assert label("train_loss") == "training loss L [nats]"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0123456, "0.0123"),
+        (1234.5, "1234"),
+        (0.97, "0.970"),
+        (3.2e-5, "3.2 × 10⁻⁵"),
+        (0, "0"),
+        (float("nan"), "–"),
+    ],
+)
+def test_numbers_have_three_digits(value, text):
+    assert cells.number(value) == text
+
+
+def test_percent_is_signed():
+    assert cells.percent(-0.0312) == "-3.1 %"
+    assert cells.percent(float("nan")) == "–"

@@ -1,0 +1,180 @@
+"""Image folders: what is read, what is kept, and what is refused."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from empirical.data import image_folder, sources
+
+COUNTS = {("train", "cat"): 3, ("train", "ant"): 2, ("test", "cat"): 1, ("test", "ant"): 2}
+
+
+def draw(seed, channels=3, size=(6, 5)):
+    """Random pixels, (height, width, channels) or (height, width)."""
+    shape = size if channels == 1 else (*size, channels)
+    return np.random.default_rng(seed).integers(256, size=shape, dtype=np.uint8)
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A folder of lossless RGB images, 5 wide and 6 high."""
+    for part, label in COUNTS:
+        (tmp_path / part / label).mkdir(parents=True)
+        for i in range(COUNTS[part, label]):
+            pixels = draw((ord(part[1]), ord(label[0]), i))
+            Image.fromarray(pixels).save(tmp_path / part / label / f"{i}.png")
+    return tmp_path
+
+
+def refusal(root):
+    with pytest.raises(ValueError) as caught:
+        image_folder.load(root)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_pixels_and_labels_are_those_of_the_files(root):
+    images = sources.load(f"folder:{root}")
+    assert images.train_labels.tolist() == [0, 0, 1, 1, 1]
+    assert images.test_labels.tolist() == [0, 0, 1]
+    assert images.n_classes == 2
+    assert images.image_shape == (3, 6, 5)
+    expected = draw((ord("r"), ord("c"), 1)).transpose(2, 0, 1)
+    np.testing.assert_array_equal(images.train_images[3], expected)
+    expected = draw((ord("e"), ord("a"), 1)).transpose(2, 0, 1)
+    np.testing.assert_array_equal(images.test_images[1], expected)
+
+
+def test_grey_images_have_one_channel_unless_others_have_colour(root):
+    for file in root.rglob("*.png"):
+        Image.open(file).convert("L").save(file)
+    grey = image_folder.load(root)
+    assert grey.image_shape == (1, 6, 5)
+    Image.fromarray(draw(1)).save(root / "test" / "cat" / "0.png")
+    mixed = image_folder.load(root)
+    assert mixed.image_shape == (3, 6, 5)
+    assert torch.equal(mixed.train_images, grey.train_images.expand(-1, 3, -1, -1))
+
+
+def test_palettes_are_read_as_colours_and_other_files_passed_over(root):
+    pixels = draw(4) // 128 * 128
+    cats = root / "train" / "cat"
+    Image.fromarray(pixels).quantize(8).save(cats / "1.png")
+    for name in (".DS_Store", "._1.png", ".hidden.png", "notes.txt", "labels.csv"):
+        (cats / name).write_text("not an image")
+    (root / "train" / ".git").mkdir()
+    (root / "train" / "readme.md").write_text("about")
+    images = image_folder.load(root)
+    assert images.train_images.shape == (5, 3, 6, 5)
+    np.testing.assert_array_equal(images.train_images[3], pixels.transpose(2, 0, 1))
+
+
+def test_the_cache_is_used_until_a_byte_changes(root, monkeypatch):
+    first = image_folder.load(root)
+    monkeypatch.setattr(image_folder, "_decode", lambda files: pytest.fail("decoded again"))
+    assert torch.equal(image_folder.load(root).train_images, first.train_images)
+    monkeypatch.undo()
+    changed = root / "test" / "cat" / "0.png"
+    times = changed.stat().st_atime_ns, changed.stat().st_mtime_ns
+    Image.fromarray(draw(9)).save(changed)
+    os.utime(changed, ns=times)
+    np.testing.assert_array_equal(
+        image_folder.load(root).test_images[2], draw(9).transpose(2, 0, 1)
+    )
+    (root / "train" / "cat" / "2.png").rename(root / "train" / "ant" / "2.png")
+    assert image_folder.load(root).train_labels.tolist() == [0, 0, 0, 1, 1]
+    assert [path.name for path in root.iterdir() if path.is_file()] == [image_folder.CACHE]
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK", b"nonsense", None])
+def test_a_damaged_cache_is_made_again(root, damage):
+    first = image_folder.load(root)
+    cache = root / image_folder.CACHE
+    whole = cache.read_bytes()
+    flipped = whole[:600] + bytes([whole[600] ^ 1]) + whole[601:]
+    cache.write_bytes(flipped if damage is None else whole[: len(whole) // 2] + damage)
+    assert torch.equal(image_folder.load(root).train_images, first.train_images)
+    assert cache.read_bytes()[:100] == whole[:100]
+    assert len(cache.read_bytes()) == len(whole)
+
+
+def test_a_cache_of_foreign_objects_is_not_unpickled(root):
+    class Foreign:
+        def __reduce__(self):
+            return (pytest.fail, ("foreign code was executed",))
+
+    first = image_folder.load(root)
+    with np.load(root / image_folder.CACHE) as kept:
+        key = kept["key"]
+    np.savez(root / image_folder.CACHE, key=key, pixels=np.array([Foreign()], dtype=object))
+    assert torch.equal(image_folder.load(root).train_images, first.train_images)
+
+
+@pytest.mark.parametrize("step", ["savez", "replace"])
+def test_a_folder_that_cannot_be_written_is_read_without_a_cache(root, step, monkeypatch):
+    def refuse(*arguments, **named):
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr(
+        *{"savez": (np, "savez"), "replace": (image_folder.Path, "replace")}[step], refuse
+    )
+    assert len(image_folder.load(root).train_labels) == 5
+    assert sorted(path.name for path in root.iterdir()) == ["test", "train"]
+
+
+def test_missing_folders_are_refused(root):
+    assert refusal(root / "none") == f"there is no image folder {root / 'none'}"
+    shutil.rmtree(root / "test")
+    assert refusal(root) == f"{root} holds no folder test/ with a folder for each class"
+    shutil.rmtree(root / "train")
+    assert refusal(root) == f"{root} holds no folder train/ with a folder for each class"
+
+
+def test_classes_that_differ_are_refused(root):
+    (root / "test" / "cat").rename(root / "test" / "dog")
+    assert refusal(root) == f"{root / 'train'} holds classes that test/ has not: cat"
+    shutil.copytree(root / "train" / "cat", root / "test" / "cat")
+    assert refusal(root) == f"{root / 'test'} holds classes that train/ has not: dog"
+
+
+def test_an_empty_class_is_refused(root):
+    (root / "test" / "cat" / "0.png").unlink()
+    assert refusal(root).startswith(f"{root / 'test' / 'cat'} holds no images (.bmp, ")
+
+
+@pytest.mark.parametrize("n_classes", [0, 1])
+def test_fewer_than_two_classes_are_refused(root, n_classes):
+    for label in ("ant", "cat")[n_classes:]:
+        for part in ("train", "test"):
+            shutil.rmtree(root / part / label)
+    assert refusal(root) == f"{root / 'train'} must hold at least 2 class folders, got {n_classes}"
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp"])
+def test_damaged_images_are_refused_by_name(root, suffix):
+    damaged = root / "train" / "cat" / f"7{suffix}"
+    Image.fromarray(draw(2)).save(damaged)
+    assert len(image_folder.load(root).train_labels) == 6
+    content = damaged.read_bytes()
+    for part in (content[: int(len(content) * 0.7)], content[:10], b"", b"hello"):
+        damaged.write_bytes(part)
+        assert refusal(root).startswith(f"{damaged} is not a readable image (")
+
+
+def test_images_of_different_sizes_are_refused(root):
+    other = root / "test" / "ant" / "1.png"
+    Image.fromarray(draw(3, size=(5, 6))).save(other)
+    assert refusal(root) == (
+        f"all images must have one size, but {other} has 6x5 pixels "
+        f"and {root / 'train' / 'ant' / '0.png'} has 5x6"
+    )
+
+
+def test_images_of_more_than_8_bits_are_refused(root):
+    deep = root / "train" / "cat" / "0.png"
+    Image.fromarray(np.arange(30, dtype=np.uint16).reshape(6, 5) * 1000).save(deep)
+    assert refusal(root).startswith(f"{deep} must have 8 bits a channel")

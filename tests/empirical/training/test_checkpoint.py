@@ -1,0 +1,58 @@
+import pickle
+
+import pytest
+import torch
+
+from empirical.training import checkpoint
+
+
+def test_round_trip(tmp_path):
+    path = tmp_path / "new" / "checkpoint.pt"
+    state = {"weights": torch.arange(3.0), "step": 7, "reasons": ["", "x"]}
+    checkpoint.save(path, state, config="a")
+    loaded = checkpoint.load(path, config="a")
+    assert torch.equal(loaded["weights"], state["weights"])
+    assert (loaded["step"], loaded["reasons"]) == (7, ["", "x"])
+    assert [file.name for file in path.parent.iterdir()] == ["checkpoint.pt"]
+
+
+def test_another_configuration_is_refused(tmp_path):
+    checkpoint.save(tmp_path / "c.pt", {}, config="a")
+    with pytest.raises(ValueError, match="belongs to another configuration"):
+        checkpoint.load(tmp_path / "c.pt", config="b")
+
+
+def test_a_truncated_file_is_refused(tmp_path):
+    path = tmp_path / "c.pt"
+    checkpoint.save(path, {"weights": torch.arange(1000.0)}, config="a")
+    path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(ValueError, match="not a readable checkpoint"):
+        checkpoint.load(path, config="a")
+
+
+class Foreign:
+    def __reduce__(self):
+        return (pytest.fail, ("foreign code was executed",))
+
+
+def test_foreign_objects_are_not_unpickled(tmp_path):
+    path = tmp_path / "c.pt"
+    torch.save({"config": "a", "state": Foreign()}, path)
+    with pytest.raises(ValueError, match="not a readable checkpoint"):
+        checkpoint.load(path, config="a")
+    with pytest.raises(pytest.fail.Exception):
+        pickle.loads(pickle.dumps(Foreign()))
+
+
+def test_a_failed_write_keeps_the_older_checkpoint(tmp_path, monkeypatch):
+    path = tmp_path / "c.pt"
+    checkpoint.save(path, {"step": 1}, config="a")
+
+    def full_disk(*arguments):
+        raise RuntimeError("no space left on device")
+
+    monkeypatch.setattr(torch, "save", full_disk)
+    with pytest.raises(OSError, match="no space left on device"):
+        checkpoint.save(path, {"step": 2}, config="a")
+    assert checkpoint.load(path, config="a") == {"step": 1}
+    assert list(tmp_path.iterdir()) == [path]

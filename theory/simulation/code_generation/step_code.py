@@ -1,0 +1,108 @@
+"""Lines of generated code that turn one lane's weights p into those after a step, q.
+
+Names in them: ``p0`` the weight, ``u0`` its square, ``eta`` and ``a`` the learning rate and the
+shrink factor, ``g0`` the gradient, ``near`` one over the norm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy
+
+from theory.simulation.code_generation.even_forms import EvenForms
+from theory.simulation.code_generation.printer import ETA, SHRINK, assignments
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Which terms a generated kernel has; every absent one saves its time.
+
+    Attributes:
+        noise: Gaussian gradient noise.
+        momentum: heavy ball.
+        scheduled: learning rates that change in time.
+        sphere: normalise after every step, without decay.
+        safe: coordinates carry exponents.
+    """
+
+    noise: bool = False
+    momentum: bool = False
+    scheduled: bool = False
+    sphere: bool = False
+    safe: bool = False
+
+
+def at(name: str, k: int) -> str:
+    """Element of the local array that belongs to row k of a name, in lane i."""
+    return f"block[{name} + {k} * LANES + i]" if k else f"block[{name} + i]"
+
+
+def rates(variant: Variant) -> list[str]:
+    """Lines that set this step's learning rate and shrink factor."""
+    if not variant.scheduled:
+        return ["eta = block[RATE + i]", "a = 1.0" if variant.sphere else "a = block[SHRINK + i]"]
+    return [
+        "eta = block[RATE + i] * rates[step]",
+        "block[RATE + i] *= block[GROW + i]",
+        "a = 1.0" if variant.sphere else "a = 1.0 - eta * block[DECAY + i]",
+    ]
+
+
+def update(forms: EvenForms, variant: Variant) -> list[str]:
+    """``q = p (a - eta R)`` or ``q = a p - eta G``, with what the coordinates share factored.
+
+    Noise adds ``kick (p radial - z)``, with ``kick = eta sigma / rho`` and ``radial`` the part of
+    z along the weights over their norm.
+    """
+    kept = sympy.Integer(1) if variant.sphere else SHRINK
+    lines, kicks = [], [""] * len(forms.even)
+    if variant.noise:
+        kept += sympy.Symbol("outward")
+        kicks = [f" - kick * {at('NORMALS', i)}" for i in range(len(kicks))]
+        lines = [*_near(forms), "kick = eta * sigma * near", "outward = kick * radial"]
+    updates = []
+    for i, (pull, even) in enumerate(zip(forms.pulls, forms.even, strict=True)):
+        if variant.noise:
+            pull = _by_near(forms, pull)
+        # distributing eta lets the coordinates share (a + eta N / s^2) and eta / s
+        pulled = sympy.Add(*(-ETA * term for term in sympy.Add.make_args(pull)))
+        updates.append((kept if even else kept * sympy.Symbol(f"p{i}")) + pulled)
+    code, values = assignments(updates)
+    lines += code
+    for i, (value, even, kick) in enumerate(zip(values, forms.even, kicks, strict=True)):
+        lines.append(f"q{i} = p{i} * ({value}){kick}" if even else f"q{i} = {value}{kick}")
+    return lines
+
+
+def gradient(forms: EvenForms, *, noise: bool) -> list[str]:
+    """``g = grad F``, with ``sigma / rho`` of the noise's tangential part where there is noise."""
+    pulls = [_by_near(forms, pull) if noise else pull for pull in forms.pulls]
+    lines, values = assignments(pulls)
+    for i, (value, even) in enumerate(zip(values, forms.even, strict=True)):
+        lines.append(f"g{i} = p{i} * ({value})" if even else f"g{i} = {value}")
+    if not noise:
+        return lines
+    return [
+        *_near(forms),
+        *lines,
+        *[
+            f"g{i} += sigma * near * ({at('NORMALS', i)} - p{i} * radial)"
+            for i in range(len(pulls))
+        ],
+    ]
+
+
+def _near(forms: EvenForms) -> list[str]:
+    """Lines that set ``near``, one over the norm, and ``radial = <p, z> / |p|^2``."""
+    _, (norm,) = assignments([forms.norm])
+    along = " + ".join(f"p{i} * {at('NORMALS', i)}" for i in range(len(forms.even)))
+    return [f"near = inverse_root({norm})", f"radial = near * near * ({along})"]
+
+
+def _by_near(forms: EvenForms, form: sympy.Expr) -> sympy.Expr:
+    """The form with powers of ``near`` for the negative powers of the norm."""
+    return form.replace(
+        lambda part: part.is_Pow and part.base == forms.norm and part.exp < 0,
+        lambda part: sympy.Symbol("near", positive=True) ** (-2 * part.exp),
+    )

@@ -1,0 +1,74 @@
+"""Write a simulation to a netCDF file block by block, so that memory does not grow with it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import h5netcdf
+import xarray as xr
+
+from theory.simulation import grid as simulate
+from theory.simulation.grid import Grid
+from theory.toy_losses.losses import ToyLoss
+
+
+def write(
+    loss: ToyLoss,
+    grid: Grid,
+    path: Path,
+    *,
+    block_runs: int | None = None,
+    say: Callable[[str], object] = print,
+    progress: Callable[[int], object] = lambda _: None,
+) -> Path:
+    """Simulate a grid into a new file, saying first what it will take.
+
+    The file appears under its name only when it is complete.
+
+    Args:
+        loss: the toy loss.
+        grid: settings and how to run them.
+        path: the file to make.
+        block_runs: runs in memory at once; as many as fit in 256 MB by default.
+        say: gets the sentence of ``simulate.cost``.
+        progress: gets the number of runs done after each block.
+
+    Raises:
+        FileExistsError: if the file exists.
+        OSError: if the disk has no room for it.
+    """
+    if path.exists():
+        raise FileExistsError(f"{path} exists already")
+    needed = simulate.cost(grid, dimension=loss.dimension, block_runs=block_runs)
+    say(str(needed))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if (free := shutil.disk_usage(path.parent).free) < needed.disk:
+        raise OSError(f"{path} needs {needed.disk / 1e6:.3g} MB, the disk has {free / 1e6:.3g} MB")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    done = 0
+    try:
+        for dataset in simulate.blocks(loss, grid, block_runs=block_runs):
+            append(dataset, temporary, start=done)
+            done += dataset.sizes["run"]
+            del dataset  # before the next block is simulated
+            progress(done)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def append(dataset: xr.Dataset, path: Path, *, start: int) -> None:
+    """Add runs to a file whose first ``start`` runs are there; with 0, make the file."""
+    if start == 0:
+        dataset.to_netcdf(path, engine="h5netcdf", unlimited_dims=["run"])
+        return
+    with h5netcdf.File(path, "a") as file:
+        stop = start + dataset.sizes["run"]
+        file.resize_dimension("run", stop)
+        for name, variable in dataset.variables.items():
+            if "run" in variable.dims:
+                file.variables[str(name)][start:stop] = variable.values

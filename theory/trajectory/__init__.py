@@ -1,0 +1,14 @@
+"""Trajectories of training, simulated or measured, and what is read out of them.
+
+runs           a run as the numbers that distinguish it
+schema         trajectories of many runs as one Dataset
+recorded_run   what one run recorded, read once
+jumps          drops of the effective learning rate
+regimes        convergence, periodic, equilibrium, divergence
+"""
+
+from theory.trajectory.recorded_run import record_every, recorded
+from theory.trajectory.runs import RunSpec, setting_id, setting_of
+from theory.trajectory.schema import build, join
+
+__all__ = ["RunSpec", "build", "join", "record_every", "recorded", "setting_id", "setting_of"]
