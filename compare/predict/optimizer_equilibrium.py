@@ -7,12 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from theory.arrays import FloatArray
 from theory.laws import equilibrium
 from theory.laws.equilibrium import Equilibrium
-from theory.trajectory import recorded
-
-CONSTANT = 1e-6  # learning rates that differ by no more are the same
+from theory.trajectory import RecordedRun
 
 
 @dataclass(frozen=True)
@@ -34,10 +31,9 @@ class Measured:
     drift: float
 
     @classmethod
-    def of(cls, trajectories: xr.Dataset, run: str) -> Measured:
+    def of(cls, run: RecordedRun) -> Measured:
         """Measure a run; NaN where it is shorter than four records."""
-        names = ("weight_norm", "effective_lr", "angular_update", "effective_grad_norm")
-        series = [recorded(trajectories, run, name) for name in names]
+        series = (run.weight_norm, run.effective_lr, run.angular_update, run.effective_grad_norm)
         rho, elr, angle, g = (values[len(values) // 2 :] for values in series)
         if len(rho) < 2:
             return cls(*[float("nan")] * 5)
@@ -65,21 +61,21 @@ def predict(trajectories: xr.Dataset, run: str) -> Equilibrium:
     Raises:
         ValueError: saying why none is predicted.
     """
-    one = trajectories.sel(run=run)
+    one, recorded = trajectories.sel(run=run), RecordedRun.of(trajectories, run)
     rate, decay, momentum = (float(one[n]) for n in ("learning_rate", "weight_decay", "momentum"))
     rule, variant = str(one["update_rule"].values), str(one["variant"].values)
     if str(one["status"].values) != "completed":
         raise ValueError(f"the run ended early: {one['reason'].values}")
     if decay == 0:
         raise ValueError("without weight decay the norm only grows")
-    if rule == "growing" or _changes(trajectories, run):
+    if rule == "growing" or recorded.scheduled:
         raise ValueError("the learning rate changes, and the equilibrium with it")
     known = {"sgd": (), "adamw": ADAPTIVE, "lion": ADAPTIVE, "adam": (*ADAPTIVE, GRAD_SUM)}
     if rule not in known or (rule == "sgd" and variant):
         raise ValueError(f"no closed form is known for {rule}{f' with {variant}' * bool(variant)}")
     if missing := [name for name in known[rule] if name not in one]:
         raise ValueError(f"the file lacks {', '.join(missing)}")
-    measured = Measured.of(trajectories, run)
+    measured = Measured.of(recorded)
     if rule == "sgd":
         p = measured.mean_squared_g
         if momentum == 0:
@@ -95,13 +91,6 @@ def predict(trajectories: xr.Dataset, run: str) -> Equilibrium:
 
 ADAPTIVE = ("n_weights", "beta1", "beta2")
 GRAD_SUM = "effective_grad_sum"
-
-
-def _changes(trajectories: xr.Dataset, run: str) -> bool:
-    """Whether the learning rate is not the same in all records."""
-    rho, elr = (recorded(trajectories, run, name) for name in ("weight_norm", "effective_lr"))
-    rates: FloatArray = elr * rho**2
-    return bool(len(rates) and np.ptp(rates) > CONSTANT * rates.max())
 
 
 def _late_mean(values: xr.DataArray) -> float:

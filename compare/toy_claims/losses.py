@@ -12,7 +12,7 @@ import mpmath
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
-from compare.measure.observables import measure_run
+from compare.measure.observables import closed_stretch
 from compare.study.design import ToyStudy
 from compare.toy_claims.claim import Claim, Finding, advance, finding, worst
 from theory import laws
@@ -272,10 +272,11 @@ def _measured(loss: losses.ToyLoss, intrinsic_lr: float, study: ToyStudy) -> tup
         dips = [g[a:b] for a, b in pairwise(onsets[1:])]
         # the direction is kept to about 1e-16, whatever g the rounded weights happen to show
         depth = [np.log(dip.max() / max(dip.min(), 1e-16)) for dip in dips]
-        balance = measure_run(norm, g, 1.0, intrinsic_lr)["log_balance_ratio"]
+        closed, phi = closed_stretch(-2 * np.log(norm)), norm**-2 / (1 - intrinsic_lr)
+        balance = laws.log_balance_ratio(phi[closed], g[closed], intrinsic_lr)
         turning = _growth_threshold(norm, g) / (1 - intrinsic_lr)
         period = np.diff(onsets[1:]).mean()
-        rows.append((period, np.mean(depth), turning, float(balance), before))
+        rows.append((period, np.mean(depth), turning, balance, before))
     return tuple(np.nanmean(np.array(rows), axis=0).tolist())
 
 

@@ -84,6 +84,8 @@ def dataset(records: Records) -> xr.Dataset:
         decoupled=records.rule.decoupled,
     )
     series["train_loss"] = table[:, step_log.LOSS]
+    if np.ptp(rate) > 0:
+        series["step_learning_rate"] = rate
     reason, end = records.reason, records.n_steps
     if reason:
         end = int(table[-1, step_log.STEP]) + 1

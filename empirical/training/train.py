@@ -23,8 +23,7 @@ from empirical.training import checkpoint, memory
 from empirical.training.ensemble import Ensemble
 from empirical.training.parallel_ensembles import Fleet, side_by_side
 from empirical.training.recipe import Recipe
-from theory import laws, trajectory
-from theory.laws import schedules
+from theory import trajectory
 from theory.trajectory import RunSpec
 from theory.vocabulary.attributes import describe
 
@@ -180,12 +179,6 @@ def _load(source: str, train_per_class: int, test_per_class: int, noise: float) 
 def _dataset(job: Job, fleet: Fleet, eval_every: int) -> xr.Dataset:
     """Trajectories of a job's finished runs."""
     series, recipe = fleet.series(), job.recipe
-    if recipe.schedule != "constant":
-        rates = np.full_like(series["weight_norm"], np.nan)
-        for row, run in zip(rates, job.runs, strict=True):
-            setting = (run.learning_rate, run.weight_decay, run.n_steps)
-            row[: run.n_steps] = schedules.learning_rates(recipe.schedule, *setting)[: len(row)]
-        series["effective_lr"] = laws.effective_lr(series["weight_norm"], rates)
     ensemble = fleet.ensembles[0]
     trajectories = trajectory.build(
         job.runs,

@@ -198,8 +198,9 @@ def _block(loss: ToyLoss, grid: Grid, runs: list[RunSpec]) -> xr.Dataset:
     beyond = np.arange(grid.n_records) * grid.record_every >= ended[:, None]
     for values in series.values():
         values[beyond] = np.nan
-    with np.errstate(over="ignore"):
-        series["effective_lr"] = _recorded_rates(grid, runs, rate) / series["weight_norm"] ** 2
+    if grid.schedule != "constant":
+        rates = _recorded_rates(grid, runs, rate)
+        series["step_learning_rate"] = np.where(np.isfinite(series["weight_norm"]), rates, np.nan)
     return trajectory.build(
         runs,
         series,
@@ -255,14 +256,12 @@ def _decay_factors(grid: Grid, runs: list[RunSpec]) -> FloatArray:
 
 
 def _recorded_rates(grid: Grid, runs: list[RunSpec], rate: FloatArray) -> FloatArray:
-    """Learning rate at each recorded step, (n_runs, n_records) or (n_runs, 1)."""
+    """Learning rate at each recorded step, (n_runs, n_records), where it is not constant."""
     steps = np.arange(grid.n_records) * grid.record_every
     if grid.schedule == "growing":
         with np.errstate(over="ignore"):
             growth = _decay_factors(grid, runs)[:, None] ** (-2.0 * steps - 1)
         return np.asarray(rate[:, None] * growth)
-    if grid.schedule == "constant":
-        return rate[:, None]
     return np.asarray(rate[:, None] * schedules.factors(grid.schedule, grid.n_steps)[steps])
 
 

@@ -43,8 +43,8 @@ def build(
     Args:
         runs: the runs, in order.
         series: quantities of every recorded step, (n_runs, n_records), NaN beyond a run's end;
-            must hold ``weight_norm``, from which ``effective_lr`` is derived at a constant
-            learning rate if it is not among them.
+            must hold ``weight_norm``, and ``step_learning_rate`` where the rate is not constant.
+            ``effective_lr`` follows from both if it is not among them.
         source: what made them, e.g. ``"network"`` or ``"theory"``.
         model: name of the model.
         data: name of the data source.
@@ -66,7 +66,8 @@ def build(
     learning_rate = np.array([run.learning_rate for run in runs])
     variables: dict[str, Any] = {name: (("run", "step"), values) for name, values in series.items()}
     if "effective_lr" not in series:
-        elr = laws.effective_lr(series["weight_norm"], learning_rate[:, None])
+        rates = series.get("step_learning_rate", learning_rate[:, None])
+        elr = laws.effective_lr(series["weight_norm"], rates)
         variables["effective_lr"] = (("run", "step"), elr)
     for name, values in (evaluations or {}).items():
         variables[name] = (("run", "eval_step", *FURTHER_DIMS.get(name, ())), values)

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from markupsafe import Markup
 
-from compare.measure import exact_laws
+from compare.measure.exact_laws import check_laws
 from compare.measure.observables import measure
 from compare.report.figures.over_time import monitored
 from compare.report.html.captions import MONITORED
@@ -16,6 +16,7 @@ from compare.report.html.page import Figure, Fold, Page, Section
 from compare.report.pages import monitored_run
 from compare.report.pages.monitored_run import Followed
 from compare.report.tables.cells import number
+from theory.trajectory import read_runs
 
 MAX_RUNS = 8  # what one page can show
 # Update rules whose decay shrinks the norm by eta lam a step, which regimes are told by.
@@ -60,7 +61,8 @@ def page_of(trajectories: xr.Dataset) -> Page:
 
 def observe(trajectories: xr.Dataset) -> xr.Dataset:
     """Observables and law checks of every run, along ``run``, with reasons for what is refused."""
-    observed = measure(trajectories).merge(exact_laws.check_laws(trajectories))
+    runs = read_runs(trajectories)
+    observed = measure(runs).merge(check_laws(runs))
     strange = ~np.isin(trajectories["update_rule"].values, DECAYING)
     observed["regime"] = ("run", np.where(strange, "", observed["regime"].values))
     return observed

@@ -16,7 +16,7 @@ from compare.report.tables.cells import Table, number, percent
 from compare.report.tables.laws import LAW_HEAD, LAWS, law_cells
 from theory.laws import equilibrium
 from theory.laws.equilibrium import Equilibrium
-from theory.trajectory import record_every, recorded
+from theory.trajectory import RecordedRun, record_every, recorded
 from theory.vocabulary import VARIABLES, label
 
 OBSERVED = (
@@ -54,7 +54,7 @@ class Followed:
     def of(cls, trajectories: xr.Dataset, observed: xr.Dataset) -> Self:
         """The run that observables were made of."""
         run = str(observed["run"].values)
-        measured = optimizer_equilibrium.Measured.of(trajectories, run)
+        measured = optimizer_equilibrium.Measured.of(RecordedRun.of(trajectories, run))
         return cls(run, trajectories, observed, measured, *settle(trajectories, run))
 
 

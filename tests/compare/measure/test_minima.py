@@ -8,11 +8,12 @@ from compare.report.figures.measurements import minima as minima_figures
 from compare.report.tables import minima as minima_tables
 from compare.study.comparison import compare_with_theory
 from theory import trajectory
-from theory.trajectory import RunSpec
+from theory.trajectory import RunSpec, read_runs
 
 from ..conftest import asked
 
 LR, RISE, FALL, CYCLES, EVERY = 0.5, 90, 10, 4, 10
+DECAYING = np.sqrt(LR / np.exp(np.linspace(-3, -2, 400)))  # no jump
 EXAMPLES, CLASSES = 40, 3
 
 
@@ -52,7 +53,7 @@ def networks(n_seeds=4, noise=0.0):
 
 
 def compared(data):
-    return minima.compare(data, phases.measure(data))
+    return minima.compare(data, phases.measure(read_runs(data)))
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.2])
@@ -98,7 +99,8 @@ def test_likeness_is_that_of_pairs_of_minima():
 def test_a_run_without_cycles_has_no_minima_and_hurts_no_other():
     data = networks()
     still = data.copy(deep=True)
-    still["effective_lr"][0] = np.exp(np.linspace(-3, -2, 400))
+    still["weight_norm"][0] = DECAYING
+    still["effective_lr"][0] = LR / DECAYING**2
     found = compared(still)
     assert np.isnan(found["minimum_step"].values[0]).all()
     assert np.isnan(found["successive_ensemble_error"].values[0]).all()
@@ -199,7 +201,8 @@ def test_a_single_period_has_a_minimum_and_no_likeness():
 
 def test_where_nothing_jumps_there_is_nothing_to_show():
     data = networks()
-    data["effective_lr"][:] = np.exp(np.linspace(-3, -2, 400))
+    data["weight_norm"][:] = DECAYING
+    data["effective_lr"][:] = LR / DECAYING**2
     found = described(data)
     assert np.isnan(found["minimum_step"].values).all()
     assert minima_figures.draw(found) == {}

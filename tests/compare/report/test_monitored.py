@@ -16,7 +16,7 @@ from compare.report.tables import cells
 from compare.study import store
 from theory import laws, trajectory
 from theory.laws import equilibrium
-from theory.trajectory import RunSpec
+from theory.trajectory import RunSpec, read_runs
 from theory.vocabulary import VARIABLES
 
 from ..accessible import problems
@@ -75,6 +75,7 @@ def test_each_optimizer_has_its_equilibrium():
     assert predicted(recorded_run(rule="lion")) == equilibrium.lion(LR, WD, 4000, **betas)
     small = recorded_run(rule="adam")
     small["learning_rate"][:] = 1e-4
+    small["effective_lr"] = 1e-4 / small["weight_norm"] ** 2
     assert predicted(small) == equilibrium.adam_l2(1e-4, WD, 35.0, 4000, **betas)
 
 
@@ -97,7 +98,7 @@ def test_no_equilibrium_without_a_reason(changes, sentence):
 def test_sparse_records_are_measured_in_steps(networks):
     dense = networks.isel(run=slice(12, 16))
     sparse = dense.isel(step=slice(None, None, 5))
-    all_, fifth = measure(dense), monitored.observe(sparse)
+    all_, fifth = measure(read_runs(dense)), monitored.observe(sparse)
     for name, tolerance in (
         ("period", 5e-3),
         ("first_jump", 0.05),

@@ -75,8 +75,9 @@ def test_the_cost_of_a_large_grid_is_bounded_in_memory():
 PEAK = """
 import sys
 from pathlib import Path
-from theory import losses, simulate, stream
-from theory.simulate import Grid
+from theory.simulation import grid as simulate, write_file
+from theory.simulation.grid import Grid
+from theory.toy_losses import losses
 
 def status(key):
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -87,7 +88,7 @@ few, many = (Grid(rates, (0.01,), tuple(range(n)), n_steps=200, record_every=20)
 for grid, name in ((few, "few.nc"), (many, "many.nc")):
     before = status("VmRSS")
     loss = losses.rayleigh([0.0, 1.0])
-    stream.write(loss, grid, Path(sys.argv[1]) / name, say=lambda sentence: None)
+    write_file.write(loss, grid, Path(sys.argv[1]) / name, say=lambda sentence: None)
 print(status("VmHWM"), status("VmHWM") - before)
 print(*(simulate.cost(grid, dimension=2).memory for grid in (few, many)))
 """
