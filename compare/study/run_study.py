@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
 from compare import report
-from compare.study import store
+from compare.study import store, toml_file
 from compare.study.comparison import compare_with_theory
 from compare.study.design import Study, ToyStudy
 
@@ -53,6 +54,70 @@ def run(
     report.write(out / REPORT_FILE, store.read(finished))
     checkpoint.unlink(missing_ok=True)
     return diverged
+
+
+def run_study(
+    study: str | Path | Study | ToyStudy,
+    out: str | Path | None = None,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    full: bool = False,
+    **overrides: Any,
+) -> xr.DataTree:
+    """Run a study: train, compare with theory, write ``study.nc`` and ``report.html``.
+
+        >>> from sawtooth import run_study
+        >>> study = run_study("studies/digits.toml", "small", seeds=1, steps=60, overwrite=True)
+        >>> sorted(study.children)
+        ['calibration', 'comparison', 'empirical', 'theory']
+
+    Args:
+        study: a TOML file, or a study made in Python.
+        out: results folder, ``results/<name>`` by default.
+        resume: continue from what the folder holds of the same study.
+        overwrite: start again, replacing what the folder holds.
+        full: the published size, from the file's table ``[full]``.
+        **overrides: values that replace the file's, such as ``seeds``, ``steps``, ``data``.
+
+    Returns:
+        The study as ``open_study`` reads it.
+
+    Raises:
+        ValueError: for a bad study, or a folder that exists and neither flag is given.
+        OSError: if the folder cannot be written.
+        Stopped: on Ctrl-C; the checkpoint is kept, and ``resume=True`` continues from it.
+    """
+    if isinstance(study, str | Path):
+        study = toml_file.read(Path(study), overrides, full=full)
+    elif overrides or full:
+        raise ValueError("overrides are for studies read from a file")
+    folder = Path("results") / study.name if out is None else Path(out)
+    run(study, folder, resume=resume, overwrite=overwrite)
+    return open_study(folder)
+
+
+def open_study(path: str | Path) -> xr.DataTree:
+    """Read a study file into memory.
+
+        >>> from sawtooth import open_study
+        >>> study = open_study("results/reference/digits/study.nc")
+        >>> study["comparison"]["period"].attrs["units"]
+        'steps'
+
+    Args:
+        path: ``study.nc``, or the results folder that holds it.
+
+    Returns:
+        Groups ``/theory``, ``/empirical`` (trajectories on ``run`` and ``step``), ``/comparison``
+        (measured and predicted, along ``run``) and, for networks, ``/calibration``. See
+        docs/data.md.
+
+    Raises:
+        ValueError: if it is missing, damaged or not a study file of this schema.
+    """
+    path = Path(path)
+    return store.read(path / STUDY_FILE if path.is_dir() else path)
 
 
 def train_alone(study: Study, out: Path, *, resume: bool = False) -> list[str]:

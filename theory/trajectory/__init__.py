@@ -15,7 +15,7 @@ from theory.trajectory.recorded_run import (
     recorded,
 )
 from theory.trajectory.runs import RunSpec, setting_id, setting_of
-from theory.trajectory.schema import build, join
+from theory.trajectory.schema import build, join, require
 
 __all__ = [
     "RecordedRun",
@@ -26,6 +26,7 @@ __all__ = [
     "read_runs",
     "record_every",
     "recorded",
+    "require",
     "setting_id",
     "setting_of",
 ]

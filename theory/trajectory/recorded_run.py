@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Self, TypeAlias
 
 import numpy as np
@@ -24,8 +24,13 @@ def record_every(dataset: xr.Dataset) -> int:
 
 
 def recorded(dataset: xr.Dataset, run: str, name: str) -> FloatArray:
-    """One quantity of one run over the steps it recorded before its end, (n_records,)."""
+    """One quantity of one run over the steps it recorded before its end, (n_records,).
+
+    NaN where the quantity was not recorded.
+    """
     known = dataset["step"].values < int(dataset["n_steps"].sel(run=run))
+    if name not in dataset:
+        return np.full(int(known.sum()), np.nan)
     return np.asarray(dataset[name].sel(run=run).values[known])
 
 
@@ -73,13 +78,7 @@ class RecordedRun:
     def of(cls, trajectories: xr.Dataset, run: str) -> Self:
         """Read one run of a Dataset of the schema."""
         one = trajectories.sel(run=run)
-        known = one["step"].values < int(one["n_steps"])
-
-        def series(name: str) -> FloatArray:
-            if name not in one:
-                return np.full(int(known.sum()), np.nan)
-            return np.asarray(one[name].values[known])
-
+        series = partial(recorded, trajectories, run)
         norm, elr = series("weight_norm"), series("effective_lr")
         general = bool(np.isfinite(series("effective_update_norm")[:1]).any())
         return cls(

@@ -112,3 +112,29 @@ def join(parts: Sequence[xr.Dataset], runs: Sequence[str]) -> xr.Dataset:
     if len(lengths) == 1:
         joined = joined.assign_coords(epoch=joined["step"] * lengths.pop())
     return describe(joined.sel(run=list(runs)), str(parts[0]["weight_norm"].attrs["source"]))
+
+
+# What every recorded run has, and what measuring it needs.
+REQUIRED = (
+    "weight_norm",
+    "effective_lr",
+    "effective_grad_norm",
+    "train_loss",
+    "n_steps",
+    "status",
+    "reason",
+    "update_rule",
+    "variant",
+)
+
+
+def require(dataset: xr.Dataset, name: str) -> None:
+    """Refuse a Dataset that does not hold trajectories of the schema.
+
+    Raises:
+        ValueError: naming what it lacks.
+    """
+    if missing := [one for one in ("run", "step") if one not in dataset.dims]:
+        raise ValueError(f"{name} holds no trajectories: it has no dimension {missing[0]}")
+    if missing := [one for one in REQUIRED if one not in dataset.variables]:
+        raise ValueError(f"{name} holds no whole trajectories: it lacks {', '.join(missing)}")

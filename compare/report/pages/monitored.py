@@ -8,19 +8,15 @@ import numpy as np
 import xarray as xr
 from markupsafe import Markup
 
-from compare.measure.exact_laws import check_laws
-from compare.measure.observables import measure
+from compare.measure.recorded import observe
 from compare.report.figures.over_time import monitored
 from compare.report.html.captions import MONITORED
 from compare.report.html.page import Figure, Fold, Page, Section
 from compare.report.pages import monitored_run
 from compare.report.pages.monitored_run import Followed
 from compare.report.tables.cells import number
-from theory.trajectory import read_runs
 
 MAX_RUNS = 8  # what one page can show
-# Update rules whose decay shrinks the norm by eta lam a step, which regimes are told by.
-DECAYING = ("sgd", "growing", "adamw", "lion")
 
 
 def draw(trajectories: xr.Dataset) -> dict[str, str]:
@@ -57,15 +53,6 @@ def page_of(trajectories: xr.Dataset) -> Page:
             _evidence(trajectories),
         ],
     )
-
-
-def observe(trajectories: xr.Dataset) -> xr.Dataset:
-    """Observables and law checks of every run, along ``run``, with reasons for what is refused."""
-    runs = read_runs(trajectories)
-    observed = measure(runs).merge(check_laws(runs))
-    strange = ~np.isin(trajectories["update_rule"].values, DECAYING)
-    observed["regime"] = ("run", np.where(strange, "", observed["regime"].values))
-    return observed
 
 
 def _shown(trajectories: xr.Dataset) -> list[str]:

@@ -61,7 +61,7 @@ class Followed:
 def settle(trajectories: xr.Dataset, run: str) -> tuple[Equilibrium | None, str]:
     """The equilibrium of a run, or why there is none."""
     try:
-        return optimizer_equilibrium.predict(trajectories, run), ""
+        return optimizer_equilibrium.predict_equilibrium(trajectories, run), ""
     except (ValueError, ArithmeticError) as refusal:
         return None, str(refusal)
 

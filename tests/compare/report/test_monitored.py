@@ -61,7 +61,7 @@ def recorded_run(*, rule="sgd", momentum=0.0, variant="", wd=WD, rates=None, n=4
 
 
 def predicted(found):
-    return optimizer_equilibrium.predict(found, str(found["run"].values[0]))
+    return optimizer_equilibrium.predict_equilibrium(found, str(found["run"].values[0]))
 
 
 def test_each_optimizer_has_its_equilibrium():
@@ -182,12 +182,19 @@ def test_the_shortest_runs_make_a_report(tmp_path, n_steps):
 
 
 def test_files_that_are_neither_are_refused(tmp_path, capsys):
-    path = saved(recorded_run().drop_vars("angular_update"), tmp_path)
+    path = saved(recorded_run().drop_vars("effective_grad_norm"), tmp_path)
     assert main(["report", str(path)]) == 2
-    assert "mine.nc cannot be reported: it lacks angular_update" in capsys.readouterr().err
+    assert "mine.nc holds no whole trajectories: it lacks effective_grad_norm" in capsys.readouterr().err
     path = saved(recorded_run(), tmp_path)
     assert main(["predict", "--from", str(path), "--lr", "1", "--wd", "0.1"]) == 2
     assert "is not a study file" in capsys.readouterr().err
     xr.Dataset({"a": 1}).to_netcdf(path, engine="h5netcdf")
     assert main(["report", str(path)]) == 2
     assert "is not a study file" in capsys.readouterr().err
+
+
+def test_a_run_without_angles_is_reported_without_them(tmp_path):
+    """As a simulated toy is, which records none."""
+    text = report.render(xr.DataTree(recorded_run().drop_vars("angular_update")))
+    assert "residual of the norm law" in text
+    assert "residual of the angle law" not in text
