@@ -18,6 +18,7 @@ import xarray as xr
 
 from theory import files, trajectory
 
+DISTRIBUTION = "normtooth"
 SCHEMA_VERSION = "2"
 GROUPS = ("theory", "empirical", "comparison")
 REQUIRED = ("config", "provenance")
@@ -172,7 +173,7 @@ def provenance(device: str, arithmetic: Iterable[str]) -> dict[str, Any]:
     """Where a file comes from: code, packages, machine, command and arithmetic."""
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "version": metadata.version("sawtooth"),
+        "version": metadata.version(DISTRIBUTION),
         "git_commit": _git("rev-parse", "HEAD"),
         "git_dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
