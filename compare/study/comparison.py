@@ -8,8 +8,9 @@ import xarray as xr
 
 from compare.calibration import held_out, parameter_table
 from compare.calibration.calibrate import to_json
-from compare.measure import edge_of_stability, exact_laws, loss_laws, minima, phases
+from compare.measure import edge_of_stability, exact_laws, loss_laws, phases
 from compare.measure import twins as directions
+from compare.measure.minima import successive
 from compare.measure.observables import measure
 from compare.predict import calibrated, first_jump, sphere_equilibrium
 from compare.study.design import Study
@@ -71,7 +72,7 @@ def _observe(networks: xr.Dataset, runs: Runs, study: Study) -> xr.Dataset:
         directions.compare(networks, study.twins),
         first_jump.predict(networks, study.spheres),
         sphere_equilibrium.predict(networks, regime, study.at_fixed_norm),
-        minima.compare(networks, observed),
+        successive.compare(networks, observed),
     )
     observed = xr.merge([observed, *further], join="outer", compat="no_conflicts")
     expected = [study.expected.get(run, "") for run in runs]

@@ -184,7 +184,10 @@ def test_the_shortest_runs_make_a_report(tmp_path, n_steps):
 def test_files_that_are_neither_are_refused(tmp_path, capsys):
     path = saved(recorded_run().drop_vars("effective_grad_norm"), tmp_path)
     assert main(["report", str(path)]) == 2
-    assert "mine.nc holds no whole trajectories: it lacks effective_grad_norm" in capsys.readouterr().err
+    assert (
+        "mine.nc holds no whole trajectories: it lacks effective_grad_norm"
+        in capsys.readouterr().err
+    )
     path = saved(recorded_run(), tmp_path)
     assert main(["predict", "--from", str(path), "--lr", "1", "--wd", "0.1"]) == 2
     assert "is not a study file" in capsys.readouterr().err
