@@ -117,7 +117,8 @@ def test_trajectories_do_not_depend_on_threads_or_neighbours(loss, dynamics, n_s
 FINGERPRINTS = """
 import hashlib
 import numpy as np
-from theory import ensemble, losses
+from theory.simulation import toy_ensemble as ensemble
+from theory.toy_losses import losses
 n = 130
 ones = np.ones(n)
 for loss, noise, more in (
