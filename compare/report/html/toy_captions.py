@@ -123,9 +123,7 @@ CAPTIONS = {
         "nothing jumps; with the exact norm law they give an oscillator without any fitted "
         "number. Its periods and the effective learning rates on both sides of the jumps are "
         "those of the simulation over two decades. The exponent of the period is near −1, as "
-        "there is no floor under the displacement. Wide green lines: a jump process, whose "
-        "hazard per unit of log effective learning rate and whose drops were measured at the "
-        "highest ηλ alone, where a period is a hundred times shorter than at the lowest.",
+        "there is no floor under the displacement.",
     ),
     "regimes": Caption(
         "Map of regimes",
