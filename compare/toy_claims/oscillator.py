@@ -18,7 +18,7 @@ from theory.trajectory.regimes import REGIMES
 # Three points on an axis: one unstable direction, no floor but that of exponents.
 POINTS, SCALE = [[1.0, 0.0], [0.5, 0.0], [0.25, 0.0]], 5.0
 MINIMUM = np.array([1.0, 0.0])
-Series = dict[str, tuple[tuple[str, ...], FloatArray, str]]
+Series = dict[str, tuple[str, FloatArray, str]]
 LR_AXIS = "intrinsic learning rate"
 MAP_STEPS = 6000
 SEEDS = tuple(range(16))  # elr after a jump scatters by half
@@ -44,11 +44,11 @@ def closure(study: ToyStudy) -> Finding:
         for title, measured, due in zip(titles, found, predicted, strict=True)
     ]
     claims.append(Claim("oscillator: exponent of T against ηλ", slope, due_slope, 0.05))
-    series: Series = {"intrinsic_lr": (("lr",), rates, LR_AXIS)}
+    series: Series = {"intrinsic_lr": ("lr", rates, LR_AXIS)}
     keys = ("period", "before", "after")
     for key, title, measured, due in zip(keys, titles, found, predicted, strict=True):
-        series[key] = (("lr",), measured, title)
-        series[f"predicted_{key}"] = (("lr",), due, title)
+        series[key] = ("lr", measured, title)
+        series[f"predicted_{key}"] = ("lr", due, title)
     return finding("closure", claims, series)
 
 
@@ -62,15 +62,15 @@ def regimes(study: ToyStudy) -> Finding:
         weight_decays=1.5 * np.geomspace(1e-5, 10**-0.5, study.scaled(19)),
         n_steps=MAP_STEPS,
     )
-    maps = {"simulated": found.simulation, "predicted": found.theory}
+    number = np.vectorize(
+        lambda name: REGIMES.index(name) if name in REGIMES else np.nan, otypes=[float]
+    )
+    text = f"regime: {', '.join(REGIMES)}"
     series: Series = {
-        "lr": (("lr",), found.learning_rates, "learning rate"),
-        "wd": (("wd",), found.weight_decays, "weight decay"),
+        "lr": ("lr", found.learning_rates, "learning rate"),
+        "wd": ("wd", found.weight_decays, "weight decay"),
+        "simulated": ("lr wd", number(found.simulation), text),
+        "predicted": ("lr wd", number(found.theory), text),
     }
-    for key, names in maps.items():
-        numbers = np.full(names.shape, np.nan)
-        for number, regime in enumerate(REGIMES):
-            numbers[names == regime] = number
-        series[key] = (("lr", "wd"), numbers, f"regime: {', '.join(REGIMES)}")
     claim = Claim("oscillator: regimes agree, share of settings", found.agreement, 1.0, 0.05)
     return finding("regimes", [claim], series)
