@@ -204,16 +204,15 @@ def lion(
 ) -> Equilibrium:
     """Equilibrium of Lion, ``w' = a w - eta sign(b1 m + (1 - b1) grad)``.
 
-    For Gaussian gradients the signs have the correlation ``(2/pi) arcsin(c b2^(k-1))``; norm and rotation
-    follow as in ``random_walk``. K24's
-    ``rho = sqrt(eta C / (pi lam r))``, ``r = (1-b1)^2 + b1^2 (1-b2)/(1+b2)``, replaces the arcsine
-    by its argument, even at k = 0, and needs ``eta lam`` far below ``1 - b2``: at betas
-    (0.9, 0.99) it is 0.7 % low for small ``eta lam`` and 8 % high at ``eta lam = 2e-3``; at
-    (0.5, 0.9) 7 % low, at (0.95, 0.98) 3 % low.
+    For Gaussian gradients the signs have the correlation ``(2/pi) arcsin(c b2^(k-1))``; norm and
+    rotation follow as in ``random_walk``. K24's ``rho = sqrt(eta C / (pi lam r))``,
+    ``r = (1-b1)^2 + b1^2 (1-b2)/(1+b2)``, replaces the arcsine by its argument and needs
+    ``eta lam`` far below ``1 - b2``: at betas (0.9, 0.99) it is 0.7 % low for small ``eta lam`` and
+    8 % high at ``eta lam = 2e-3``; at (0.5, 0.9) 7 % low, at (0.95, 0.98) 3 % low.
 
-    ``rho^2`` relaxes as ``a^(2t)``, since signs do not feel the size of the gradient; the momentum
-    does, as it remembers gradients of another norm, which makes this long by a relative 1 to 1.5
-    times ``eta lam / (1 - b2)`` (measured up to 0.08): within 1 % below ``(1 - b2) / 200``.
+    ``rho^2`` relaxes as ``a^(2t)``, since signs do not depend on the size of the gradient; the
+    momentum does, which makes this long by a relative 1 to 1.5 times ``eta lam / (1 - b2)``
+    (measured up to 0.08): within 1 % below ``(1 - b2) / 200``.
 
     Source: K24; the arcsine law and the relaxation derived.
 
