@@ -25,8 +25,7 @@ def read(
         path: a TOML file.
         overrides: values that replace the file's, by key; None leaves the file's value. A key of
             the recipe and the number of ``steps`` are replaced in every setting.
-        full: put what the file's table ``[full]`` holds, the published size, in the place of
-            the small size's.
+        full: use the published size: values of the table ``[full]`` replace the small size's.
 
     Raises:
         ValueError: for a missing or malformed file, an unknown key or a bad value.
@@ -99,7 +98,7 @@ def study_of_networks(table: Mapping[str, Any]) -> Study:
 
 
 def assignments(texts: Iterable[str]) -> dict[str, Any]:
-    """Values of ``KEY=VALUE`` texts as in TOML; what is no TOML value is a string.
+    """Values of ``KEY=VALUE`` texts, read as TOML; anything that is not TOML is a string.
 
     Raises:
         ValueError: for a text without ``=``.

@@ -1,7 +1,7 @@
 r"""Simulate a toy loss over a grid of learning rate, weight decay and seed.
 
-The grid is worked off in blocks of runs, so that memory does not grow with it. A run depends on
-its own setting and seed alone: blocks change nothing in it. Runs of the same seed share their
+The grid is simulated in blocks of runs, so that memory does not grow with it. A run depends only
+on its own setting and seed, not on its block. Runs of the same seed share their
 initial direction and their noise, whatever their setting, as networks of the same seed do.
 """
 

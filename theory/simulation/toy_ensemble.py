@@ -1,4 +1,4 @@
-r"""Run an ensemble of trajectories on a toy loss: choose the kernel, call it, hand back records."""
+r"""Run an ensemble of trajectories on a toy loss in the kernel that fits."""
 
 from __future__ import annotations
 
