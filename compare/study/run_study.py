@@ -35,7 +35,7 @@ def run(
         overwrite: start again, replacing what the folder holds of any study.
 
     Returns:
-        Ids of the runs that stopped being finite.
+        Ids of the runs that stopped being finite where the study did not expect it.
 
     Raises:
         ValueError: if the folder exists and neither flag is given, or holds another study.
@@ -129,7 +129,7 @@ def train_alone(study: Study, out: Path, *, resume: bool = False) -> list[str]:
         resume: go on from that checkpoint.
 
     Returns:
-        Ids of the runs that stopped being finite.
+        Ids of the runs that stopped being finite where the study did not expect it.
 
     Raises:
         ValueError: if the file exists, or a checkpoint does and ``resume`` is not given.
@@ -145,11 +145,13 @@ def train_alone(study: Study, out: Path, *, resume: bool = False) -> list[str]:
     provenance = json.dumps(store.provenance(device, study.precisions))
     store.write_trajectories(out, networks, config=study.to_json(), provenance=provenance)
     checkpoint.unlink(missing_ok=True)
-    return _diverged(networks)
+    return _diverged(networks, study)
 
 
-def _diverged(networks: xr.Dataset) -> list[str]:
-    return [str(run) for run in networks["run"].values[networks["status"].values == "diverged"]]
+def _diverged(networks: xr.Dataset, study: Study) -> list[str]:
+    """Ids of the runs that diverged, but for those whose setting has ``expect = "divergence"``."""
+    ended = networks["run"].values[networks["status"].values == "diverged"]
+    return [run for run in map(str, ended) if study.expected[run] != "divergence"]
 
 
 def _run_networks(
@@ -173,7 +175,7 @@ def _run_networks(
         "calibration": calibration,
     }
     store.write(finished, groups, config=study.to_json(), provenance=provenance)
-    return _diverged(networks)
+    return _diverged(networks, study)
 
 
 def _train(study: Study, checkpoint: Path) -> tuple[xr.Dataset, str]:

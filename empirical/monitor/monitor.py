@@ -139,7 +139,7 @@ class Monitor:
         it at an overflow.
 
         Raises:
-            ValueError: before any backward pass, or for a loss that is no single number.
+            ValueError: before any backward pass, or if the loss is not a single number.
         """
         if self.n_steps == 0 and all(p.grad is None for p in self.model.parameters()):
             raise ValueError(
@@ -300,7 +300,7 @@ def _known(model: nn.Module, names: Sequence[str]) -> Sequence[str]:
     """The names, if they are trained parameters.
 
     Raises:
-        ValueError: if one is not, or there is none.
+        ValueError: if a name is unknown or frozen, or none is given.
     """
     parameters = dict(model.named_parameters())
     for name in names:
