@@ -68,6 +68,11 @@ def load(
 ) -> ImageData:
     """Load a data source, or the first images of each class, with some labels redrawn.
 
+        >>> from sawtooth import load_images
+        >>> images = load_images("digits")
+        >>> images.train_images.shape, images.n_classes
+        (torch.Size([1437, 1, 8, 8]), 10)
+
     Args:
         source: one of ``SOURCES``.
         train_per_class: training images of each class, the first in stored order; 0 for all.
@@ -96,8 +101,8 @@ def _read(source: str) -> ImageData:
     kind, _, argument = source.partition(":")
     if source == "digits":
         return load_digits()
-    if source in cifar.ARCHIVES:
-        return cifar.load(cifar.ARCHIVES[source])
+    if source in cifar.SOURCES:
+        return cifar.load(source)
     if kind == "folder" and argument:
         return image_folder.load(Path(argument).expanduser())
     if source == "fake":

@@ -60,7 +60,7 @@ def test_grey_images_have_one_channel_unless_others_have_colour(root):
     assert torch.equal(mixed.train_images, grey.train_images.expand(-1, 3, -1, -1))
 
 
-def test_palettes_are_read_as_colours_and_other_files_passed_over(root):
+def test_palettes_are_read_as_colours_and_other_files_named(root):
     pixels = draw(4) // 128 * 128
     cats = root / "train" / "cat"
     Image.fromarray(pixels).quantize(8).save(cats / "1.png")
@@ -68,9 +68,24 @@ def test_palettes_are_read_as_colours_and_other_files_passed_over(root):
         (cats / name).write_text("not an image")
     (root / "train" / ".git").mkdir()
     (root / "train" / "readme.md").write_text("about")
-    images = image_folder.load(root)
+    with pytest.warns(UserWarning) as caught:
+        images = image_folder.load(root)
+    assert [str(one.message) for one in caught] == [
+        f"{root / 'train'}: left out, being no images inside a class folder: "
+        "cat/labels.csv, cat/notes.txt, readme.md"
+    ]
     assert images.train_images.shape == (5, 3, 6, 5)
     np.testing.assert_array_equal(images.train_images[3], pixels.transpose(2, 0, 1))
+
+
+def test_folders_inside_a_class_belong_to_it(root):
+    inner = root / "train" / "ant" / "more" / "deep"
+    inner.mkdir(parents=True)
+    Image.fromarray(draw(8)).save(inner / "0.png")
+    (root / "train" / "ant" / "again").symlink_to(root / "train" / "ant")
+    images = image_folder.load(root)
+    assert images.train_labels.tolist() == [0, 0, 0, 1, 1, 1]
+    np.testing.assert_array_equal(images.train_images[2], draw(8).transpose(2, 0, 1))
 
 
 def test_the_cache_is_used_until_a_byte_changes(root, monkeypatch):
