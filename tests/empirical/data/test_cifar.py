@@ -1,5 +1,6 @@
 """CIFAR in the layout of torchvision, made small and served from a file."""
 
+import gc
 import hashlib
 import pickle
 import subprocess
@@ -14,6 +15,9 @@ import pytest
 from torchvision import datasets
 
 from empirical.data import cifar, sources
+
+# torchvision leaves the connection of a failed download to the garbage collector
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 KINDS = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}
 
@@ -43,6 +47,7 @@ def served_from():
     for server in servers:
         server.shutdown()
         server.server_close()
+    gc.collect()
 
 
 @pytest.fixture(params=["cifar10", "cifar100"])
