@@ -1,6 +1,7 @@
 """Bare trajectories: what is predicted for their optimizer, and their report."""
 
 import base64
+import html as entities
 import re
 
 import numpy as np
@@ -201,3 +202,34 @@ def test_a_run_without_angles_is_reported_without_them(tmp_path):
     text = report.render(xr.DataTree(recorded_run().drop_vars("angular_update")))
     assert "residual of the norm law" in text
     assert "residual of the angle law" not in text
+
+
+def said_first(found):
+    """The headline of the page of a recorded run, without its markup."""
+    text = re.search(r'<h2 class="claim"[^>]*>(.*?)</h2>', report.render(xr.DataTree(found)), re.S)[
+        1
+    ]
+    return entities.unescape(re.sub("<[^>]+>", "", text))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"wd": 0.1}, r"The weight norm has settled near the equilibrium of this optimizer \("),
+        ({"wd": 1e-6}, r"has not settled: the effective learning rate still (falls|grows)"),
+        ({"wd": 0.0}, "Without weight decay the norm can only grow"),
+        ({"rule": "rmsprop"}, "No equilibrium can be predicted for this run: no closed form is"),
+        (
+            {"reasons": ["weight_norm was not finite"]},
+            "ended early: weight_norm was not finite. Look",
+        ),
+    ],
+)
+def test_the_headline_says_what_to_expect(changes, sentence):
+    assert re.search(sentence, said_first(recorded_run(**changes)))
+
+
+def test_the_headline_of_a_sawtooth_says_how_often(networks):
+    one = networks.isel(run=[0])
+    period = float(measure(read_runs(one))["period"][0])
+    assert f"destabilises about every {cells.number(period)} steps" in said_first(one)
