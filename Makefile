@@ -3,18 +3,22 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-# Study files that are kept with the figures that README shows of them.
+# Study files that are kept with the figures that README and docs/ show of them.
 KEPT := digits convnet-cifar10 resnet18-cifar100 practical-cifar10 sphere-cifar10 symmetry-cifar10 \
 	controls-cifar10 width
 STUDIES := $(patsubst studies/%.toml,%,$(wildcard studies/*.toml))
 
-.PHONY: demo test lint bench studies reference gallery clean
+.PHONY: demo test check lint bench studies reference gallery clean
 
 demo: $(READY)
 	$(BIN)/sawtooth run studies/digits.toml --resume
 
 test: lint
 	$(BIN)/python -m pytest
+
+# Lint, types and the fast tests.
+check: lint
+	$(BIN)/python -m pytest -m "not slow"
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -30,7 +34,7 @@ studies: $(STUDIES:%=results/%/report.html)
 results/%/report.html: studies/%.toml | $(READY)
 	$(BIN)/sawtooth run $< --resume $(if $(DATA),$(if $(findstring -cifar,$<),--data $(DATA)))
 
-# What README shows, from studies that have been run: thinned copies, and the figures drawn from them.
+# What the documentation shows, from studies that have been run: thinned copies, and the figures drawn from them.
 reference: $(KEPT:%=results/%/report.html)
 	for name in $(KEPT); do \
 		kept=results/reference/$$name/study.nc; rm -f $$kept.new; \
@@ -39,7 +43,7 @@ reference: $(KEPT:%=results/%/report.html)
 	$(MAKE) gallery
 
 gallery: $(READY)
-	$(BIN)/python -m compare.report.gallery README.md
+	$(BIN)/python -m compare.report.gallery README.md docs/*.md
 
 clean:
 	rm -rf .venv

@@ -13,7 +13,7 @@ COMMANDS = (run, train, predict, simulate, report, thin, bench)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = _parser()
+    parser = make_parser()
     options = parser.parse_args(arguments)
     if options.execute is None:
         parser.print_help()
@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
+    """The parser of all commands."""
     parser = Parser(
         prog="sawtooth",
         description="Predict and measure the periodic dynamics of normalised networks "

@@ -1,7 +1,7 @@
-"""Draw README's gallery from the study files beside its figures: ``make gallery``.
+"""Draw the figures of the documentation from the study files beside them: ``make gallery``.
 
-A figure of the gallery lies beside the thinned ``study.nc`` that it is drawn from, in
-``results/reference/<study>/``, and is named like in the report. README is the list of them.
+A figure lies beside the thinned ``study.nc`` that it is drawn from, in
+``results/reference/<study>/``, and is named like in the report. The pages are the list of them.
 """
 
 from __future__ import annotations
@@ -15,13 +15,17 @@ from compare import report
 from compare.study import store
 from compare.study.run_study import STUDY_FILE
 
-IMAGE = re.compile(r"!\[[^\]]*\]\((results/reference/[^)]+\.svg)\)")
+IMAGE = re.compile(r"!\[[^\]]*\]\(((?:\.\./)?results/reference/[^)]+\.svg)\)")
 
 
-def shown(readme: Path) -> list[Path]:
-    """The gallery's figures, as they stand in a README."""
-    names = IMAGE.findall(readme.read_text(encoding="utf-8"))
-    return [readme.parent / name for name in names]
+def shown(pages: Sequence[Path]) -> list[Path]:
+    """The figures that stand in some Markdown pages, each once."""
+    named = [
+        (page.parent / name).resolve()
+        for page in pages
+        for name in IMAGE.findall(page.read_text(encoding="utf-8"))
+    ]
+    return list(dict.fromkeys(named))
 
 
 def draw(paths: Sequence[Path]) -> None:
@@ -42,4 +46,4 @@ def draw(paths: Sequence[Path]) -> None:
 
 
 if __name__ == "__main__":
-    draw(shown(Path(sys.argv[1])))
+    draw(shown([Path(page) for page in sys.argv[1:]]))

@@ -4,6 +4,7 @@ variable       what is known of a name
 trajectories   settings and what a run records
 observables    what is measured of a whole run
 scores         what is said of a whole study
+table          the vocabulary as tables of the documentation
 attributes     writes all this into the variables of a Dataset
 """
 
@@ -20,4 +21,4 @@ def label(name: str) -> str:
     return VARIABLES[name].label
 
 
-__all__ = ["VARIABLES", "Variable", "label"]
+__all__ = ["OBSERVABLES", "SCORES", "TRAJECTORIES", "VARIABLES", "Variable", "label"]
