@@ -61,7 +61,7 @@ def test_code_of_readme_runs(tmp_path, monkeypatch):
         (tmp_path / folder).symlink_to(REPOSITORY / folder)
     monkeypatch.chdir(tmp_path)
     predict, study, _ = code_of(README, "python")
-    study = study.replace('"results/small", seeds=4', '"small", seeds=2, cycles=11')
+    study = study.replace('"results/small", seeds=4', '"small", seeds=1, steps=60')
     names = {}
     exec(predict + study, names)
     assert names["study"]["comparison"]["period"].attrs["units"] == "steps"

@@ -8,6 +8,7 @@ run        a study from theory and training to its report
 train      networks over a grid of settings
 predict    closed forms, or a calibrated model, for one setting
 simulate   toy dynamics over a grid of settings
+simulate_norm   the norm for given gradients
 report     the report of a saved file, or of two studies
 thin       a small copy of a study file
 bench      the side-by-side benchmarks

@@ -1,4 +1,4 @@
-"""``sawtooth simulate``: toy dynamics over a grid of settings."""
+"""``sawtooth simulate``: toy dynamics, or the norm for given gradients, over a grid of settings."""
 
 from __future__ import annotations
 
@@ -6,27 +6,31 @@ import argparse
 import sys
 from pathlib import Path
 
+from compare.cli import simulate_norm
 from compare.cli.parsing import DONE, Commands
 
 
 def add_to(commands: Commands) -> None:
     """Declare the command."""
-    parser = commands.add_parser("simulate", help="toy dynamics over a grid of settings")
+    parser = commands.add_parser(
+        "simulate", help="toy dynamics, or the norm ODE, over a grid of settings"
+    )
     parser.add_argument(
         "loss",
         metavar="LOSS",
         help="rayleigh[:a1,a2,...], multi-block[:a1,...], isotropic[:d], logistic[:scale] "
-        "or a formula such as 'x**2/(x**2+y**2)'",
+        "or a formula such as 'x**2/(x**2+y**2)'; or norm: the weight norm for gradients that "
+        "--grad-norm gives, by the norm ODE and by the exact recursion",
     )
-    parser.add_argument("--lr", type=float, nargs="+", required=True, help="learning rates")
-    parser.add_argument("--wd", type=float, nargs="+", required=True, help="weight decays")
+    parser.add_argument("--lr", type=float, nargs="+", help="learning rates")
+    parser.add_argument("--wd", type=float, nargs="+", help="weight decays")
     parser.add_argument("--seeds", type=int, default=1, help="seeds of each setting (default: 1)")
-    parser.add_argument("--steps", type=int, default=10_000, help="steps (default: 10000)")
+    parser.add_argument("--steps", type=int, help="steps (default: 10000, or those recorded)")
     parser.add_argument(
         "--record-every", type=int, default=100, help="steps between records (default: 100)"
     )
     parser.add_argument("--out", type=Path, required=True, help="netCDF file to write")
-    parser.add_argument("--rho0", type=float, default=1.0, help="initial norm (default: 1)")
+    parser.add_argument("--rho0", type=float, help="initial norm (default: 1, or that recorded)")
     parser.add_argument(
         "--schedule",
         choices=("constant", "step", "cosine", "rising", "growing"),
@@ -43,11 +47,25 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--sphere", action="store_true", help="fix the norm at 1; --lr is then the effective lr"
     )
+    parser.add_argument(
+        "--grad-norm",
+        metavar="G|FILE.nc",
+        help="of norm: effective gradient norm, a number or what a run recorded; --lr, --wd and "
+        "--rho0 are then by default those of the run",
+    )
+    parser.add_argument("--run", help="of norm: which run of FILE.nc, if it holds several")
     parser.set_defaults(execute=execute)
 
 
 def execute(options: argparse.Namespace) -> int:
     """Simulate the grid into a new file and say where it is."""
+    if options.loss == "norm":
+        return simulate_norm.execute(options)
+    for name in ("lr", "wd"):
+        if getattr(options, name) is None:
+            raise ValueError(f"a toy loss needs --{name}")
+    if options.grad_norm is not None or options.run is not None:
+        raise ValueError("--grad-norm and --run are of norm; a toy loss has gradients of its own")
     from tqdm import tqdm
 
     from theory import validate
@@ -61,9 +79,9 @@ def execute(options: argparse.Namespace) -> int:
         learning_rates=tuple(options.lr),
         weight_decays=tuple(options.wd),
         seeds=tuple(range(validate.at_least("seeds", options.seeds, 1))),
-        n_steps=options.steps,
+        n_steps=10_000 if options.steps is None else options.steps,
         record_every=options.record_every,
-        initial_norm=options.rho0,
+        initial_norm=1.0 if options.rho0 is None else options.rho0,
         schedule=options.schedule,
         dynamics=Dynamics(options.momentum, options.noise, sphere=options.sphere),
     )

@@ -7,12 +7,14 @@ from pathlib import Path
 import xarray as xr
 
 from compare.report.html import page
-from compare.report.pages import monitored, study_figures, toys
+from compare.report.pages import monitored, norm_law, study_figures, toys
 from compare.report.pages import study as networks
 from compare.report.pages.saved_study import SavedStudy
 from compare.study import store
 from theory import files
 from theory.trajectory import require
+
+NORM_LAW = "ode_weight_norm"  # what only a solved norm has
 
 
 def write(path: Path, study: xr.DataTree) -> None:
@@ -31,6 +33,8 @@ def write(path: Path, study: xr.DataTree) -> None:
 
 def draw(study: xr.DataTree) -> dict[str, str]:
     """Draw the figures of a study as SVG, by name; those that its data allow."""
+    if NORM_LAW in study.variables:
+        return norm_law.draw(study.to_dataset())
     if not study.children:
         return monitored.draw(study.to_dataset())
     if store.is_toys(study):
@@ -54,6 +58,8 @@ def write_figures(folder: Path, study: xr.DataTree) -> list[Path]:
 
 def render(study: xr.DataTree) -> str:
     """Render the report of a study as HTML."""
+    if NORM_LAW in study.variables:
+        return page.render(norm_law.page_of(study.to_dataset()))
     if not study.children:
         return page.render(monitored.page_of(study.to_dataset()))
     if store.is_toys(study):

@@ -23,6 +23,7 @@ OBSERVABLES: dict[str, Variable] = {
     "effective_lr_before_jump": Variable("effective lr before a jump"),
     "effective_lr_after_jump": Variable("effective lr after a jump"),
     "equilibrium_norm": Variable("equilibrium norm", "ρ*"),
+    "settling_steps": Variable("steps to within 1 % of the equilibrium norm", units="steps"),
     "equilibrium_effective_lr": Variable("effective lr at rest", "η/ρ*²"),
     "fixed_effective_lr": Variable("fixed effective lr", "η/ρ²"),
     "regime_border_low": Variable("ηλ below which nothing is at rest"),

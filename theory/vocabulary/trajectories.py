@@ -19,6 +19,8 @@ TRAJECTORIES: dict[str, Variable] = {
     "n_steps": Variable("optimizer steps done", "N", "steps"),
     "step_learning_rate": Variable("learning rate of the step", "η_t"),
     "weight_norm": Variable("weight norm", "ρ"),
+    "ode_weight_norm": Variable("weight norm by the norm ODE", "ρ"),
+    "measured_weight_norm": Variable("measured weight norm", "ρ"),
     "effective_lr": Variable("effective learning rate", "η/ρ²"),
     "effective_grad_norm": Variable("effective gradient norm", "g"),
     "angular_update": Variable("angle between successive weights", "θ", "rad"),

@@ -183,3 +183,13 @@ PAIR = Caption(
     "that each study has calibrated. Error bars: standard error over seeds.",
     narrow=True,
 )
+
+NORM_LAW = Caption(
+    "The norm over time",
+    "Weight norm and effective learning rate against optimizer steps, on log scales: the discrete "
+    "recursion, the norm ODE, the equilibrium and, for a recorded run, the measured norm.",
+    "Solid: the exact recursion, which is what SGD does. Dotted: the norm ODE, its limit of small "
+    "steps. Dashed: where the recursion comes to rest. Broad blue, if any: the norm that was "
+    "measured in the run whose gradients these are.",
+    narrow=True,
+)

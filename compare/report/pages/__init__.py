@@ -11,4 +11,5 @@ monitored_run   one run of that page
 monitored_headline   what that page says first
 pair            two studies side by side
 toys            a study of toys
+norm_law        the norm for given gradients
 """

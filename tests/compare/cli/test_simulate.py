@@ -76,3 +76,45 @@ def test_existing_files_are_kept(tmp_path, capsys):
     assert main(["simulate", "isotropic", *GRID, "--out", str(out)]) == 2
     assert "exists already" in capsys.readouterr().err
     assert out.read_text() == "mine"
+
+
+NORM = ["simulate", "norm", "--lr", "0.1", "--wd", "0.01", "--steps", "500", "--rho0", "5"]
+
+
+def test_the_norm_ode_has_a_door(tmp_path, capsys):
+    out = tmp_path / "norm.nc"
+    assert main([*NORM, "--grad-norm", "2", "--out", str(out)]) == 0
+    assert "the weight norm settles at 2.12, within 1 653 steps." in capsys.readouterr().out
+    found = xr.load_dataset(out, engine="h5netcdf")
+    assert found["weight_norm"].sizes == found["ode_weight_norm"].sizes == {"run": 1, "step": 5}
+    assert main(["report", str(out)]) == 0
+    html = out.with_suffix(".html").read_text()
+    assert "At η = 0.1, λ = 0.01 the weight norm settles at" in html
+    assert "ODE over recursion, largest" in html
+
+
+def test_recorded_gradients_take_rate_and_decay_from_their_run(tmp_path):
+    first, second = tmp_path / "first.nc", tmp_path / "second.nc"
+    assert main([*NORM, "--grad-norm", "2", "--record-every", "1", "--out", str(first)]) == 0
+    command = ["simulate", "norm", "--grad-norm", str(first), "--record-every", "1"]
+    assert main([*command, "--out", str(second)]) == 0
+    one, other = (xr.load_dataset(path, engine="h5netcdf") for path in (first, second))
+    np.testing.assert_array_equal(one["weight_norm"], other["weight_norm"])
+    np.testing.assert_array_equal(one["weight_norm"][0], other["measured_weight_norm"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (NORM, "the norm needs --grad-norm"),
+        ([*NORM, "--grad-norm", "none.nc"], "cannot read none.nc: no such file"),
+        ([*NORM, "--grad-norm", "2", "--noise", "0.1"], "--noise is of a toy loss"),
+        (["simulate", "isotropic", "--lr", "0.1"], "a toy loss needs --wd"),
+        (["simulate", "isotropic", "--lr", "1", "--wd", "0", "--grad-norm", "1"], "are of norm"),
+    ],
+)
+def test_options_of_norm_and_of_toys_are_not_mixed(arguments, sentence, tmp_path, capsys):
+    out = tmp_path / "x.nc"
+    assert main([*arguments, "--out", str(out)]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not out.exists()

@@ -4,5 +4,6 @@ trajectories    loss, norm and effective learning rate, theory over network
 settings        one run of each setting
 close_up        one period with its phases
 phase_shading   phases behind a curve
+norm_law        the norm for given gradients: recursion, ODE, measured
 monitored       a run of anybody's training loop
 """
