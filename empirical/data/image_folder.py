@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,20 +16,21 @@ from PIL import Image
 
 from empirical.data.images import ImageData, from_tensors
 
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 CACHE = ".sawtooth-cache.npz"
 PART = 64  # files that a thread decodes at once; small images gain nothing from threads
+EXAMPLES = 3  # files that a warning names
 
 Pixels = NDArray[np.uint8]
-Classes = dict[str, list[Path]]
+Samples = list[tuple[str, int]]  # paths and labels
 
 
 def load(root: Path) -> ImageData:
     """Read an image folder.
 
-    Classes are the sorted names of the folders in ``train/``. Files are read in the order of
-    their names; hidden files and files without an image suffix are passed over. Images are RGB,
-    or have one channel if all of them are 8-bit grey.
+    Classes are the sorted names of the folders in ``train/``. Their images are those that
+    torchvision's ``ImageFolder`` finds, subfolders included, in its order. Hidden files and
+    folders (``.DS_Store``) are ignored; a warning names other files that are not images. Images
+    are RGB, or have one channel if all of them are 8-bit grey.
 
     Pixels are kept in ``root/.sawtooth-cache.npz`` where that can be written. The cache holds for
     the very bytes it was made from: hashing them takes 0.6 s for 60 000 files of 1 kB, decoding
@@ -39,70 +41,140 @@ def load(root: Path) -> ImageData:
 
     Raises:
         ValueError: if a folder is missing or a class is empty, if the two parts differ in their
-            classes, or if an image is damaged or of another size than the first.
+            classes, if images lie outside the classes, or if an image is damaged or of another
+            size than the first.
+        OSError: if a folder cannot be listed.
     """
-    train, test = _list(root, "train"), _list(root, "test")
-    _check_same_classes(root, train, test)
-    files = [file for part in (train, test) for members in part.values() for file in members]
+    names, test_names = _class_names(root, "train"), _class_names(root, "test")
+    _check_same_classes(root, names, test_names)
+    train, left = _list(root / "train", names)
+    test, left_of_test = _list(root / "test", names)
+    _warn_of(root, left + left_of_test)
+    files = [Path(path) for path, _ in train + test]
     key = _fingerprint(files)
     pixels = _cached(root / CACHE, key)
     if pixels is None:
         pixels = _decode(files)
         _keep(root / CACHE, key, pixels)
-    images = torch.from_numpy(pixels)
-    train_labels, test_labels = _labels(train), _labels(test)
-    n_train = len(train_labels)
+    images, n_train = torch.from_numpy(pixels), len(train)
+    labels = torch.tensor([label for _, label in train + test])
     return from_tensors(
-        images[:n_train], train_labels, images[n_train:], test_labels, n_classes=len(train)
+        images[:n_train], labels[:n_train], images[n_train:], labels[n_train:], n_classes=len(names)
     )
 
 
-def _list(root: Path, part: str) -> Classes:
-    """Image files of each class of one part, both sorted by name."""
+def _class_names(root: Path, part: str) -> list[str]:
+    """Names of the class folders of one part, sorted."""
     if not root.is_dir():
         raise ValueError(f"there is no image folder {root}")
     if not (root / part).is_dir():
         raise ValueError(f"{root} holds no folder {part}/ with a folder for each class")
-    folders = sorted(entry for entry in (root / part).iterdir() if _is_class(entry))
-    classes = {folder.name: sorted(filter(_is_image, folder.iterdir())) for folder in folders}
-    for folder in folders:
-        if not classes[folder.name]:
-            raise ValueError(f"{folder} holds no images ({', '.join(SUFFIXES)})")
-    return classes
+    return sorted(e.name for e in (root / part).iterdir() if e.is_dir() and _is_visible(e.name))
 
 
-def _is_class(entry: Path) -> bool:
-    return entry.is_dir() and not entry.name.startswith(".")
+def _is_visible(name: str) -> bool:
+    return not name.startswith(".")
 
 
-def _is_image(entry: Path) -> bool:
-    return entry.suffix.lower() in SUFFIXES and not entry.name.startswith(".")
-
-
-def _check_same_classes(root: Path, train: Classes, test: Classes) -> None:
+def _check_same_classes(root: Path, train: list[str], test: list[str]) -> None:
     """Refuse parts with different classes, or fewer than two."""
-    for part, other, extra in (
-        ("train", "test", train.keys() - test.keys()),
-        ("test", "train", test.keys() - train.keys()),
+    for part, names, other, others in (
+        ("train", train, "test", test),
+        ("test", test, "train", train),
     ):
-        if extra:
-            names = ", ".join(sorted(extra))
-            raise ValueError(f"{root / part} holds classes that {other}/ has not: {names}")
+        if extra := sorted(set(names) - set(others)):
+            raise ValueError(
+                f"{root / part} holds classes that {other}/ has not: {', '.join(extra)}"
+            )
     if len(train) < 2:
         raise ValueError(f"{root / 'train'} must hold at least 2 class folders, got {len(train)}")
 
 
-def _labels(classes: Classes) -> torch.Tensor:
-    """Label of each image in the order of the files, (n,), int64."""
-    counts = torch.tensor([len(members) for members in classes.values()])
-    return torch.arange(len(classes)).repeat_interleave(counts)
+def _list(folder: Path, names: list[str]) -> tuple[Samples, list[str]]:
+    """Images of one part as torchvision lists them, and the other visible files.
+
+    Raises:
+        ValueError: if a class has no images, or an image has no class.
+    """
+    from torchvision.datasets import ImageFolder  # takes seconds
+    from torchvision.datasets.folder import IMG_EXTENSIONS, is_image_file
+
+    visible = _walk(folder)
+    samples: Samples = ImageFolder.make_dataset(
+        folder,
+        {name: label for label, name in enumerate(names)},
+        is_valid_file=lambda path: path in visible and is_image_file(path),
+        allow_empty=True,  # refused below by name
+    )
+    labels = {label for _, label in samples}
+    for label, name in enumerate(names):
+        if label not in labels:
+            raise ValueError(f"{folder / name} holds no images ({', '.join(IMG_EXTENSIONS)})")
+    left = sorted(visible.difference(path for path, _ in samples))
+    if outside := [path for path in left if is_image_file(path)]:
+        raise ValueError(
+            f"{len(outside)} images in {folder} are in no class folder, such as {outside[0]}; "
+            "move them to their classes, or away"
+        )
+    return samples, left
+
+
+def _walk(folder: Path) -> set[str]:
+    """Paths of all files in a folder and its subfolders, without those that are hidden.
+
+    A link to a folder that the link itself is in is not followed, and a warning says so.
+
+    Raises:
+        ValueError: if there are several such links; torchvision would follow each from each.
+        OSError: if a folder cannot be listed.
+    """
+    files: set[str] = set()
+    loops = []
+    above = {str(folder): [folder.resolve()]}  # real paths of a folder and of those it is in
+    for path, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
+        files.update(str(Path(path, name)) for name in names if _is_visible(name))
+        children = [Path(path, name) for name in folders if _is_visible(name)]
+        folders.clear()  # walked next are those that come back
+        for child in children:
+            real = child.resolve()
+            if any(seen.is_relative_to(real) for seen in above[path]):
+                loops.append(str(child))
+            else:
+                folders.append(child.name)
+                above[str(child)] = [*above[path], real]
+    if len(loops) > 1:
+        raise ValueError(
+            f"{' and '.join(sorted(loops)[:2])} link to folders that they are in; remove them"
+        )
+    if loops:
+        warnings.warn(f"{loops[0]} links to a folder that it is in: not followed", stacklevel=4)
+    return files
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _warn_of(root: Path, left: list[str]) -> None:
+    """Name files that were passed over, if there are any."""
+    if left:
+        examples = [str(Path(path).relative_to(root)) for path in left[:EXAMPLES]]
+        more = ", ..." if len(left) > EXAMPLES else ""
+        warnings.warn(
+            f"{len(left)} files in {root} have no image suffix that is read and were passed over: "
+            f"{', '.join(examples)}{more}",
+            stacklevel=3,
+        )
 
 
 def _fingerprint(files: list[Path]) -> str:
     """Hash of all that decoding depends on: the decoder and the bytes of each file, in order."""
     digest = hashlib.sha256(f"Pillow {PIL.__version__}".encode())
     for file in files:
-        content = file.read_bytes()
+        try:
+            content = file.read_bytes()
+        except OSError as error:  # a link to nowhere, or no permission
+            raise ValueError(f"{file} cannot be read ({error.strerror})") from error
         digest.update(len(content).to_bytes(8, "little"))
         digest.update(content)
     return digest.hexdigest()

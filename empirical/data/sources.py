@@ -79,7 +79,7 @@ def load(
     Raises:
         ValueError: if there is no such source, its files are missing or damaged, a class has
             fewer images than asked for, or ``label_noise`` is not from 0 to 1.
-        OSError: if an archive cannot be downloaded.
+        OSError: if a data set cannot be downloaded.
     """
     validate.at_least("train_per_class", train_per_class, 0)
     validate.at_least("test_per_class", test_per_class, 0)
@@ -96,8 +96,8 @@ def _read(source: str) -> ImageData:
     kind, _, argument = source.partition(":")
     if source == "digits":
         return load_digits()
-    if source in cifar.ARCHIVES:
-        return cifar.load(cifar.ARCHIVES[source])
+    if source in cifar.NAMES:
+        return cifar.load(source)
     if kind == "folder" and argument:
         return image_folder.load(Path(argument).expanduser())
     if source == "fake":

@@ -7,12 +7,12 @@ prints the evidence for each parameter.
 
 import pytest
 import torch
+import torchvision
 
 from empirical.invariance.search import scale_invariant_parameters
 from empirical.networks import architectures
 
 from ..example_networks import Transformer, images, tokens
-from .test_search import import_torchvision
 
 # What is trained, what of it is scale-invariant, in how many groups of tensors that must be
 # scaled together, and how many tensors are invariant alone; counted on paper.
@@ -47,7 +47,7 @@ def build(name):
     if name.startswith("transformer"):
         qk_norm = "QK" in name
         return Transformer(affine=True, qk_norm=qk_norm, bias=not qk_norm), tokens()
-    return import_torchvision().models.resnet18(), images()
+    return torchvision.models.resnet18(), images()
 
 
 @pytest.mark.parametrize("name", EXPECTED)

@@ -1,11 +1,10 @@
 """The finder against networks whose symmetries are known on paper."""
 
-import sys
-
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+import torchvision
 from torch import nn
 
 from empirical.invariance.joint_groups import joint_groups
@@ -228,7 +227,6 @@ def test_groups_are_minimal_and_the_largest_of_alternatives_counts():
 
 
 def test_torchvision_resnet18():
-    torchvision = import_torchvision()
     found = scale_invariant_parameters(torchvision.models.resnet18(), images(8))
     convolutions = {name for name in verdicts(found) if "conv" in name or "downsample.0" in name}
     alone = {name for name, verdict in verdicts(found).items() if verdict == "invariant"}
@@ -239,21 +237,3 @@ def test_torchvision_resnet18():
     assert {frozenset({"layer1.0.bn1.weight", "layer1.0.bn1.bias"})} <= joint(found)
     for name in ("layer4.1.bn2.weight", "layer4.0.downsample.1.weight", "fc.weight"):
         assert verdicts(found)[name] == "not invariant"
-
-
-def import_torchvision():
-    """Torchvision; a build for CUDA lacks its operators where torch is one for the CPU."""
-    try:
-        import torchvision
-    except ModuleNotFoundError:
-        pytest.skip("torchvision is not installed")
-    except RuntimeError as error:
-        if "does not exist" not in str(error):
-            raise
-        library = torch.library.Library("torchvision", "DEF")
-        for name in ("nms", "qnms"):
-            library.define(f"{name}(Tensor boxes, Tensor scores, float iou_threshold) -> Tensor")
-        for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
-            del sys.modules[name]
-        import torchvision
-    return torchvision
