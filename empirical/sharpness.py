@@ -28,14 +28,12 @@ class Sharpness:
         direction: its unit eigenvector, tangent to the sphere, (n_weights,), float64.
         residual: ``|H v - S v| / |S|``, computed anew from both.
         converged: whether the iteration ended and the residual is at most 1e-2.
-        n_products: products of the Hessian with a vector.
     """
 
     value: float
     direction: FloatArray
     residual: float
     converged: bool
-    n_products: int
 
 
 def spherical_sharpness(
@@ -70,11 +68,8 @@ def spherical_sharpness(
         raise ValueError("the gradient of the loss is not finite at these weights")
     norm = weights.detach().double().norm()
     radial = weights.detach().double() / norm
-    n_products = 0
 
     def product(vector: FloatArray) -> FloatArray:
-        nonlocal n_products
-        n_products += 1
         tangent = _tangent(torch.as_tensor(vector, device=radial.device).flatten(), radial)
         (image,) = torch.autograd.grad(
             gradient, variable, tangent.to(variable.dtype), retain_graph=True
@@ -83,7 +78,7 @@ def spherical_sharpness(
 
     value, direction = _top(product, variable.numel(), tolerance, max_restarts)
     residual = float(np.linalg.norm(product(direction) - value * direction) / abs(value))
-    return Sharpness(value, direction, residual, residual <= LARGEST_RESIDUAL, n_products)
+    return Sharpness(value, direction, residual, residual <= LARGEST_RESIDUAL)
 
 
 def _tangent(vector: Tensor, radial: Tensor) -> Tensor:

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from compare.calibration import hazard_fit, kick_fit
 from compare.calibration.kick_fit import log_line
@@ -16,6 +15,7 @@ from compare.calibration.observed_cycles import SettingCycles, collect
 from theory.cycle_models.hazard_model import GompertzProcess, Hazard
 from theory.cycle_models.kick_model import KickModel
 from theory.cycle_models.log_line import LogLine
+from theory.trajectory import Runs
 
 MIN_CYCLES_PER_SETTING = 10
 SMALLEST_RANGE = 1.5
@@ -60,15 +60,15 @@ class Sample:
     runs: tuple[str, ...]
 
 
-def observe(trajectories: xr.Dataset, runs: Sequence[str], *, named: bool = True) -> Sample:
+def observe(runs: Runs, chosen: Sequence[str], *, named: bool = True) -> Sample:
     """Look at the calibration runs, and at nothing else.
 
     Settings of which most runs are in equilibrium serve for kick and growing share alone: onset
     and landing are not those of a sawtooth.
 
     Args:
-        trajectories: trajectories of networks; only the named runs are looked at.
-        runs: ids of the calibration runs.
+        runs: what networks recorded; only the chosen ones are looked at.
+        chosen: ids of the calibration runs.
         named: whether the study names them, so that none may be left out for having too few
             cycles.
 
@@ -76,11 +76,9 @@ def observe(trajectories: xr.Dataset, runs: Sequence[str], *, named: bool = True
         ValueError: if fewer than two periodic values of ``eta lam`` are left, or a named one has
             fewer than ``MIN_CYCLES_PER_SETTING`` cycles.
     """
-    chosen = trajectories.sel(run=list(runs))
-    norm = float(chosen["weight_norm"].isel(step=0).mean())
-    return Sample(
-        usable(collect(chosen), named=named), norm, _loss_law(chosen), tuple(map(str, runs))
-    )
+    seen = {run: runs[run] for run in chosen}
+    norm = float(np.mean([run.weight_norm[0] for run in seen.values()]))
+    return Sample(usable(collect(seen), named=named), norm, _loss_law(seen), tuple(seen))
 
 
 def calibrate(sample: Sample) -> Calibration:
@@ -181,13 +179,14 @@ def _with_lines(values: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
     return {**values, **{name: LogLine(**values[name]) for name in names}}
 
 
-def _loss_law(chosen: xr.Dataset) -> tuple[float, float]:
-    """Fit ``L = c g^p`` over all calibration steps, as the line of equal standing in logs.
+def _loss_law(runs: Runs) -> tuple[float, float]:
+    """Fit ``L = c g^p`` over all calibration steps by reduced major axis in log-log space.
 
-    Both quantities scatter, so the slope is the ratio of their standard deviations (reduced
-    major axis) and not a regression of one on the other.
+    Both quantities scatter, so the slope is the ratio of their standard deviations and not a
+    regression of one on the other.
     """
-    loss, g = chosen["train_loss"].values.ravel(), chosen["effective_grad_norm"].values.ravel()
+    loss = np.concatenate([run.train_loss for run in runs.values()])
+    g = np.concatenate([run.effective_grad_norm for run in runs.values()])
     valid = (loss > 0) & (g > 0) & np.isfinite(loss) & np.isfinite(g)
     log_loss, log_g = np.log(loss[valid]), np.log(g[valid])
     exponent = float(log_loss.std() / log_g.std())

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from compare.calibration.observed_cycles import SAME_SETTING, same_settings
-from theory.trajectory import record_every
+from theory.trajectory import RecordedRun, Runs
 
 ALIKE = ("variant", "momentum", "model", "data", "update_rule")
 
@@ -29,7 +29,9 @@ class Split:
     named: bool = True
 
 
-def splits(networks: xr.Dataset, roles: Mapping[str, str], *, leave_one_out: bool) -> list[Split]:
+def splits(
+    networks: xr.Dataset, runs: Runs, roles: Mapping[str, str], *, leave_one_out: bool
+) -> list[Split]:
     """Plan the calibrations of a study.
 
     With roles there is one: its calibration runs predict all runs, themselves too. Leaving one
@@ -41,11 +43,11 @@ def splits(networks: xr.Dataset, roles: Mapping[str, str], *, leave_one_out: boo
             decay and seed, or a held-out run is one of them in all but name.
     """
     if leave_one_out:
-        return _leave_one_out(networks)
+        return _leave_one_out(networks, runs)
     chosen = [str(run) for run in networks["run"].values if roles[str(run)] == "calibration"]
     if not chosen:
         raise ValueError("no run has the role calibration")
-    alike = _alike(networks, chosen)
+    alike = _alike(networks, runs, chosen)
     held_out = [run for run in alike if roles[run] == "held_out"]
     refuse_leaks(networks, Split(tuple(chosen), tuple(held_out)))
     return [Split(tuple(chosen), tuple(alike))]
@@ -68,12 +70,12 @@ def refuse_leaks(networks: xr.Dataset, split: Split) -> None:
             )
 
 
-def _leave_one_out(networks: xr.Dataset) -> list[Split]:
+def _leave_one_out(networks: xr.Dataset, runs: Runs) -> list[Split]:
     """One split for each value of ``eta lam``, of runs that can be predicted at all."""
     decaying = [str(run) for run in networks["run"].values[networks["weight_decay"].values > 0]]
     if not decaying:
         raise ValueError("no run has a weight decay")
-    alike = _alike(networks, decaying)
+    alike = _alike(networks, runs, decaying)
     values = networks["intrinsic_lr"].sel(run=alike).values
     made: list[Split] = []
     for _, same in same_settings(values):
@@ -84,7 +86,7 @@ def _leave_one_out(networks: xr.Dataset) -> list[Split]:
     return made
 
 
-def _alike(networks: xr.Dataset, chosen: Sequence[str]) -> list[str]:
+def _alike(networks: xr.Dataset, runs: Runs, chosen: Sequence[str]) -> list[str]:
     """Runs with decay that differ from the chosen ones in rate, decay and seed alone.
 
     Raises:
@@ -97,21 +99,19 @@ def _alike(networks: xr.Dataset, chosen: Sequence[str]) -> list[str]:
             found = ", ".join(repr(str(value)) for value in values)
             raise ValueError(f"calibration runs must agree in {name}, got {found}")
         alike &= networks[name].values == values[0]
-    _check_rule(networks.sel(run=list(chosen)))
+    _check_rule([runs[run] for run in chosen])
     return [str(run) for run in networks["run"].values[alike]]
 
 
-def _check_rule(chosen: xr.Dataset) -> None:
+def _check_rule(chosen: Sequence[RecordedRun]) -> None:
     """Refuse runs whose decay of the norm between jumps is not ``eta lam`` a step.
 
     Raises:
         ValueError: for momentum, a schedule, or records of some steps only.
     """
-    if (chosen["momentum"] > 0).any():
+    if any(run.momentum > 0 for run in chosen):
         raise ValueError("the kick model is for runs without momentum")
-    rate = (chosen["effective_lr"] * chosen["weight_norm"] ** 2).values
-    nominal = np.broadcast_to(chosen["learning_rate"].values[:, None], rate.shape)
-    if not np.allclose(rate[np.isfinite(rate)], nominal[np.isfinite(rate)], rtol=1e-4, atol=0):
+    if any(run.scheduled for run in chosen):
         raise ValueError("the kick model is for runs at a constant learning rate")
-    if record_every(chosen) > 1:
+    if any(run.every > 1 for run in chosen):
         raise ValueError("the kick model needs every step on record")

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 
 from theory.arrays import FloatArray
 from theory.cycle_models.kick_model import time_share
 from theory.laws import decay_rate
-from theory.trajectory import recorded
-from theory.trajectory.jumps import find_jumps
+from theory.trajectory import RecordedRun, Runs
 from theory.trajectory.regimes import classify, growing_share
 
 BoolArray = npt.NDArray[np.bool_]
@@ -81,12 +79,13 @@ class SettingCycles:
         return SettingCycles(self.intrinsic_lr, tuple(self.runs[i] for i in chosen))
 
 
-def collect(trajectories: xr.Dataset) -> list[SettingCycles]:
+def collect(runs: Runs) -> list[SettingCycles]:
     """Cycles of all runs that stayed finite, by rising ``eta lam``."""
-    values = trajectories["intrinsic_lr"].values
-    finite = trajectories["status"].values != "diverged"
+    values = np.array([run.learning_rate * run.weight_decay for run in runs.values()])
+    finite = np.array([run.finite for run in runs.values()])
+    everyone = list(runs.values())
     return [
-        SettingCycles(value, tuple(_runs(trajectories.isel(run=same & finite), value)))
+        SettingCycles(value, _cycles([everyone[i] for i in np.flatnonzero(same & finite)], value))
         for value, same in same_settings(values)
     ]
 
@@ -103,17 +102,14 @@ def same_settings(intrinsic_lr: FloatArray) -> list[tuple[float, BoolArray]]:
     return found
 
 
-def _runs(chosen: xr.Dataset, intrinsic_lr: float) -> list[RunCycles]:
-    series = (np.log(recorded(chosen, str(run), "effective_lr")) for run in chosen["run"].values)
-    cycles = [_cycles(log_elr, intrinsic_lr) for log_elr in series if len(log_elr) > 2]
-    return [one for one in cycles if one is not None]
+def _cycles(runs: list[RecordedRun], intrinsic_lr: float) -> tuple[RunCycles, ...]:
+    """Cycles of those runs of a setting that jump."""
+    return tuple(_of_run(run, intrinsic_lr) for run in runs if len(run.jumps.onsets))
 
 
-def _cycles(log_elr: FloatArray, intrinsic_lr: float) -> RunCycles | None:
-    """Cycles of one run; None where it never jumps."""
-    jumps, rate = find_jumps(log_elr), decay_rate(intrinsic_lr)
-    if len(jumps.onsets) == 0:
-        return None
+def _of_run(run: RecordedRun, intrinsic_lr: float) -> RunCycles:
+    """Cycles of one run."""
+    log_elr, jumps, rate = run.log_elr, run.jumps, decay_rate(intrinsic_lr)
     at_onset, gaps = log_elr[jumps.onsets], np.diff(jumps.onsets).astype(float)
     share = growing_share(jumps)
     first = jumps.onsets[0]

@@ -44,6 +44,4 @@ def execute(options: argparse.Namespace) -> int:
     except run_study.Stopped as stop:
         return say_stopped(stop)
     print(f"data:   {out / run_study.STUDY_FILE}\nreport: {out / run_study.REPORT_FILE}")
-    if diverged and not getattr(study, "expect_divergence", False):
-        return say_diverged(diverged)
-    return DONE
+    return say_diverged(diverged) if diverged else DONE

@@ -10,7 +10,7 @@ import xarray as xr
 from theory import laws
 from theory.arrays import FloatArray
 from theory.laws import equilibrium
-from theory.trajectory import record_every, recorded
+from theory.trajectory import RecordedRun, Runs
 
 SMALLEST_ANGLE = 1e-4
 EXACT = ("sgd", "growing")  # update rules whose exact laws are known
@@ -83,20 +83,13 @@ class Steps:
     weight_decay: float
 
     @classmethod
-    def of(cls, trajectories: xr.Dataset, run: str) -> Steps:
+    def of(cls, run: RecordedRun) -> Steps:
         """The steps that a run recorded."""
-        one = trajectories.sel(run=run)
-        norm, g, elr = (
-            recorded(trajectories, run, name)
-            for name in ("weight_norm", "effective_grad_norm", "effective_lr")
-        )
-        update, radial = g, np.zeros_like(g)
-        if is_general(one):
-            update = recorded(trajectories, run, "effective_update_norm")
-            radial = recorded(trajectories, run, "radial_update")
-        growing = str(one["update_rule"].values) == "growing"
-        decay = 0.0 if growing else float(one["weight_decay"])
-        return cls(norm, update, radial, elr * norm**2, decay)
+        update, radial = run.update_norm, run.radial_update
+        if update is None or radial is None:
+            update, radial = run.effective_grad_norm, np.zeros_like(run.effective_grad_norm)
+        decay = 0.0 if run.update_rule == "growing" else run.weight_decay
+        return cls(run.weight_norm, update, radial, run.step_learning_rate, decay)
 
     @property
     def reduced_lr(self) -> FloatArray:
@@ -112,37 +105,29 @@ class Steps:
         return np.asarray(shrunk * np.sqrt((1 - phi * c) ** 2 + tangential))
 
 
-def is_general(run: xr.Dataset) -> bool:
-    """Whether a run's update is not its gradient: with momentum or clipping."""
-    name = "effective_update_norm"
-    return name in run and bool(np.isfinite(run[name].values[:1]).all())
-
-
-def check_laws(trajectories: xr.Dataset) -> xr.Dataset:
+def check_laws(runs: Runs) -> xr.Dataset:
     """Level 0 for every run: residuals of the exact laws, along ``run``.
 
     NaN with ``reason_norm_law_residual`` where no exact law is known for the update, or steps
     between the recorded ones are missing.
     """
-    rows = [_check_run(trajectories, str(run)) for run in trajectories["run"].values]
+    rows = [_check_run(run) for run in runs.values()]
     names = {name: None for row in rows for name in row}
     columns = {name: ("run", [row.get(name, np.nan) for row in rows]) for name in names}
-    return xr.Dataset(columns, {"run": trajectories["run"].values})
+    return xr.Dataset(columns, {"run": list(runs)})
 
 
-def _check_run(trajectories: xr.Dataset, run: str) -> dict[str, float | str]:
+def _check_run(run: RecordedRun) -> dict[str, float | str]:
     """Residuals of one run, by name."""
-    one = trajectories.sel(run=run)
-    rule = str(one["update_rule"].values)
-    reason = "" if rule in EXACT else f"no exact law is known for the update rule {rule}"
-    apart = record_every(one)
-    if apart > 1:
-        reason = f"records are {apart} steps apart, and the exact laws relate consecutive steps"
+    reason = ""
+    if run.update_rule not in EXACT:
+        reason = f"no exact law is known for the update rule {run.update_rule}"
+    if run.every > 1:
+        reason = f"records are {run.every} steps apart, and the exact laws relate consecutive steps"
     if reason:
         return {**dict.fromkeys(RESIDUALS, np.nan), "reason_norm_law_residual": reason}
-    steps = Steps.of(trajectories, run)
-    angle = recorded(trajectories, run, "angular_update")
-    plain = steps.weight_decay > 0 and not is_general(one)
+    steps, angle = Steps.of(run), run.angular_update
+    plain = steps.weight_decay > 0 and run.update_norm is None
     return {
         "norm_law_residual": norm_law_residual(steps),
         "elr_law_residual": elr_law_residual(steps),

@@ -10,11 +10,10 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from compare.measure.exact_laws import is_general
 from theory import laws
 from theory.arrays import FloatArray
-from theory.trajectory import record_every, recorded
-from theory.trajectory.jumps import Jumps, find_jumps
+from theory.trajectory import RecordedRun, Runs
+from theory.trajectory.jumps import Jumps
 from theory.trajectory.regimes import classify, classify_on_sphere
 
 MIN_CYCLES = 3
@@ -47,58 +46,47 @@ def phase_a_rate(log_elr: FloatArray, jumps: Jumps) -> float:
     return float(np.median(rates)) if rates else float("nan")
 
 
-def measure_run(
-    weight_norm: FloatArray,
-    effective_grad_norm: FloatArray,
-    learning_rate: float,
-    weight_decay: float,
-    *,
-    momentum: float = 0.0,
-    plain: bool = True,
-    finite: bool = True,
-    scheduled_lr: FloatArray | None = None,
-    record_every: int = 1,
-) -> dict[str, float | str]:
-    """Measure one trajectory.
+def measure_run(run: RecordedRun) -> dict[str, float | str]:
+    """Measure one run, by the update rule that made it.
 
-    Args:
-        weight_norm: rho before each recorded step, (n_records,).
-        effective_grad_norm: g of each, (n_records,).
-        learning_rate: eta.
-        weight_decay: lam.
-        momentum: heavy-ball coefficient.
-        plain: whether the update is the gradient; with momentum or clipping g alone does not
-            balance decay.
-        finite: False if the run ended because it stopped being finite.
-        scheduled_lr: eta of each step where it is not constant, (n_steps,). Jumps are growths of
-            the norm all the same; estimates that need a constant rate are refused.
-        record_every: steps from one record to the next.
+    Jumps are growths of the norm, whatever the learning rate does; estimates that need a constant
+    rate are refused where it changes. With momentum or clipping the balance of growth and decay
+    is not that of g alone, and is left out.
 
     Returns:
         The observables of ``/comparison`` by name, and ``reason_*`` for each refused one.
     """
-    if len(weight_norm) < 3:
-        return {"regime": "divergence" if not finite else "convergence", **_too_short()}
-    log_elr = np.log(laws.effective_lr(weight_norm, learning_rate))
-    intrinsic_lr = intrinsic_decay(learning_rate, weight_decay, momentum)
-    jumps = find_jumps(log_elr)
-    between = 1 - (1 - intrinsic_lr) ** record_every  # what decay takes from record to record
-    regime = classify(log_elr, jumps, between, finite=finite)
+    measured = _of_the_norm(run)
+    fixed = run.update_rule == "sphere" and not run.scheduled and len(run.effective_lr)
+    measured["fixed_effective_lr"] = float(run.effective_lr[0]) if fixed else float("nan")
+    if run.update_rule == "sphere" and len(run.weight_norm) >= SHORTEST_ON_SPHERE:
+        measured["regime"] = classify_on_sphere(run.train_loss, finite=run.finite)
+    late = {"train_loss": run.train_loss, "effective_grad_norm": run.effective_grad_norm}
+    return measured | {f"late_{name}": _late_mean(values) for name, values in late.items()}
+
+
+def _of_the_norm(run: RecordedRun) -> dict[str, float | str]:
+    """What the norm does: jumps, phase A, rest, regime."""
+    if len(run.weight_norm) < 3:
+        return {"regime": "convergence" if run.finite else "divergence", **_too_short()}
+    intrinsic_lr = intrinsic_decay(run.learning_rate, run.weight_decay, run.momentum)
+    between = 1 - (1 - intrinsic_lr) ** run.every  # what decay takes from record to record
+    regime = classify(run.log_elr, run.jumps, between, finite=run.finite)
+    scheduled = run.scheduled and run.update_rule != "growing"
     measured = {
         "regime": regime,
-        **_jump_statistics(log_elr, jumps, record_every),
-        **_phase_a(log_elr, jumps, regime, intrinsic_lr, record_every),
-        **_stationary(log_elr, effective_grad_norm, learning_rate, weight_decay, record_every),
+        **_jump_statistics(run),
+        **_phase_a(run, regime, intrinsic_lr),
+        **_stationary(run),
     }
-    if not plain or record_every > 1:  # the balance is that of every single step
+    if run.update_norm is not None or run.every > 1:  # the balance is that of every single step
         measured["log_balance_ratio"] = float("nan")
-    if scheduled_lr is not None:
-        measured |= _at_scheduled_rate(log_elr + np.log(scheduled_lr / learning_rate), jumps)
-    return measured
+    return measured | (_at_scheduled_rate(run) if scheduled else {})
 
 
-def _at_scheduled_rate(log_elr: FloatArray, jumps: Jumps) -> dict[str, float | str]:
+def _at_scheduled_rate(run: RecordedRun) -> dict[str, float | str]:
     """What changes where the learning rate does: the elr of jumps, and refusals."""
+    log_elr, jumps = np.log(run.effective_lr), run.jumps
     refused = ("decay_rate_ratio", "equilibrium_norm", "mean_squared_g", "log_balance_ratio")
     return {
         **dict.fromkeys(refused, float("nan")),
@@ -120,48 +108,16 @@ def intrinsic_decay(learning_rate: float, weight_decay: float, momentum: float) 
         return float(1 - np.sqrt(momentum))
 
 
-def measure(trajectories: xr.Dataset) -> xr.Dataset:
-    """Measure every run of a Dataset of the trajectory schema.
+def measure(runs: Runs) -> xr.Dataset:
+    """Measure every run.
 
     Returns:
         One variable along ``run`` for each observable and each ``reason_*``.
     """
-    rows = [_measure(trajectories, str(run)) for run in trajectories["run"].values]
+    rows = [measure_run(run) for run in runs.values()]
     names = sorted({name for row in rows for name in row})
     columns = {name: ("run", [row.get(name, "") for row in rows]) for name in names}
-    return xr.Dataset(columns, {"run": trajectories["run"].values})
-
-
-def _measure(trajectories: xr.Dataset, run: str) -> dict[str, float | str]:
-    """Measure one run, by the update rule that made it."""
-    one = trajectories.sel(run=run)
-    finite = str(one["status"].values) != "diverged"
-    learning_rate, rule = float(one["learning_rate"]), str(one["update_rule"].values)
-    norm = recorded(trajectories, run, "weight_norm")
-    elr = recorded(trajectories, run, "effective_lr")
-    g = recorded(trajectories, run, "effective_grad_norm")
-    rates = elr * norm**2
-    scheduled = rule != "growing" and not np.allclose(rates, learning_rate, rtol=1e-6, atol=0)
-    if rule == "growing":  # the norm that the run with decay has at the same effective lr
-        norm = np.sqrt(learning_rate / elr)
-    measured = measure_run(
-        norm,
-        g,
-        learning_rate,
-        float(one["weight_decay"]),
-        momentum=float(one["momentum"]),
-        plain=not is_general(one),
-        finite=finite,
-        scheduled_lr=rates if scheduled else None,
-        record_every=record_every(trajectories),
-    )
-    loss = recorded(trajectories, run, "train_loss")
-    fixed = rule == "sphere" and not scheduled and len(elr)
-    measured["fixed_effective_lr"] = float(elr[0]) if fixed else float("nan")
-    if rule == "sphere" and len(norm) >= SHORTEST_ON_SPHERE:
-        measured["regime"] = classify_on_sphere(loss, finite=finite)
-    late = {"train_loss": loss, "effective_grad_norm": g}
-    return measured | {f"late_{name}": _late_mean(values) for name, values in late.items()}
+    return xr.Dataset(columns, {"run": list(runs)})
 
 
 def _late_mean(values: FloatArray) -> float:
@@ -190,18 +146,17 @@ def _too_short() -> dict[str, float | str]:
     return refused
 
 
-def _jump_statistics(
-    log_elr: FloatArray, jumps: Jumps, record_every: int
-) -> dict[str, float | str]:
+def _jump_statistics(run: RecordedRun) -> dict[str, float | str]:
     """Counts, first jump, period and elr on both sides of the jumps."""
-    gaps = record_every * np.diff(jumps.onsets)
+    log_elr, jumps = run.log_elr, run.jumps
+    gaps = run.every * np.diff(jumps.onsets)
     enough = len(gaps) >= MIN_CYCLES
     any_jump = len(jumps.onsets) > 0
     nan = float("nan")
     return {
         "n_jumps": float(len(jumps.onsets)),
         "n_cycles": float(len(gaps)),
-        "first_jump": float(record_every * jumps.onsets[0]) if any_jump else nan,
+        "first_jump": float(run.every * jumps.onsets[0]) if any_jump else nan,
         "reason_first_jump": "" if any_jump else "no jump",
         "period": float(gaps.mean()) if enough else nan,
         "period_std": float(gaps.std(ddof=1)) if enough else nan,
@@ -215,40 +170,30 @@ def _geometric_mean(logs: FloatArray) -> float:
     return float(np.exp(logs.mean())) if len(logs) else float("nan")
 
 
-def _phase_a(
-    log_elr: FloatArray, jumps: Jumps, regime: str, intrinsic_lr: float, record_every: int
-) -> dict[str, float | str]:
+def _phase_a(run: RecordedRun, regime: str, intrinsic_lr: float) -> dict[str, float | str]:
     """Phase-A decay rate over ``eta lam``, for periodic runs."""
     ratio, reason = float("nan"), f"no phase A: the regime is {regime}"
     if regime == "periodic":
-        ratio = phase_a_rate(log_elr, jumps) / (record_every * intrinsic_lr)
+        ratio = phase_a_rate(run.log_elr, run.jumps) / (run.every * intrinsic_lr)
         reason = f"no rise of {MIN_RISE_STEPS} records between jumps" if np.isnan(ratio) else ""
     return {"decay_rate_ratio": ratio, "reason_decay_rate_ratio": reason}
 
 
-def _stationary(
-    log_elr: FloatArray,
-    g: FloatArray,
-    learning_rate: float,
-    weight_decay: float,
-    record_every: int,
-) -> dict[str, float | str]:
+def _stationary(run: RecordedRun) -> dict[str, float | str]:
     """Means over a stretch where the norm returns to its start, and the log balance there."""
-    intrinsic_lr = learning_rate * weight_decay
-    stretch = closed_stretch(log_elr)
-    length = record_every * (stretch.stop - stretch.start)
+    intrinsic_lr = run.learning_rate * run.weight_decay
+    stretch = closed_stretch(run.log_elr)
+    length = run.every * (stretch.stop - stretch.start)
     names = ("equilibrium_norm", "mean_squared_g", "log_balance_ratio")
     if length * 4 * intrinsic_lr < MIN_RELAXATIONS:
         reason = (
             f"norm stationary for {length} steps, fewer than {MIN_RELAXATIONS} relaxation times"
         )
         return {**dict.fromkeys(names, float("nan")), "reason_equilibrium_norm": reason}
-    elr = np.exp(log_elr[stretch])
+    elr, g = np.exp(run.log_elr[stretch]), run.effective_grad_norm[stretch]
     return {
-        "equilibrium_norm": float(np.mean((learning_rate / elr) ** 2) ** 0.25),
-        "mean_squared_g": float(np.mean(g[stretch] ** 2)),
-        "log_balance_ratio": laws.log_balance_ratio(
-            elr / (1 - intrinsic_lr), g[stretch], intrinsic_lr
-        ),
+        "equilibrium_norm": float(np.mean((run.learning_rate / elr) ** 2) ** 0.25),
+        "mean_squared_g": float(np.mean(g**2)),
+        "log_balance_ratio": laws.log_balance_ratio(elr / (1 - intrinsic_lr), g, intrinsic_lr),
         "reason_equilibrium_norm": "",
     }

@@ -21,8 +21,8 @@ import xarray as xr
 
 from compare.measure import gradient_valley
 from theory.arrays import FloatArray
-from theory.trajectory import record_every, recorded
-from theory.trajectory.jumps import find_jumps
+from theory.trajectory import RecordedRun, Runs
+from theory.trajectory.jumps import Jumps
 
 PHASES = ("A", "B", "C")
 SMALLEST_G = 1e-300
@@ -47,17 +47,16 @@ class Cycles:
     end: int
 
 
-def find(log_elr: FloatArray, effective_grad_norm: FloatArray) -> Cycles:
+def find(jumps: Jumps, effective_grad_norm: FloatArray) -> Cycles:
     """Find the phases of one run.
 
     Args:
-        log_elr: ``ln(effective_lr)`` of consecutive records, (n_records,).
-        effective_grad_norm: g of each, (n_records,).
+        jumps: where its effective learning rate drops.
+        effective_grad_norm: g of each record, (n_records,).
 
     Returns:
         The cycles; none for a run without a jump.
     """
-    jumps = find_jumps(log_elr)
     if not len(jumps.onsets):
         return _none(jumps.end)
     landing = np.array([jumps.start, *jumps.landings], dtype=float)
@@ -94,15 +93,13 @@ def shares(cycles: Cycles) -> FloatArray:
     return np.array([(within == name).mean() for name in PHASES])
 
 
-def of_run(trajectories: xr.Dataset, run: str) -> Cycles:
-    """The phases of one run of a Dataset of the trajectory schema."""
-    log_elr = np.log(recorded(trajectories, run, "effective_lr"))
-    g = recorded(trajectories, run, "effective_grad_norm")
-    finite = bool(len(log_elr)) and bool(np.isfinite(log_elr).all())
-    return find(log_elr, g) if finite else _none(-1)
+def of_run(run: RecordedRun) -> Cycles:
+    """The phases of one run; none where it did not stay finite."""
+    finite = bool(len(run.log_elr)) and bool(np.isfinite(run.log_elr).all())
+    return find(run.jumps, run.effective_grad_norm) if finite else _none(-1)
 
 
-def measure(trajectories: xr.Dataset) -> xr.Dataset:
+def measure(runs: Runs) -> xr.Dataset:
     """Find the phases of every run.
 
     Returns:
@@ -110,23 +107,22 @@ def measure(trajectories: xr.Dataset) -> xr.Dataset:
         steps, NaN beyond the cycles of a run, and ``phase_a_share``, ``phase_b_share`` and
         ``phase_c_share`` along ``run``, NaN without a complete cycle.
     """
-    found = [of_run(trajectories, str(run)) for run in trajectories["run"].values]
-    every = record_every(trajectories)
+    found = [of_run(run) for run in runs.values()]
     most = max(1, *(len(one.landing) for one in found))  # no dimension is empty
     columns = {name: np.full((len(found), most), np.nan) for name in BORDERS}
-    for row, one in enumerate(found):
+    for row, (run, one) in enumerate(zip(runs.values(), found, strict=True)):
         for name in BORDERS:
             border = getattr(one, name.removeprefix("cycle_"))
-            columns[name][row, : len(border)] = every * border
+            columns[name][row, : len(border)] = run.every * border
     parts = np.array([shares(one) for one in found])
     return xr.Dataset(
         {name: (("run", "cycle"), values) for name, values in columns.items()}
         | {f"phase_{n.lower()}_share": ("run", parts[:, i]) for i, n in enumerate(PHASES)},
-        {"run": trajectories["run"].values, "cycle": np.arange(most)},
+        {"run": list(runs), "cycle": np.arange(most)},
     )
 
 
-def predict(theory: xr.Dataset) -> xr.Dataset:
+def predict(theory: Runs) -> xr.Dataset:
     """Shares of the phases of theory's trajectories, named ``predicted_*``."""
     measured = measure(theory)
     return xr.Dataset(
@@ -135,5 +131,5 @@ def predict(theory: xr.Dataset) -> xr.Dataset:
             for name in measured
             if measured[name].dims == ("run",)
         },
-        {"run": theory["run"].values},
+        {"run": list(theory)},
     )

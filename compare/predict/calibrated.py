@@ -14,7 +14,7 @@ from theory import trajectory
 from theory.arrays import FloatArray
 from theory.cycle_models import hazard_model, kick_model, kick_trajectories
 from theory.cycle_models.kick_model import KickModel
-from theory.trajectory import RunSpec
+from theory.trajectory import Runs, RunSpec
 
 # variable of the comparison: field of the model's prediction
 KICK_MODEL = {
@@ -54,13 +54,13 @@ class Forecast:
     predicted: tuple[str, ...]
 
 
-def forecast(networks: xr.Dataset, split: Split) -> Forecast:
+def forecast(runs: Runs, split: Split) -> Forecast:
     """Calibrate one split.
 
     Raises:
         ValueError: if its calibration runs do not allow it.
     """
-    sample = observe(networks, split.calibration, named=split.named)
+    sample = observe(runs, split.calibration, named=split.named)
     return Forecast(sample, calibrate(sample), resample(sample), split.predicted)
 
 

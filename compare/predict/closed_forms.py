@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from theory import validate
-from theory.laws import equilibrium
+from theory.laws import equilibrium as closed_forms
+from theory.laws.equilibrium import Equilibrium, settling_steps
 
 OPTIMIZERS = ("sgd", "adamw", "adam", "lion")
 # What each optimizer takes besides learning rate and weight decay, and what it needs.
@@ -66,7 +67,6 @@ def predict(
     Raises:
         ValueError: if a value is missing, does not belong to the optimizer or is out of range.
     """
-    validate.one_of("optimizer", optimizer, OPTIMIZERS)
     given = {
         "grad_norm": grad_norm,
         "momentum": momentum,
@@ -74,16 +74,8 @@ def predict(
         "beta1": beta1,
         "beta2": beta2,
     }
-    used = _used(optimizer, {name: value for name, value in given.items() if value is not None})
-    setting = (learning_rate, weight_decay)
-    try:
-        state = _equilibrium(optimizer, *setting, used)
-    except ArithmeticError as error:
-        raise ValueError(
-            f"no equilibrium within the range of floats for learning_rate = {learning_rate:g}, "
-            f"weight_decay = {weight_decay:g}, "
-            + ", ".join(f"{name} = {value:g}" for name, value in used.items())
-        ) from error
+    used = _used(optimizer, given)
+    state = equilibrium(learning_rate, weight_decay, optimizer=optimizer, **given)
     result: dict[str, Any] = {} if optimizer == "sgd" else {"optimizer": optimizer}
     result |= {
         "learning_rate": learning_rate,
@@ -96,8 +88,44 @@ def predict(
         "relaxation_steps": state.relaxation_steps,
     }
     if rho0 is not None:
-        result["settling_steps"] = equilibrium.settling_steps(rho0, state)
+        result["settling_steps"] = settling_steps(rho0, state)
     return result
+
+
+def equilibrium(
+    learning_rate: float, weight_decay: float, *, optimizer: str = "sgd", **given: float | None
+) -> Equilibrium:
+    """Where scale-invariant weights rest under an optimizer, as an object with attributes.
+
+        >>> from sawtooth import equilibrium
+        >>> rest = equilibrium(1e-3, 0.1, optimizer="adamw", n_weights=1_000_000)
+        >>> round(rest.norm, 1), round(rest.angular_update, 5)
+        (70.7, 0.00324)
+
+    Source: Wan et al. 2020 (arXiv 2006.08419); Kosson et al. 2024 (2305.17212).
+
+    Args:
+        learning_rate: eta, above 0.
+        weight_decay: lam, above 0, with ``eta lam < 1``.
+        optimizer: ``sgd``, ``adamw``, ``adam`` (with L2 regularisation) or ``lion``.
+        **given: ``grad_norm``, ``momentum``, ``n_weights``, ``beta1`` and ``beta2``, as in
+            ``predict``.
+
+    Returns:
+        ``norm``, ``effective_lr``, ``angular_update`` (rad per step) and ``relaxation_steps``.
+
+    Raises:
+        ValueError: if a value is missing, does not belong to the optimizer or is out of range.
+    """
+    used = _used(optimizer, given)
+    try:
+        return _closed_form(optimizer, learning_rate, weight_decay, used)
+    except ArithmeticError as error:
+        raise ValueError(
+            f"no equilibrium within the range of floats for learning_rate = {learning_rate:g}, "
+            f"weight_decay = {weight_decay:g}, "
+            + ", ".join(f"{name} = {value:g}" for name, value in used.items())
+        ) from error
 
 
 def _used(optimizer: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,6 +134,8 @@ def _used(optimizer: str, given: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: if something is missing or does not belong to it.
     """
+    validate.one_of("optimizer", optimizer, OPTIMIZERS)
+    given = {name: value for name, value in given.items() if value is not None}
     for name in given:
         if name not in TAKEN[optimizer]:
             takers = ", ".join(other for other in TAKEN if name in TAKEN[other])
@@ -119,19 +149,17 @@ def _used(optimizer: str, given: Mapping[str, Any]) -> dict[str, Any]:
     return {**betas, **given}
 
 
-def _equilibrium(
-    optimizer: str, lr: float, wd: float, used: Mapping[str, Any]
-) -> equilibrium.Equilibrium:
+def _closed_form(optimizer: str, lr: float, wd: float, used: Mapping[str, Any]) -> Equilibrium:
     """The closed form of the optimizer."""
     if optimizer == "sgd":
         squared = used["grad_norm"] ** 2
         if "momentum" not in used:
-            return equilibrium.sgd(lr, wd, squared)
-        return equilibrium.sgd_with_momentum(lr, wd, squared, momentum=used["momentum"])
+            return closed_forms.sgd(lr, wd, squared)
+        return closed_forms.sgd_with_momentum(lr, wd, squared, momentum=used["momentum"])
     betas = {"beta1": used["beta1"], "beta2": used["beta2"]}
     n_weights = validate.at_least("n_weights", used["n_weights"], 1)
     if optimizer == "adam":
         # a gradient spread evenly over C weights has the root mean square g / sqrt(C) in each
-        return equilibrium.adam_l2(lr, wd, used["grad_norm"] * n_weights**0.5, n_weights, **betas)
-    rule = equilibrium.adamw if optimizer == "adamw" else equilibrium.lion
+        return closed_forms.adam_l2(lr, wd, used["grad_norm"] * n_weights**0.5, n_weights, **betas)
+    rule = closed_forms.adamw if optimizer == "adamw" else closed_forms.lion
     return rule(lr, wd, n_weights, **betas)

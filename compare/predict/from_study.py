@@ -12,8 +12,15 @@ from compare.study import store
 from theory.cycle_models import hazard_model, kick_model
 
 
-def predict_from_study(study: Path, learning_rate: float, weight_decay: float) -> dict[str, Any]:
+def predict_from_study(
+    study: str | Path, learning_rate: float, weight_decay: float
+) -> dict[str, Any]:
     """Predict the cycle of a setting with the model that a study has calibrated.
+
+        >>> from sawtooth import predict_from_study
+        >>> found = predict_from_study("results/reference/digits/study.nc", 0.5, 2e-3)
+        >>> found["regime"], 550 < found["period"] < 720
+        ('periodic', True)
 
     Args:
         study: file of a study of networks.
@@ -26,7 +33,7 @@ def predict_from_study(study: Path, learning_rate: float, weight_decay: float) -
     Raises:
         ValueError: if the file is no study, holds no calibrated model, or a number is out of range.
     """
-    text, table = store.read_calibration(study)
+    text, table = store.read_calibration(Path(study))
     try:
         model, process = model_from_json(text), process_from_json(text)
     except ValueError as error:

@@ -12,6 +12,7 @@ from compare.report.pages import study as networks
 from compare.report.pages.saved_study import SavedStudy
 from compare.study import store
 from theory import files
+from theory.trajectory import require
 
 
 def write(path: Path, study: xr.DataTree) -> None:
@@ -58,3 +59,52 @@ def render(study: xr.DataTree) -> str:
     if store.is_toys(study):
         return page.render(toys.page_of(study))
     return page.render(networks.page_of(SavedStudy.of(study)))
+
+
+def render_report(dataset: xr.Dataset) -> str:
+    """Render the report of a recorded Dataset as one self-contained HTML page.
+
+        >>> from sawtooth import render_report, solve_norm
+        >>> page = render_report(solve_norm(0.1, 0.1, grad_norm=1.0, rho0=2.0, n_steps=500))
+        >>> page.startswith("<!DOCTYPE html>")
+        True
+
+    Args:
+        dataset: trajectories of the schema, such as a monitor makes.
+
+    Raises:
+        ValueError: naming the variables that are missing.
+    """
+    require(dataset, "the dataset")
+    return render(xr.DataTree(dataset))
+
+
+def write_report(source: str | Path | xr.Dataset, out: str | Path | None = None) -> Path:
+    """Write the report of a saved file, or of a recorded Dataset, as one HTML file.
+
+        >>> from sawtooth import report
+        >>> report("results/reference/width/study.nc", "width.html").name
+        'width.html'
+
+    Args:
+        source: what ``run_study`` or a monitor has written, or a Dataset of the schema.
+        out: the HTML file; by default beside the source. A Dataset needs it.
+
+    Returns:
+        Where the report is.
+
+    Raises:
+        ValueError: if the source cannot be reported, or ``out`` is needed and missing.
+        OSError: if it cannot be written.
+    """
+    if isinstance(source, xr.Dataset):
+        if out is None:
+            raise ValueError("the report of a Dataset needs the name of a file")
+        require(source, "the dataset")
+        saved = xr.DataTree(source)
+    else:
+        saved = store.read(Path(source), bare=True)
+        name = "report.html" if saved.children else Path(source).with_suffix(".html").name
+        out = Path(source).with_name(name) if out is None else out
+    write(Path(out), saved)
+    return Path(out)

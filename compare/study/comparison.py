@@ -8,11 +8,13 @@ import xarray as xr
 
 from compare.calibration import held_out, parameter_table
 from compare.calibration.calibrate import to_json
-from compare.measure import edge_of_stability, exact_laws, loss_laws, minima, phases
+from compare.measure import edge_of_stability, exact_laws, loss_laws, phases
 from compare.measure import twins as directions
+from compare.measure.minima import successive
 from compare.measure.observables import measure
 from compare.predict import calibrated, first_jump, sphere_equilibrium
 from compare.study.design import Study
+from theory.trajectory import Runs, read_runs
 from theory.vocabulary.attributes import describe_comparison
 
 COORDINATES = (
@@ -43,42 +45,51 @@ def compare_with_theory(
         the calibration as a table. Where calibration is refused, theory and table are empty and
         the attribute ``reason_prediction`` of the comparison says why.
     """
-    observed = measure(networks).merge(exact_laws.check_laws(networks))
-    observed = observed.merge(edge_of_stability.before_first_jump(networks, observed["first_jump"]))
-    observed = observed.merge(loss_laws.fit(networks))
-    observed = observed.merge(directions.compare(networks, study.twins))
-    observed = observed.merge(first_jump.predict(networks, study.spheres))
-    at_rest = sphere_equilibrium.predict(networks, observed["regime"], study.at_fixed_norm)
-    observed = observed.merge(at_rest)
-    observed = observed.merge(phases.measure(networks))
-    observed = observed.merge(minima.compare(networks, observed))
-    regimes = [study.expected.get(str(run), "") for run in networks["run"].values]
-    observed["expected_regime"] = ("run", regimes)
-    observed = observed.assign_coords(_run_coordinates(networks, study.roles))
-    observed["predicted_equilibrium_norm"] = exact_laws.equilibrium_from_gradient(observed)
+    runs = read_runs(networks)
+    observed = _observe(networks, runs, study)
     try:
-        plan = held_out.splits(networks, study.roles, leave_one_out=study.leave_one_out)
-        forecasts = [calibrated.forecast(networks, split) for split in plan]
-        final = _final(networks, plan, forecasts)
+        plan = held_out.splits(networks, runs, study.roles, leave_one_out=study.leave_one_out)
+        forecasts = [calibrated.forecast(runs, split) for split in plan]
+        final = _final(runs, plan, forecasts)
     except ValueError as refusal:
         observed.attrs["reason_prediction"] = str(refusal)
         return networks[["n_steps"]], describe_comparison(observed), xr.Dataset()
     observed = observed.merge(calibrated.columns(networks, forecasts))
     theory = calibrated.simulate(networks, forecasts)
-    observed = observed.merge(phases.predict(theory).assign_coords(run=observed["run"].values))
+    observed = observed.merge(phases.predict(read_runs(theory)).assign_coords(run=networks["run"]))
     observed.attrs["calibration"] = to_json(final.calibration)
     table = parameter_table.build(final.calibration, final.resampled, final.sample.settings)
     return theory, describe_comparison(observed), table
 
 
+def _observe(networks: xr.Dataset, runs: Runs, study: Study) -> xr.Dataset:
+    """What is measured of the networks, and what their own gradients predict of them."""
+    observed = measure(runs).merge(exact_laws.check_laws(runs)).merge(phases.measure(runs))
+    first, regime = observed["first_jump"], observed["regime"]
+    further = (
+        edge_of_stability.before_first_jump(networks, first),
+        loss_laws.fit(networks),
+        directions.compare(networks, study.twins),
+        first_jump.predict(networks, study.spheres),
+        sphere_equilibrium.predict(networks, regime, study.at_fixed_norm),
+        successive.compare(networks, observed),
+    )
+    observed = xr.merge([observed, *further], join="outer", compat="no_conflicts")
+    expected = [study.expected.get(run, "") for run in runs]
+    observed["expected_regime"] = ("run", expected)
+    observed = observed.assign_coords(_run_coordinates(networks, study.roles))
+    observed["predicted_equilibrium_norm"] = exact_laws.equilibrium_from_gradient(observed)
+    return observed
+
+
 def _final(
-    networks: xr.Dataset, plan: list[held_out.Split], forecasts: list[calibrated.Forecast]
+    runs: Runs, plan: list[held_out.Split], forecasts: list[calibrated.Forecast]
 ) -> calibrated.Forecast:
     """The calibration to keep for settings that the study has not: of all that may serve."""
     if len(plan) == 1:
         return forecasts[0]
-    runs = tuple(run for split in plan for run in split.predicted)
-    return calibrated.forecast(networks, held_out.Split(runs, (), named=False))
+    everyone = tuple(run for split in plan for run in split.predicted)
+    return calibrated.forecast(runs, held_out.Split(everyone, (), named=False))
 
 
 def _run_coordinates(networks: xr.Dataset, roles: Mapping[str, str]) -> dict[str, xr.DataArray]:

@@ -84,7 +84,6 @@ class Study:
         checkpoint_seconds: time between checkpoints while training.
         leave_one_out: predict each setting by a model calibrated on all others, instead of
             going by the settings' roles.
-        expect_divergence: whether a run may stop being finite.
     """
 
     name: str
@@ -101,7 +100,6 @@ class Study:
     graphs: bool = True
     checkpoint_seconds: float = 10.0
     leave_one_out: bool = False
-    expect_divergence: bool = False
 
     def __post_init__(self) -> None:
         _check_name(self.name)

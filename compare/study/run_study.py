@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
 from compare import report
-from compare.study import store
+from compare.study import store, toml_file
 from compare.study.comparison import compare_with_theory
 from compare.study.design import Study, ToyStudy
 
@@ -34,7 +35,7 @@ def run(
         overwrite: start again, replacing what the folder holds of any study.
 
     Returns:
-        Ids of the runs that stopped being finite.
+        Ids of the runs that stopped being finite where the study did not expect it.
 
     Raises:
         ValueError: if the folder exists and neither flag is given, or holds another study.
@@ -55,6 +56,70 @@ def run(
     return diverged
 
 
+def run_study(
+    study: str | Path | Study | ToyStudy,
+    out: str | Path | None = None,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    full: bool = False,
+    **overrides: Any,
+) -> xr.DataTree:
+    """Run a study: train, compare with theory, write ``study.nc`` and ``report.html``.
+
+        >>> from sawtooth import run_study
+        >>> study = run_study("studies/digits.toml", "small", seeds=1, steps=60, overwrite=True)
+        >>> sorted(study.children)
+        ['calibration', 'comparison', 'empirical', 'theory']
+
+    Args:
+        study: a TOML file, or a study made in Python.
+        out: results folder, ``results/<name>`` by default.
+        resume: continue from what the folder holds of the same study.
+        overwrite: start again, replacing what the folder holds.
+        full: the published size, from the file's table ``[full]``.
+        **overrides: values that replace the file's, such as ``seeds``, ``steps``, ``data``.
+
+    Returns:
+        The study as ``open_study`` reads it.
+
+    Raises:
+        ValueError: for a bad study, or a folder that exists and neither flag is given.
+        OSError: if the folder cannot be written.
+        Stopped: on Ctrl-C; the checkpoint is kept, and ``resume=True`` continues from it.
+    """
+    if isinstance(study, str | Path):
+        study = toml_file.read(Path(study), overrides, full=full)
+    elif overrides or full:
+        raise ValueError("overrides are for studies read from a file")
+    folder = Path("results") / study.name if out is None else Path(out)
+    run(study, folder, resume=resume, overwrite=overwrite)
+    return open_study(folder)
+
+
+def open_study(path: str | Path) -> xr.DataTree:
+    """Read a study file into memory.
+
+        >>> from sawtooth import open_study
+        >>> study = open_study("results/reference/digits/study.nc")
+        >>> study["comparison"]["period"].attrs["units"]
+        'steps'
+
+    Args:
+        path: ``study.nc``, or the results folder that holds it.
+
+    Returns:
+        Groups ``/theory``, ``/empirical`` (trajectories on ``run`` and ``step``), ``/comparison``
+        (measured and predicted, along ``run``) and, for networks, ``/calibration``. See
+        docs/data.md.
+
+    Raises:
+        ValueError: if it is missing, damaged or not a study file of this schema.
+    """
+    path = Path(path)
+    return store.read(path / STUDY_FILE if path.is_dir() else path)
+
+
 def train_alone(study: Study, out: Path, *, resume: bool = False) -> list[str]:
     """Train the networks of a study and write their trajectories, without theory.
 
@@ -64,7 +129,7 @@ def train_alone(study: Study, out: Path, *, resume: bool = False) -> list[str]:
         resume: go on from that checkpoint.
 
     Returns:
-        Ids of the runs that stopped being finite.
+        Ids of the runs that stopped being finite where the study did not expect it.
 
     Raises:
         ValueError: if the file exists, or a checkpoint does and ``resume`` is not given.
@@ -80,11 +145,13 @@ def train_alone(study: Study, out: Path, *, resume: bool = False) -> list[str]:
     provenance = json.dumps(store.provenance(device, study.precisions))
     store.write_trajectories(out, networks, config=study.to_json(), provenance=provenance)
     checkpoint.unlink(missing_ok=True)
-    return _diverged(networks)
+    return _diverged(networks, study)
 
 
-def _diverged(networks: xr.Dataset) -> list[str]:
-    return [str(run) for run in networks["run"].values[networks["status"].values == "diverged"]]
+def _diverged(networks: xr.Dataset, study: Study) -> list[str]:
+    """Ids of the runs that diverged, but for those whose setting has ``expect = "divergence"``."""
+    ended = networks["run"].values[networks["status"].values == "diverged"]
+    return [run for run in map(str, ended) if study.expected[run] != "divergence"]
 
 
 def _run_networks(
@@ -108,7 +175,7 @@ def _run_networks(
         "calibration": calibration,
     }
     store.write(finished, groups, config=study.to_json(), provenance=provenance)
-    return _diverged(networks)
+    return _diverged(networks, study)
 
 
 def _train(study: Study, checkpoint: Path) -> tuple[xr.Dataset, str]:

@@ -16,8 +16,9 @@ from typing import Any
 
 import xarray as xr
 
-from theory import files
+from theory import files, trajectory
 
+DISTRIBUTION = "normtooth"
 SCHEMA_VERSION = "2"
 GROUPS = ("theory", "empirical", "comparison")
 REQUIRED = ("config", "provenance")
@@ -33,18 +34,6 @@ REQUIRED_OF_NETWORKS = (
     "comparison/cycle_onset",
     "comparison/late_train_loss",
     "comparison/fixed_effective_lr",
-)
-REQUIRED_OF_TRAJECTORIES = (
-    "weight_norm",
-    "effective_lr",
-    "effective_grad_norm",
-    "angular_update",
-    "train_loss",
-    "n_steps",
-    "status",
-    "reason",
-    "update_rule",
-    "variant",
 )
 PACKAGES = ("h5netcdf", "h5py", "matplotlib", "numpy", "scikit-learn", "scipy", "torch", "xarray")
 
@@ -150,8 +139,7 @@ def _opened(path: Path) -> Iterator[xr.DataTree]:
 def _check(path: Path, tree: xr.DataTree, *, bare: bool) -> None:
     """Refuse a tree that is no study file, nor, where that may be, one of bare trajectories."""
     if bare and is_bare(tree):
-        if missing := [name for name in REQUIRED_OF_TRAJECTORIES if name not in tree.variables]:
-            raise ValueError(f"{path} cannot be reported: it lacks {', '.join(missing)}")
+        trajectory.require(tree.to_dataset(), str(path))
         return
     if tree.attrs.get("schema_version") != SCHEMA_VERSION or not set(GROUPS) <= set(tree.children):
         raise ValueError(f"{path} is not a study file of schema version {SCHEMA_VERSION}")
@@ -185,7 +173,7 @@ def provenance(device: str, arithmetic: Iterable[str]) -> dict[str, Any]:
     """Where a file comes from: code, packages, machine, command and arithmetic."""
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "version": metadata.version("sawtooth"),
+        "version": metadata.version(DISTRIBUTION),
         "git_commit": _git("rev-parse", "HEAD"),
         "git_dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from compare.study.design import RECIPE_KEYS, Setting, Study, ToyStudy
 from empirical.training.recipe import Recipe
+from theory.strict_dataclass import checked
+from theory.strict_dataclass import read as read_dataclass
 
 KINDS = ("networks", "toys")
-TYPES: dict[Any, type] = {"float": float, "int": int, "str": str, "bool": bool}
 
 
 def read(
@@ -25,8 +25,7 @@ def read(
         path: a TOML file.
         overrides: values that replace the file's, by key; None leaves the file's value. A key of
             the recipe and the number of ``steps`` are replaced in every setting.
-        full: put what the file's table ``[full]`` holds, the published size, in the place of
-            the small size's.
+        full: use the published size: values of the table ``[full]`` replace the small size's.
 
     Raises:
         ValueError: for a missing or malformed file, an unknown key or a bad value.
@@ -83,7 +82,7 @@ def from_table(table: Mapping[str, Any]) -> Study | ToyStudy:
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
     if kind == "toys":
-        return ToyStudy(**_typed(ToyStudy, table, ""))
+        return read_dataclass(ToyStudy, table)
     return study_of_networks(table)
 
 
@@ -94,12 +93,12 @@ def study_of_networks(table: Mapping[str, Any]) -> Study:
         raise ValueError("settings must be [[settings]] tables")
     shared = {key: value for key, value in table.items() if key in RECIPE_KEYS}
     given = {key: value for key, value in table.items() if key not in (*shared, "kind", "settings")}
-    numbers = _typed(Study, given, "", known=[*RECIPE_KEYS, "settings", "kind"])
+    numbers = checked(Study, given, elsewhere=[*RECIPE_KEYS, "settings", "kind"])
     return Study(settings=tuple(_setting(row, shared) for row in rows), **numbers)
 
 
 def assignments(texts: Iterable[str]) -> dict[str, Any]:
-    """Values of ``KEY=VALUE`` texts as in TOML; what is no TOML value is a string.
+    """Values of ``KEY=VALUE`` texts, read as TOML; anything that is not TOML is a string.
 
     Raises:
         ValueError: for a text without ``=``.
@@ -120,37 +119,6 @@ def _setting(row: Mapping[str, Any], shared: Mapping[str, Any]) -> Setting:
     """A [[settings]] table; what it leaves out of the recipe is the study's."""
     own = {key: value for key, value in row.items() if key in RECIPE_KEYS}
     rest = {key: value for key, value in row.items() if key not in RECIPE_KEYS}
-    recipe = {**_typed(Recipe, shared, ""), **_typed(Recipe, own, "settings.")}
-    numbers = _typed(Setting, rest, "settings.", known=RECIPE_KEYS)
+    recipe = {**checked(Recipe, shared), **checked(Recipe, own, prefix="settings.")}
+    numbers = checked(Setting, rest, prefix="settings.", elsewhere=[*RECIPE_KEYS, "recipe"])
     return Setting(recipe=Recipe(**recipe), **numbers)
-
-
-def _typed(
-    kind: type, table: Mapping[str, Any], prefix: str, known: Iterable[str] = ()
-) -> dict[str, Any]:
-    """Check the keys and types of a table against a dataclass; integers become floats.
-
-    ``known`` are keys that are read elsewhere, to be suggested for a misspelt one.
-    """
-    expected = {one.name: one for one in fields(kind) if one.type in TYPES}
-    for key in table:
-        if key not in expected:
-            close = difflib.get_close_matches(key, [*expected, *known], n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(expected)}"
-            raise ValueError(f"unknown key {prefix}{key}; {hint}")
-    for name in ("name", "title", "learning_rate", "weight_decay"):
-        if name in expected and name not in table:
-            raise ValueError(f"missing key {prefix}{name}")
-    return {
-        key: _coerce(prefix + key, value, str(expected[key].type)) for key, value in table.items()
-    }
-
-
-def _coerce(name: str, value: Any, kind: str) -> Any:
-    """Return a TOML value as the declared type: 1 is a float where a float is due."""
-    if kind == "float" and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    allowed = TYPES[kind]
-    if not isinstance(value, allowed) or (kind == "int" and isinstance(value, bool)):
-        raise ValueError(f"{name} must be of type {kind}, got {value!r}")
-    return value

@@ -10,7 +10,7 @@ import xarray as xr
 
 from theory.arrays import FloatArray
 from theory.simulation import toy_ensemble
-from theory.simulation.toy_ensemble import Dynamics, Records
+from theory.simulation.toy_ensemble import Records
 from theory.toy_losses.losses import ToyLoss
 
 
@@ -67,31 +67,31 @@ def worst(name: str, measured: Any, predicted: Any, tolerance: float, unit: str 
 
 
 def finding(
-    name: str, claims: list[Claim], series: dict[str, tuple[tuple[str, ...], FloatArray, str]]
+    name: str, claims: list[Claim], series: dict[str, tuple[str, FloatArray, str]]
 ) -> Finding:
     """Label the series of a figure.
 
     Args:
         name: of the finding.
         claims: its claims.
-        series: dimensions, values and long name of each variable; the part of the key behind
-            the finding's name begins with ``predicted`` where theory made it.
+        series: dimensions (separated by spaces), values and long name of each variable; its key
+            begins with ``predicted`` where theory made it.
     """
     data = xr.Dataset()
     for key, (dims, values, long_name) in series.items():
         source = "prediction" if key.startswith("predicted") else "simulation"
-        variable = f"{name}_{key}"
-        data[variable] = ([f"{name}_{dim}" for dim in dims], np.asarray(values, dtype=float))
-        data[variable].attrs = {"long_name": long_name, "units": "1", "source": source}
+        labels = {"long_name": long_name, "units": "1", "source": source}
+        own = [f"{name}_{dim}" for dim in dims.split()]
+        data[f"{name}_{key}"] = (own, np.asarray(values, dtype=float), labels)
     return Finding(name, tuple(claims), data)
 
 
 def table(findings: list[Finding]) -> xr.Dataset:
     """The claims of all findings as the ``/comparison`` group of a study file."""
-    rows = [(one.name, claim) for one in findings for claim in one.claims]
-    claims = [claim for _, claim in rows]
+    claims = [claim for one in findings for claim in one.claims]
+    toys = [one.name for one in findings for _ in one.claims]
     columns: dict[str, tuple[list[Any], str]] = {
-        "toy": ([name for name, _ in rows], "figure of the claim"),
+        "toy": (toys, "figure of the claim"),
         "measured": ([claim.measured for claim in claims], "measured in the simulation"),
         "predicted": ([claim.predicted for claim in claims], "predicted by theory"),
         "relative_error": (
@@ -104,8 +104,7 @@ def table(findings: list[Finding]) -> xr.Dataset:
     }
     data = xr.Dataset(coords={"claim": [claim.name for claim in claims]})
     for name, (values, long_name) in columns.items():
-        data[name] = ("claim", values)
-        data[name].attrs = {"long_name": long_name, "units": "1"}
+        data[name] = ("claim", values, {"long_name": long_name, "units": "1"})
     return data
 
 
@@ -116,18 +115,11 @@ def advance(
     n_steps: int,
     *,
     learning_rate: FloatArray | float = 1.0,
-    record_every: int = 1,
-    dynamics: Dynamics | None = None,
+    **options: Any,
 ) -> Records:
-    """Run trajectories from weights (d, n), by default at a learning rate of 1."""
-    n = weights.shape[1]
-    rate = np.broadcast_to(learning_rate, n)
+    """Run trajectories from weights (d, n); ``options`` are those of ``toy_ensemble.run``."""
+    rate = np.broadcast_to(learning_rate, weights.shape[1])
+    decay = np.broadcast_to(intrinsic_lr, len(rate)) / rate
     return toy_ensemble.run(
-        loss,
-        weights,
-        learning_rate=rate,
-        weight_decay=np.broadcast_to(intrinsic_lr, n) / rate,
-        n_steps=n_steps,
-        record_every=record_every,
-        dynamics=dynamics,
+        loss, weights, learning_rate=rate, weight_decay=decay, n_steps=n_steps, **options
     )

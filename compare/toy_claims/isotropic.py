@@ -1,6 +1,6 @@
 """Claims about the isotropic toy: fixed point, oscillations, relaxation cycle, residual floor.
 
-Source: Amin et al. 2026 (arXiv 2609.09116), and ``theory.toy_losses.isotropic_map``.
+Source: Amin et al. 2026 (arXiv 2609.09116); ``theory.toy_losses.isotropic_map``.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ def fixed_point(study: ToyStudy) -> Finding:
             worst("modulus of its spectrum", found[2], modulus, 1e-8),
         ],
         {
-            "intrinsic_lr": (("lr",), rates, LR_AXIS),
-            "q": (("lr",), found[0], "cosine q at the fixed point"),
-            "phi": (("lr",), found[1], "reduced learning rate φ at the fixed point"),
-            "modulus": (("lr",), found[2], "modulus of the eigenvalues"),
-            "predicted_q": (("lr",), predicted[0], "√((1+a)/2)"),
-            "predicted_phi": (("lr",), predicted[1], "√(2(1+a))/a"),
-            "predicted_modulus": (("lr",), modulus, "√(1+a−a²)"),
+            "intrinsic_lr": ("lr", rates, LR_AXIS),
+            "q": ("lr", found[0], "cosine q at the fixed point"),
+            "phi": ("lr", found[1], "reduced learning rate φ at the fixed point"),
+            "modulus": ("lr", found[2], "modulus of the eigenvalues"),
+            "predicted_q": ("lr", predicted[0], "√((1+a)/2)"),
+            "predicted_phi": ("lr", predicted[1], "√(2(1+a))/a"),
+            "predicted_modulus": ("lr", modulus, "√(1+a−a²)"),
         },
     )
 
@@ -89,11 +89,11 @@ def oscillations(study: ToyStudy) -> Finding:
         "oscillations",
         [worst("period of small oscillations", measured, predicted, 0.01, "steps")],
         {
-            "intrinsic_lr": (("lr",), rates, LR_AXIS),
-            "period": (("lr",), measured, "period"),
-            "predicted_period": (("lr",), predicted, "2π/√(8ηλ)"),
-            "excess": (("step",), excess, "φ/φ* − 1 at ηλ = 1e-4"),
-            "predicted_excess": (("step",), np.array(linear), "linear map"),
+            "intrinsic_lr": ("lr", rates, LR_AXIS),
+            "period": ("lr", measured, "period"),
+            "predicted_period": ("lr", predicted, "2π/√(8ηλ)"),
+            "excess": ("step", excess, "φ/φ* − 1 at ηλ = 1e-4"),
+            "predicted_excess": ("step", np.array(linear), "linear map"),
         },
     )
 
@@ -122,25 +122,24 @@ def cycle(study: ToyStudy) -> Finding:
     padded = np.array([np.pad(p, (0, width - len(p)), constant_values=np.nan) for p in periods])
     limit = singular_periods(study.scaled(4000))
     slow = np.concatenate(periods[: max(1, len(periods) // 2)])
-    low, high = np.quantile(limit, [0.01, 0.99])
+    (shortest, low), (longest, high) = (
+        [float(np.quantile(some, share)) for some in (slow, limit)] for share in (0.01, 0.99)
+    )
+    mean = float(slow.mean())
+    inside = float(((slow > PUBLISHED_CYCLE[0]) & (slow < PUBLISHED_CYCLE[1])).mean())
     return finding(
         "cycle",
         [
-            Claim("mean cycle, T ηλ within 1.3–1.5", float(slow.mean()), 1.4, 0.0715),
-            Claim("mean cycle, T ηλ against its limit", float(slow.mean()), limit.mean(), 0.01),
-            Claim("shortest cycle (1 %), T ηλ", float(np.quantile(slow, 0.01)), low, 0.02),
-            Claim("longest cycle (99 %), T ηλ", float(np.quantile(slow, 0.99)), high, 0.02),
-            Claim(
-                "share of single cycles within 1.3–1.5, as stated",
-                float(((slow > PUBLISHED_CYCLE[0]) & (slow < PUBLISHED_CYCLE[1])).mean()),
-                1.0,
-                0.05,
-            ),
+            Claim("mean cycle, T ηλ within 1.3–1.5", mean, 1.4, 0.0715),
+            Claim("mean cycle, T ηλ against its limit", mean, float(limit.mean()), 0.01),
+            Claim("shortest cycle (1 %), T ηλ", shortest, low, 0.02),
+            Claim("longest cycle (99 %), T ηλ", longest, high, 0.02),
+            Claim("share of single cycles within 1.3–1.5, as stated", inside, 1.0, 0.05),
         ],
         {
-            "intrinsic_lr": (("lr",), rates, LR_AXIS),
-            "periods": (("lr", "index"), padded, "single periods times ηλ"),
-            "predicted_periods": (("sample",), limit, "periods times ηλ for ηλ → 0"),
+            "intrinsic_lr": ("lr", rates, LR_AXIS),
+            "periods": ("lr index", padded, "single periods times ηλ"),
+            "predicted_periods": ("sample", limit, "periods times ηλ for ηλ → 0"),
         },
     )
 
@@ -149,13 +148,9 @@ def _periods(intrinsic_lr: float, study: ToyStudy) -> FloatArray:
     """Single periods of runs from several starts, in steps."""
     starts = np.linspace(0.3, 0.95, study.scaled(32))
     every = max(1, int(2e-3 / intrinsic_lr))
-    records = advance(
-        losses.isotropic(),
-        weights_at(starts, np.full_like(starts, 0.5), np.full_like(starts, intrinsic_lr)),
-        intrinsic_lr,
-        int(1.5 * study.cycles / intrinsic_lr),
-        record_every=every,
-    )
+    weights = weights_at(starts, np.full_like(starts, 0.5), np.full_like(starts, intrinsic_lr))
+    n_steps = int(1.5 * study.cycles / intrinsic_lr)
+    records = advance(losses.isotropic(), weights, intrinsic_lr, n_steps, record_every=every)
     runs = (-2 * np.log(norm) for norm in records.weight_norm.T)
     return np.concatenate([np.diff(find_jumps(run).onsets[1:]) for run in runs]) * float(every)
 
@@ -204,9 +199,9 @@ def entry_exit(study: ToyStudy) -> Finding:
             Claim("φ at the exit for an entry → 0", float(exits[0]), 12.595, 0.02),
         ],
         {
-            "entry": (("run",), entries, "φ at the entry"),
-            "exit": (("run",), exits, "φ at the exit"),
-            "predicted_exit": (("run",), predicted, "Re Li₂(φ_exit) = Re Li₂(φ_entry)"),
+            "entry": ("run", entries, "φ at the entry"),
+            "exit": ("run", exits, "φ at the exit"),
+            "predicted_exit": ("run", predicted, "Re Li₂(φ_exit) = Re Li₂(φ_entry)"),
         },
     )
 
@@ -219,22 +214,15 @@ def floor(study: ToyStudy) -> Finding:
     settings = zip(depth.flat, rates.flat, predicted.flat, strict=True)
     measured = np.array([_floored(*one, study) for one in settings]).reshape(depth.shape)
     holds = (depth >= 20) & (load >= 0.03) & (load <= 0.1)
+    stated = "period with floor e^-F, F ≥ 20, 0.03 ≤ Fηλ ≤ 0.1"
     return finding(
         "floor",
-        [
-            worst(
-                "period with floor e^-F, F ≥ 20, 0.03 ≤ Fηλ ≤ 0.1",
-                measured[holds],
-                predicted[holds],
-                0.07,
-                "steps",
-            )
-        ],
+        [worst(stated, measured[holds], predicted[holds], 0.07, "steps")],
         {
-            "depths": (("depth", "load"), depth, "depth F of the floor"),
-            "intrinsic_lr": (("depth", "load"), rates, LR_AXIS),
-            "period": (("depth", "load"), measured, VARIABLES["period"].long_name),
-            "predicted_period": (("depth", "load"), predicted, "√(2F/ηλ)"),
+            "depths": ("depth load", depth, "depth F of the floor"),
+            "intrinsic_lr": ("depth load", rates, LR_AXIS),
+            "period": ("depth load", measured, VARIABLES["period"].long_name),
+            "predicted_period": ("depth load", predicted, "√(2F/ηλ)"),
         },
     )
 

@@ -1,8 +1,4 @@
-"""The oscillator and the jump process against the logistic toy.
-
-The oscillator's laws are measured on the sphere, no jump ever seen; hazard and kernel of the
-process at the highest eta lam alone.
-"""
+"""The oscillator against the logistic toy; its laws are measured on the sphere, without a jump."""
 
 from __future__ import annotations
 
@@ -13,8 +9,7 @@ from compare.study.design import ToyStudy
 from compare.toy_claims import regime_map
 from compare.toy_claims.claim import Claim, Finding, finding, worst
 from theory.arrays import FloatArray
-from theory.cycle_models import jump_process, oscillator, unstable_direction
-from theory.cycle_models.jump_process import JumpLaw
+from theory.cycle_models import oscillator, unstable_direction
 from theory.simulation import grid as simulate
 from theory.simulation.grid import Grid
 from theory.toy_losses import losses
@@ -23,10 +18,9 @@ from theory.trajectory.regimes import REGIMES
 # Three points on an axis: one unstable direction, no floor but that of exponents.
 POINTS, SCALE = [[1.0, 0.0], [0.5, 0.0], [0.25, 0.0]], 5.0
 MINIMUM = np.array([1.0, 0.0])
-Series = dict[str, tuple[tuple[str, ...], FloatArray, str]]
+Series = dict[str, tuple[str, FloatArray, str]]
 LR_AXIS = "intrinsic learning rate"
 MAP_STEPS = 6000
-PROCESS_JUMPS = 200
 SEEDS = tuple(range(16))  # elr after a jump scatters by half
 
 
@@ -36,14 +30,11 @@ def closure(study: ToyStudy) -> Finding:
     laws = unstable_direction.cut(loss, MINIMUM)
     rates = np.geomspace(1e-4, 1e-2, study.scaled(7))
     names = ("period", "effective_lr_before_jump", "effective_lr_after_jump")
-    found, predicted, process = np.empty((3, 3, len(rates)))
-    jumps: JumpLaw | None = None
-    for i, rate in reversed(list(enumerate(rates))):
-        grid = Grid((1.0,), (float(rate),), SEEDS, n_steps=int(4 * study.cycles / rate))
+    found, predicted = np.empty((2, 3, len(rates)))
+    for i, rate in enumerate(rates.tolist()):
+        grid = Grid((1.0,), (rate,), SEEDS, n_steps=int(4 * study.cycles / rate))
         log_elr = np.log(simulate.simulate(loss, grid)["effective_lr"].values.T)
-        jumps = jumps or jump_process.measure(log_elr)
-        process[:, i] = _drawn(jumps, float(rate))
-        cycles = oscillator.mean_cycle(log_elr), oscillator.predict(laws, float(rate))
+        cycles = oscillator.mean_cycle(log_elr), oscillator.predict(laws, rate)
         for row, name in enumerate(names):
             found[row, i], predicted[row, i] = (getattr(cycle, name) for cycle in cycles)
     slope, due_slope = (period_exponent(rates, row[0]).value for row in (found, predicted))
@@ -52,29 +43,13 @@ def closure(study: ToyStudy) -> Finding:
         worst(f"oscillator, laws of the sphere: {title}", measured, due, 0.1)
         for title, measured, due in zip(titles, found, predicted, strict=True)
     ]
-    claims += [
-        worst(f"jump process, fitted at the highest ηλ: {title}", measured, due, 0.1)
-        for title, measured, due in zip(titles, found[:, :-1], process[:, :-1], strict=True)
-    ]
     claims.append(Claim("oscillator: exponent of T against ηλ", slope, due_slope, 0.05))
-    series: Series = {"intrinsic_lr": (("lr",), rates, LR_AXIS)}
-    for key, title, measured, due, drawn in zip(
-        ("period", "before", "after"), titles, found, predicted, process, strict=True
-    ):
-        series[key] = (("lr",), measured, title)
-        series[f"predicted_{key}"] = (("lr",), due, title)
-        series[f"predicted_{key}_process"] = (("lr",), drawn, f"{title}, jump process")
+    series: Series = {"intrinsic_lr": ("lr", rates, LR_AXIS)}
+    keys = ("period", "before", "after")
+    for key, title, measured, due in zip(keys, titles, found, predicted, strict=True):
+        series[key] = ("lr", measured, title)
+        series[f"predicted_{key}"] = ("lr", due, title)
     return finding("closure", claims, series)
-
-
-def _drawn(law: JumpLaw, intrinsic_lr: float) -> tuple[float, float, float]:
-    """Mean period and geometric means of elr before and after a jump of the jump process."""
-    paths = jump_process.simulate(
-        law.hazard(intrinsic_lr), law.drop, intrinsic_lr, log_elr=0.0, n_jumps=PROCESS_JUMPS,
-        seeds=[0],
-    )  # fmt: skip
-    before, after = (np.exp(u[0, 1:].mean()) for u in (paths.before, paths.after))
-    return float(np.diff(paths.step[0]).mean()), float(before), float(after)
 
 
 def regimes(study: ToyStudy) -> Finding:
@@ -87,15 +62,15 @@ def regimes(study: ToyStudy) -> Finding:
         weight_decays=1.5 * np.geomspace(1e-5, 10**-0.5, study.scaled(19)),
         n_steps=MAP_STEPS,
     )
-    maps = {"simulated": found.simulation, "predicted": found.theory}
+    number = np.vectorize(
+        lambda name: REGIMES.index(name) if name in REGIMES else np.nan, otypes=[float]
+    )
+    text = f"regime: {', '.join(REGIMES)}"
     series: Series = {
-        "lr": (("lr",), found.learning_rates, "learning rate"),
-        "wd": (("wd",), found.weight_decays, "weight decay"),
+        "lr": ("lr", found.learning_rates, "learning rate"),
+        "wd": ("wd", found.weight_decays, "weight decay"),
+        "simulated": ("lr wd", number(found.simulation), text),
+        "predicted": ("lr wd", number(found.theory), text),
     }
-    for key, names in maps.items():
-        numbers = np.full(names.shape, np.nan)
-        for number, regime in enumerate(REGIMES):
-            numbers[names == regime] = number
-        series[key] = (("lr", "wd"), numbers, f"regime: {', '.join(REGIMES)}")
     claim = Claim("oscillator: regimes agree, share of settings", found.agreement, 1.0, 0.05)
     return finding("regimes", [claim], series)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from empirical.data.images import ImageData, from_tensors
 
-NAMES = {"cifar10": "CIFAR10", "cifar100": "CIFAR100"}  # of the sources, and in torchvision
+SOURCES = {"cifar10": "CIFAR10", "cifar100": "CIFAR100"}  # of the sources, and in torchvision
 PATIENCE = 30.0  # seconds without an answer
 
 
@@ -35,7 +35,7 @@ def load(name: str) -> ImageData:
     Source: https://www.cs.toronto.edu/~kriz/cifar.html, the versions for Python.
 
     Args:
-        name: one of ``NAMES``.
+        name: one of ``SOURCES``.
 
     Returns:
         Images of 3x32x32 pixels in stored order. Labels of CIFAR-100 are its 100 fine classes.
@@ -46,7 +46,7 @@ def load(name: str) -> ImageData:
     """
     from torchvision import datasets  # takes seconds
 
-    kind, root = getattr(datasets, NAMES[name]), data_folder()
+    kind, root = getattr(datasets, SOURCES[name]), data_folder()
     try:
         train, test = (kind(root, train=train) for train in (True, False))
     except RuntimeError:  # not there, or not what the checksums say

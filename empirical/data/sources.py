@@ -68,6 +68,11 @@ def load(
 ) -> ImageData:
     """Load a data source, or the first images of each class, with some labels redrawn.
 
+        >>> from sawtooth import load_images
+        >>> images = load_images("digits")
+        >>> images.train_images.shape, images.n_classes
+        (torch.Size([1437, 1, 8, 8]), 10)
+
     Args:
         source: one of ``SOURCES``.
         train_per_class: training images of each class, the first in stored order; 0 for all.
@@ -79,7 +84,7 @@ def load(
     Raises:
         ValueError: if there is no such source, its files are missing or damaged, a class has
             fewer images than asked for, or ``label_noise`` is not from 0 to 1.
-        OSError: if a data set cannot be downloaded.
+        OSError: if an archive cannot be downloaded.
     """
     validate.at_least("train_per_class", train_per_class, 0)
     validate.at_least("test_per_class", test_per_class, 0)
@@ -96,7 +101,7 @@ def _read(source: str) -> ImageData:
     kind, _, argument = source.partition(":")
     if source == "digits":
         return load_digits()
-    if source in cifar.NAMES:
+    if source in cifar.SOURCES:
         return cifar.load(source)
     if kind == "folder" and argument:
         return image_folder.load(Path(argument).expanduser())

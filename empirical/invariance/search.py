@@ -124,6 +124,13 @@ def scale_invariant_parameters(
 ) -> ScaleInvariance:
     """Find the parameters whose scale the outputs of a network do not feel.
 
+        >>> import torch
+        >>> from sawtooth import scale_invariant_parameters
+        >>> layers = [torch.nn.Linear(4, 8), torch.nn.BatchNorm1d(8), torch.nn.Linear(8, 2)]
+        >>> found = scale_invariant_parameters(torch.nn.Sequential(*layers), torch.randn(16, 4))
+        >>> found.names
+        ('0.weight',)
+
     Everything is measured, nothing read off the architecture. On a copy of the network in float64
     (see ``Probe``) random cotangents of the outputs give ``<grad, w>`` of each tensor, which is 0
     for an invariant one (Euler), and the linear relations between those that are not, from which

@@ -25,13 +25,21 @@ EVALUATED = ("test_loss", "test_error")
 class Monitor:
     """Record norm, effective gradient, rotation and effective learning rate while training.
 
-        monitor = Monitor(model, optimizer)  # before training
-        ...
-        loss.backward()
-        optimizer.step()
-        monitor.step(loss)  # the loss is optional
-        ...
-        monitor.save("run.nc")  # for `sawtooth report run.nc`; or monitor.dataset()
+        >>> import torch
+        >>> from sawtooth import Monitor
+        >>> layers = [torch.nn.Linear(4, 8), torch.nn.BatchNorm1d(8), torch.nn.Linear(8, 2)]
+        >>> model = torch.nn.Sequential(*layers)
+        >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=1e-3)
+        >>> monitor = Monitor(model, optimizer)  # before training
+        >>> for _ in range(20):
+        ...     optimizer.zero_grad()
+        ...     loss = model(torch.randn(32, 4)).square().mean()
+        ...     loss.backward()
+        ...     optimizer.step()
+        ...     monitor.step(loss)  # the loss is optional
+        >>> monitor.names
+        ('0.weight',)
+        >>> monitor.save("run.nc")  # for `sawtooth report run.nc`; or monitor.dataset()
 
     Measurements hang on the optimizer's own hooks, right before and right after its step, not on
     ``monitor.step``. So a record holds the weights and the gradient that the optimizer had
@@ -131,7 +139,7 @@ class Monitor:
         it at an overflow.
 
         Raises:
-            ValueError: before any backward pass, or for a loss that is no single number.
+            ValueError: before any backward pass, or if the loss is not a single number.
         """
         if self.n_steps == 0 and all(p.grad is None for p in self.model.parameters()):
             raise ValueError(
@@ -292,7 +300,7 @@ def _known(model: nn.Module, names: Sequence[str]) -> Sequence[str]:
     """The names, if they are trained parameters.
 
     Raises:
-        ValueError: if one is not, or there is none.
+        ValueError: if a name is unknown or frozen, or none is given.
     """
     parameters = dict(model.named_parameters())
     for name in names:

@@ -64,10 +64,9 @@ class Records:
 def dataset(records: Records) -> xr.Dataset:
     """The records of a monitor so far, as one run.
 
-    ``learning_rate`` is the largest that was used, ``weight_decay`` the first; a decay that changed
-    is named in ``update_rule``, where it takes the exact laws away. Beside the trajectory stand
-    ``n_weights``, ``beta1`` and ``beta2``, which equilibria of adaptive optimizers depend on, and
-    the evidence of scale invariance, and as attributes the monitor's overhead and what it saw.
+    ``learning_rate`` is the largest that was used, ``weight_decay`` the first; ``update_rule`` says
+    if the decay changed, since the exact laws do not hold then. ``n_weights``, ``beta1`` and
+    ``beta2`` are what equilibria of adaptive optimizers depend on, ``invariance`` is the evidence.
 
     Raises:
         ValueError: if nothing was recorded, or rate or decay are out of range.
@@ -84,14 +83,9 @@ def dataset(records: Records) -> xr.Dataset:
         decoupled=records.rule.decoupled,
     )
     series["train_loss"] = table[:, step_log.LOSS]
-    reason, end = records.reason, records.n_steps
-    if reason:
-        end = int(table[-1, step_log.STEP]) + 1
-    if broken := _first_not_finite(series):
-        name, index = broken
-        end = int(table[index, step_log.STEP])
-        reason = f"{name} was not finite at step {end}"
-        series = {name: values[: index + 1] for name, values in series.items()}
+    if np.ptp(rate) > 0:
+        series["step_learning_rate"] = rate
+    series, end, reason, status = _ending(records, series)
     steps, evaluations = _evaluations(records, end)
     group, changing = records.group, bool(np.ptp(decay) > 0)
     run = RunSpec(
@@ -118,17 +112,31 @@ def dataset(records: Records) -> xr.Dataset:
     )
     if evaluations:
         found = found.assign_coords(eval_step=steps)
-    if reason and not broken:
-        found["status"] = ("run", ["stopped"])
+    if status:
+        found["status"] = ("run", [status])
     if not records.steps_per_epoch:
         found = found.drop_vars("epoch")
     beta1, beta2 = group.get("betas", (np.nan, np.nan))[:2]
-    found["n_weights"] = ("run", [records.n_weights])
-    found["beta1"], found["beta2"] = ("run", [float(beta1)]), ("run", [float(beta2)])
+    numbers = {"n_weights": records.n_weights, "beta1": float(beta1), "beta2": float(beta2)}
+    found = found.assign({name: ("run", [value]) for name, value in numbers.items()})
     # a variable, not an attribute: those hold no more than 64 kB
     found["invariance"] = ((), records.evidence)
     found.attrs = dict(records.attributes)
     return describe(found, "network")
+
+
+def _ending(
+    records: Records, series: dict[str, FloatArray]
+) -> tuple[dict[str, FloatArray], int, str, str]:
+    """The series up to where they are finite, the step they end at, why, and a status if early."""
+    if broken := _first_not_finite(series):
+        name, index = broken
+        end = int(records.table[index, step_log.STEP])
+        kept = {key: values[: index + 1] for key, values in series.items()}
+        return kept, end, f"{name} was not finite at step {end}", ""
+    if records.reason:
+        return series, int(records.table[-1, step_log.STEP]) + 1, records.reason, "stopped"
+    return series, records.n_steps, "", ""
 
 
 def _first_not_finite(series: dict[str, FloatArray]) -> tuple[str, int] | None:

@@ -42,7 +42,7 @@ class Rule:
         """The rule of an optimizer, or the named one, as one of its groups (the first) sets it.
 
         Raises:
-            ValueError: if it is no optimizer with a learning rate, or climbs.
+            ValueError: if it is not an optimizer with a learning rate, or maximises.
         """
         if not isinstance(optimizer, Optimizer):
             found = type(optimizer).__name__
@@ -52,7 +52,7 @@ class Rule:
             found = type(optimizer).__name__
             raise ValueError(f"{found} has no lr in its param_groups, so its steps have no scale")
         if any(one.get("maximize") for one in optimizer.param_groups):
-            raise ValueError("maximize=True climbs the loss, which no law here describes")
+            raise ValueError("maximize=True climbs the loss; no law here describes that")
         name = name or _name(optimizer)
         variant = ""
         if name == "sgd" and group.get("nesterov"):

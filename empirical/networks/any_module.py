@@ -21,7 +21,7 @@ EVALUATION_BATCH = 512
 class ModuleNetwork:
     """A module whose weights are taken from flat tensors, one run after another.
 
-    A run's step is large enough to fill a core by itself, so nothing is gained from batching
+    A run's step is large enough to keep a core busy, so nothing is gained from batching
     runs, and memory holds the activations of one run only; on a GPU of a few, side by side.
 
     Args:

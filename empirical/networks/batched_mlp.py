@@ -82,9 +82,19 @@ class ScaleInvariantMLP:
     def losses(
         self, leaves: list[Tensor], frozen: Tensor, images: Tensor, labels: Tensor
     ) -> Tensor:
-        """Mean losses; see ``empirical.networks.by_name.Network``."""
-        logits = self.logits(leaves, self._last(frozen), images.flatten(2))
-        return F.cross_entropy(at_least_float32(logits), labels, reduction="none").mean(dim=1)
+        """Mean losses; see ``empirical.networks.by_name.Network``.
+
+        Activations are laid out (run, feature, example), so that the pair (run, feature) is a
+        channel of one ordinary batch normalisation and all runs share its fused kernel.
+        """
+        n_runs, n_examples = labels.shape
+        hidden = images.flatten(2).transpose(1, 2)
+        for layer in leaves:
+            product = _products(layer, hidden).view(1, -1, n_examples)
+            normal = F.batch_norm(product, None, None, training=True, eps=self.norm_eps)
+            hidden = F.relu(normal).view(n_runs, -1, n_examples)
+        logits = at_least_float32(_products(self._last(frozen), hidden))
+        return F.cross_entropy(logits, labels, reduction="none").mean(dim=1)
 
     def gradients(
         self, leaves: list[Tensor], frozen: Tensor, images: Tensor, labels: Tensor, *, out: Tensor
@@ -100,59 +110,15 @@ class ScaleInvariantMLP:
         self, leaves: list[Tensor], frozen: Tensor, population: Tensor, images: Tensor
     ) -> Tensor:
         """Logits with the population's statistics; see ``empirical.networks.by_name.Network``."""
-        inputs = population.flatten(1), images.flatten(1)
-        return self.population_logits(leaves, self._last(frozen), *inputs)
+        n_runs, n_population = len(frozen), len(population)
+        hidden = torch.cat([population.flatten(1), images.flatten(1)]).T.expand(n_runs, -1, -1)
+        for layer in leaves:
+            product = _products(layer, hidden)
+            variance, mean = torch.var_mean(product[:, :, :n_population], dim=2, correction=0)
+            statistics, flat = (mean.flatten(), variance.flatten()), product.flatten(0, 1)[None]
+            normal = F.batch_norm(flat, *statistics, training=False, eps=self.norm_eps)
+            hidden = F.relu(normal).view_as(product)
+        return _products(self._last(frozen), hidden[:, :, n_population:])
 
     def _last(self, frozen: Tensor) -> Tensor:
         return frozen.view(len(frozen), self.widths[-1], self.widths[-2])
-
-    def logits(self, layers: list[Tensor], last: Tensor, inputs: Tensor) -> Tensor:
-        """Evaluate every network on its own batch, BatchNorm in training mode.
-
-        Activations are laid out (run, feature, example), so that the pair (run, feature) is a
-        channel of one ordinary batch normalisation and all runs share its fused kernel.
-
-        Args:
-            layers: trained weights, one (n_runs, out, in) tensor per layer.
-            last: frozen last layers, (n_runs, n_classes, in).
-            inputs: (n_runs, n_examples, n_pixels).
-
-        Returns:
-            Logits, (n_runs, n_classes, n_examples).
-        """
-        n_runs, n_examples, _ = inputs.shape
-        hidden = inputs.transpose(1, 2)
-        for layer in layers:
-            product = _products(layer, hidden).view(1, -1, n_examples)
-            normal = F.batch_norm(product, None, None, training=True, eps=self.norm_eps)
-            hidden = F.relu(normal).view(n_runs, -1, n_examples)
-        return _products(last, hidden)
-
-    def population_logits(
-        self, layers: list[Tensor], last: Tensor, population: Tensor, inputs: Tensor
-    ) -> Tensor:
-        """Evaluate every network with BatchNorm statistics taken over a whole population.
-
-        Args:
-            layers: trained weights, one (n_runs, out, in) tensor per layer.
-            last: frozen last layers, (n_runs, n_classes, in).
-            population: inputs that define mean and variance, (n_population, n_pixels).
-            inputs: inputs to classify, (n_examples, n_pixels).
-
-        Returns:
-            Logits, (n_runs, n_classes, n_examples).
-        """
-        n_runs, n_population = len(last), len(population)
-        hidden = torch.cat([population, inputs]).T.expand(n_runs, -1, -1)
-        for layer in layers:
-            product = _products(layer, hidden)
-            variance, mean = torch.var_mean(product[:, :, :n_population], dim=2, correction=0)
-            normal = F.batch_norm(
-                product.view(1, -1, product.shape[2]),
-                mean.flatten(),
-                variance.flatten(),
-                training=False,
-                eps=self.norm_eps,
-            )
-            hidden = F.relu(normal).view_as(product)
-        return _products(last, hidden[:, :, n_population:])

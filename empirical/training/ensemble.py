@@ -165,7 +165,8 @@ class Ensemble:
     @property
     def recorded(self) -> tuple[str, ...]:
         """Names of the scalars recorded at every step."""
-        return ("train_loss", *self.sgd.recorded)
+        scheduled = () if self.recipe.schedule == "constant" else ("step_learning_rate",)
+        return ("train_loss", *self.sgd.recorded, *scheduled)
 
     @property
     def done(self) -> bool:
@@ -184,11 +185,14 @@ class Ensemble:
             The number of steps done.
         """
         start, stop = self.step, self.next_stop(n_steps)
-        draws = self.batches.draw(start, stop, self.rows.tolist())
-        self.one.load(draws, self._rates(start, stop))
+        draws, rates = self.batches.draw(start, stop, self.rows.tolist()), self._rates(start, stop)
+        self.one.load(draws, rates.to(self.batches.dtype))
         replayed = self.replay.n_replayed
         self._train_until(stop)
-        record = Record(start, self.rows, self.one.recorded(stop - start))
+        values = self.one.recorded(stop - start)
+        if self.recipe.schedule != "constant":
+            values = torch.cat([values, rates[None, ..., 0]])
+        record = Record(start, self.rows, values)
         self.records.append(record)
         self.refused = self.replay.refused or self.refused
         self.n_replayed += self.replay.n_replayed - replayed
@@ -214,7 +218,7 @@ class Ensemble:
             return self.evaluator.before(self.leaves, self.frozen)
 
     def _rates(self, start: int, stop: int) -> Tensor:
-        """Learning rates of a chunk's steps, (n_steps, n_active, 1), on the CPU."""
+        """Learning rates of a chunk's steps, (n_steps, n_active, 1), float64 on the CPU."""
         steps, name = np.arange(start, stop), self.recipe.schedule
         rates = [
             schedules.learning_rates(
@@ -222,7 +226,7 @@ class Ensemble:
             )
             for run in self.active
         ]
-        return torch.from_numpy(np.stack(rates, axis=1)[..., None]).to(self.batches.dtype)
+        return torch.from_numpy(np.stack(rates, axis=1)[..., None])
 
     def _retire(self, record: Record) -> None:
         """End the runs that reached their length or stopped being finite in this chunk."""

@@ -1,4 +1,4 @@
-"""What is measured now and then: test error, predictions, each layer, sharpness, direction."""
+"""What is measured at evaluations: test error, predictions, each layer, sharpness, direction."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PROBED = (
 
 
 class Evaluator:
-    """Measures the active runs of an ensemble; nothing of it touches their training.
+    """Measures the active runs of an ensemble; it does not affect their training.
 
     Args:
         network: their architecture.
@@ -120,5 +120,5 @@ class Evaluator:
 
 
 def _spread(n: int, at_most: int) -> Tensor:
-    """Indices of at most so many of n examples, evenly spread: sources are sorted by class."""
+    """Indices of at most ``at_most`` of n examples, evenly spread: sources are sorted by class."""
     return torch.linspace(0, n - 1, min(n, at_most)).long()

@@ -35,7 +35,7 @@ def largest_group(
         try:
             peaks.append(_peak(build, list(some), device))
         except torch.OutOfMemoryError:
-            return 1  # and let training itself say what is to be done
+            return 1  # training itself reports what to change
         finally:
             torch.cuda.empty_cache()
     return how_many_fit(peaks[0], peaks[1], USABLE * free)

@@ -23,7 +23,7 @@ class Recipe:
         data: data source; see ``empirical.data.sources.load``.
         train_per_class: training images of each class, the first in the source; 0 for all.
         test_per_class: the same for test images.
-        label_noise: fraction of training labels drawn anew from all classes.
+        label_noise: fraction of training labels replaced by a random class.
         batch_size: examples in a batch.
         keep_last_batch: train on the short batch at the end of an epoch too. It is a noisier one
             and blurs the sawtooth, so by default it is left out.
@@ -48,10 +48,10 @@ class Recipe:
             ``theory.laws.schedules``.
         precision: ``float32``, ``tf32`` or ``bf16`` for products and convolutions alone, or
             ``float64`` for everything: slow, a reference to hold the others against.
-        sharpness_examples: measure spherical sharpness, loss and gradient at each evaluation on
-            so many training examples; 0 not to.
-        prediction_examples: keep the class probabilities of so many test examples, or of all if
-            there are fewer, at each evaluation; 0 not to.
+        sharpness_examples: number of training examples on which spherical sharpness, loss and
+            gradient are measured at each evaluation; 0 for none.
+        prediction_examples: number of test examples (at most all) whose class probabilities are
+            kept at each evaluation; 0 for none.
 
     Raises:
         ValueError: for a value out of range, or options that exclude each other.

@@ -66,7 +66,7 @@ class Step:
         self._at.zero_()
 
     def __call__(self, size: int) -> None:
-        """Do the next step of the chunk, on batches of so many examples."""
+        """Do the next step of the chunk, on batches of ``size`` examples."""
         losses = self._losses(size)
         values = torch.stack([losses.double(), *self.sgd.step(self._now(self._rates))])
         self._values.index_copy_(0, self._at, values[None])

@@ -23,8 +23,7 @@ from empirical.training import checkpoint, memory
 from empirical.training.ensemble import Ensemble
 from empirical.training.parallel_ensembles import Fleet, side_by_side
 from empirical.training.recipe import Recipe
-from theory import laws, trajectory
-from theory.laws import schedules
+from theory import trajectory
 from theory.trajectory import RunSpec
 from theory.vocabulary.attributes import describe
 
@@ -76,7 +75,7 @@ class Settings:
         group_size: most runs in an ensemble; 0 for as many as fit in the memory of a GPU, or
             for no limit on a CPU. Fewer need less memory.
         graphs: on a GPU, replay steps as CUDA graphs where the model allows it.
-        checkpoint: where to keep a checkpoint; training goes on from one that is there.
+        checkpoint: checkpoint file; training resumes from it if it exists.
         checkpoint_seconds: time between checkpoints; the last one holds the finished runs.
         config: identifies the study, so that a checkpoint of another one is refused.
     """
@@ -132,7 +131,7 @@ def _fleet(
 ) -> Fleet:
     """The ensembles of a job, one for each core, or for each group that fits in memory.
 
-    If it goes on from a saved state, in the groups of that state.
+    Resumed from a saved state, it keeps the groups of that state.
     """
     recipe = job.recipe
     images = _load(recipe.data, recipe.train_per_class, recipe.test_per_class, recipe.label_noise)
@@ -180,12 +179,6 @@ def _load(source: str, train_per_class: int, test_per_class: int, noise: float) 
 def _dataset(job: Job, fleet: Fleet, eval_every: int) -> xr.Dataset:
     """Trajectories of a job's finished runs."""
     series, recipe = fleet.series(), job.recipe
-    if recipe.schedule != "constant":
-        rates = np.full_like(series["weight_norm"], np.nan)
-        for row, run in zip(rates, job.runs, strict=True):
-            setting = (run.learning_rate, run.weight_decay, run.n_steps)
-            row[: run.n_steps] = schedules.learning_rates(recipe.schedule, *setting)[: len(row)]
-        series["effective_lr"] = laws.effective_lr(series["weight_norm"], rates)
     ensemble = fleet.ensembles[0]
     trajectories = trajectory.build(
         job.runs,
@@ -210,10 +203,10 @@ def _dataset(job: Job, fleet: Fleet, eval_every: int) -> xr.Dataset:
 def _advance_to_the_end(
     fleets: Sequence[Fleet], save: Callable[[], None], seconds: float, *, n_parallel: int
 ) -> None:
-    """Train second by second, saving now and then, when asked to stop and at the end.
+    """Train in chunks of about a second; save regularly, when asked to stop and at the end.
 
-    As many ensembles train at a time as there are cores for, of whatever job; the others wait, so
-    that memory holds the work of those alone.
+    One ensemble trains per core, of any job; the others wait, so that memory holds only the work
+    of those.
     """
     saved_at, n_threads = time.monotonic(), max(1, torch.get_num_threads() // n_parallel)
     with _stop_requests() as stop_requested, _progress_bar(fleets) as bar:
@@ -238,7 +231,7 @@ def _waiting(fleets: Sequence[Fleet]) -> list[Ensemble]:
 
 
 def _advance(ensembles: Sequence[Ensemble], n_threads: int, chunks: dict[int, int]) -> None:
-    """Advance all for a while, and say what would fit if memory runs out.
+    """Advance all for about a second; if memory runs out, say what would fit.
 
     ``chunks`` remembers how many steps at a time suit each ensemble.
 

@@ -15,7 +15,7 @@ drawn from those that calibration saw.
 The period follows from both and is not fitted: it is the kick at which the process is stationary.
 On the digits network the kick model, which fits it, is the better predictor of mean periods.
 
-Source: hypothesis 3 of the project's theory; Davis 1984 for such processes; Gompertz 1825.
+Source: docs/theory.md, hypothesis 3; Davis 1984 for such processes; Gompertz 1825.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class GompertzProcess:
 
 @dataclass(frozen=True)
 class ProcessPrediction:
-    """What the process says about a setting; see ``reduced.CyclePrediction``."""
+    """What the process says about a setting; see ``kick_model.CyclePrediction``."""
 
     period: float
     period_low: float

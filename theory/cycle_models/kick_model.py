@@ -8,14 +8,15 @@ T steps until the next one it takes a *kick* K off u, which the log balance (A26
     kick                 K = K1 + slope ln(eta lam) + r T_rec
 
 so that a period is a climb, which takes ``(K1 + slope ln(eta lam)) / r`` steps, and a recovery of
-T_rec steps whatever the decay (hypothesis 2 of the project's theory). The baseline of every
-prediction is ``T eta lam = const``: slope and recovery zero. Onset and landing, the highest and
-lowest ``u`` of a cycle, are lines in ``ln(eta lam)`` too. In between
+T_rec steps whatever the decay (docs/theory.md, hypothesis 2). The baseline of every prediction is
+``T eta lam = const``: slope and recovery zero. Onset and landing, the highest and lowest ``u`` of a
+cycle, are lines in ``ln(eta lam)`` too. In between
 
     u(s) = u_onset + r s - K (1 + s0/T) s / (s + s0),    phi g ~ sqrt(K s0 (1 + s0/T)) / (s + s0),
 
-the shape that the gradient law ``g ~ 1 / (accumulated elr)`` gives (hypothesis 1), s steps after
-the onset. It is lowest ``(sqrt(K + r s0) - sqrt(r s0))^2`` below the onset, which fixes s0.
+the shape that the gradient law ``g ~ 1 / (accumulated elr)`` gives (docs/theory.md, hypothesis 1),
+s steps after the onset. It is lowest ``(sqrt(K + r s0) - sqrt(r s0))^2`` below the onset, which
+fixes s0.
 
 The share of the time during which the norm grows is 0 for a sawtooth with sudden jumps and 1/2
 for a motion that looks the same backwards in time, as noise about an equilibrium does; the border

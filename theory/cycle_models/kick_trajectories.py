@@ -6,7 +6,7 @@ import numpy as np
 
 from theory import validate
 from theory.arrays import FloatArray
-from theory.cycle_models.kick_model import KickModel, first_rise, mean_cycle, periods
+from theory.cycle_models.kick_model import KickModel, MeanCycle, first_rise, mean_cycle, periods
 from theory.trajectory.jumps import JUMP_LOG_ELR
 
 SMALLEST_DROP = 1.25 * JUMP_LOG_ELR  # of a simulated jump, seen at whole steps
@@ -44,27 +44,34 @@ def simulate(
     validate.positive("weight_decay", weight_decay)
     intrinsic_lr = learning_rate * weight_decay
     cycle = mean_cycle(model, intrinsic_lr)
-    rate, kick_time = cycle.rate, cycle.kick_time
-    smallest = SMALLEST_DROP + 2 * np.sqrt(SMALLEST_DROP * rate * kick_time)
+    smallest = SMALLEST_DROP + 2 * np.sqrt(SMALLEST_DROP * cycle.rate * cycle.kick_time)
     if smallest >= cycle.kick:
         return relax(model, learning_rate, weight_decay, n_steps=n_steps)
     log_elr, growth = np.empty(n_steps + 1), np.empty(n_steps)
     log_elr[0] = np.log(learning_rate / model.initial_norm**2)
-    kick, expected = model.first_kick, first_rise(model, learning_rate, intrinsic_lr) / rate
+    kick, expected = model.first_kick, first_rise(model, learning_rate, intrinsic_lr) / cycle.rate
     start = 0
     while start < n_steps:
         shortest, shape, scale = periods(model, cycle, intrinsic_lr, expected)
         length = max(1, round(shortest + rng.gamma(shape, scale)))
         stop = min(start + length, n_steps)
-        steps = np.arange(stop - start + 1)
-        since = steps + kick_time
-        full = kick * (1 + kick_time / length)
-        log_elr[start : stop + 1] = log_elr[start] + rate * steps - full * steps / since
-        growth[start:stop] = full * kick_time / (since[:-1] * since[1:])
+        path = _one_cycle(cycle, log_elr[start], kick, length, n_steps=stop - start)
+        log_elr[start : stop + 1], growth[start:stop] = path
         excess = log_elr[stop] - cycle.onset
         kick = cycle.kick + model.sensitivity * excess + model.kick_scatter * rng.normal()
         kick, expected, start = max(kick, smallest), cycle.period, stop
-    return _observed(model, log_elr[:-1], growth, learning_rate, rate)
+    return _observed(model, log_elr[:-1], growth, learning_rate, cycle.rate)
+
+
+def _one_cycle(
+    cycle: MeanCycle, onset: float, kick: float, length: int, *, n_steps: int
+) -> tuple[FloatArray, FloatArray]:
+    """``ln(elr)`` since an onset, (n_steps + 1,), and what the kick takes off it in each step."""
+    steps = np.arange(n_steps + 1.0)
+    since = steps + cycle.kick_time
+    full = kick * (1 + cycle.kick_time / length)
+    log_elr = onset + cycle.rate * steps - full * steps / since
+    return log_elr, full * cycle.kick_time / (since[:-1] * since[1:])
 
 
 def relax(

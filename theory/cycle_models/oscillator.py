@@ -8,22 +8,20 @@ sphere along the stiffest direction, carried as log and sign. One step is
 The second equation is the exact norm law. Where x is small the first reads ``log |x'| = log |x|
 + log |1 - phi S|``: the displacement shrinks while ``elr S < 2`` and grows after that, and the
 destabilisation shows only when all that was lost has been regained (entry and exit, as in
-``isotropic.exit_reduced_lr``). Then g is large, the norm jumps, and elr falls. Where the minimum
-is kept from attracting for ever by gradient noise or by rounding, ``x^2`` gains ``(phi sigma)^2``
-a step, so that log x has a floor.
+``isotropic_map.exit_reduced_lr``). Then g is large, the norm jumps, and elr falls. Where the
+minimum is kept from attracting forever by gradient noise or rounding, ``x^2`` gains
+``(phi sigma)^2`` a step, so that log x has a floor.
 
-The laws F', g and S come from ``theory.cycle_models.unstable_direction``, measured on the sphere
-without a jump; nothing is fitted. Over the two decades of ``eta lam`` from 1e-4 to 1e-2, full-batch
-descent on logistic toys is met within 5 % in period and in elr before and after a jump: with three
-points on an axis (no floor: the simulator carries exponents) and with four in general position in d
-= 3, where the floor is the rounding of float64 (sigma = ``ROUNDING``). Beyond, at ``eta lam`` =
-3e-2, elr after a jump is 29 % low in the second. With gradient noise of 1e-6 and up to six weights
-the period is 2 to 6 % short and elr after a jump up to 11 % high. At sigma = 1e-3 the period can be
-20 % short, and above that the oscillator fails: the jumps are then made by fluctuations, which it
-has not.
+The laws F', g and S come from ``theory.cycle_models.unstable_direction``; nothing is fitted. For
+``eta lam`` from 1e-4 to 1e-2, full-batch descent on logistic toys is met within 5 % in period and
+in elr before and after a jump, both with three points on an axis (no floor: the simulator carries
+exponents) and with four in general position in d = 3, where the floor is the rounding of float64,
+sigma = 1e-16. At ``eta lam`` = 3e-2, elr after a jump is 29 % low in the second. Gradient noise of
+sigma = 1e-3 can make the period 20 % short; above that jumps are made by fluctuations, which the
+oscillator does not have.
 
 Source: the norm law, L21 and A26; entry and exit, A26; the closure by laws measured on the
-sphere is hypothesis 5 of the project's theory.
+sphere, docs/theory.md, hypothesis 5.
 """
 
 from __future__ import annotations
@@ -41,8 +39,6 @@ from theory.laws import decay_rate
 from theory.trajectory.jumps import JUMP_LOG_ELR, find_jumps
 
 MIN_CYCLES = 3
-# Noise of a gradient in general position that is computed in float64, relative to weights.
-ROUNDING = 1e-16
 
 
 @dataclass(frozen=True)
@@ -130,8 +126,8 @@ def predict(
     Args:
         laws: slope, gradient and curvature, measured on the sphere.
         intrinsic_lr: eta lam, in (0, 1).
-        noise: sigma of the gradient; 0 where the simulation carries exponents, ``ROUNDING`` where
-            it has neither exponents nor noise.
+        noise: sigma of the gradient; 0 where the simulation carries exponents, 1e-16 (rounding)
+            where it has neither exponents nor noise.
         n_cycles: about how many cycles to average over, if they last ``3 / (eta lam)``.
 
     Raises:

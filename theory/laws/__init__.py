@@ -5,7 +5,7 @@ momentum          the same for a heavy-ball step
 equivalent_runs   other learning rates and decays with the same path of directions
 jump_bounds       how long a jump can wait, and when it must come
 equilibrium       where the norm rests, for each optimizer
-random_walk       the same by simulation, as a check
+random_walk       the walk with decay behind the equilibria of adaptive optimizers
 schedules         learning rates that change in time
 """
 

@@ -2,7 +2,8 @@ r"""Where norm and rotation settle when the gradients' size and noise stay the s
 
 Gradients are random, of constant size on the unit sphere and independent of the weights and of
 each other. A step then adds noise and decay removes norm; where both are equal the norm rests.
-Each formula holds at any eta lam unless its docstring gives a range.
+Each formula holds at any eta lam unless its docstring gives a range. ``learning_rate`` is eta and
+``weight_decay`` lam, both above 0; all functions raise ValueError for an argument out of range.
 
 Sources: W20 = Wan et al. 2020 (arXiv 2006.08419); LLA20 = Li, Lyu, Arora 2020 (2010.02916);
 K24 = Kosson et al. 2024 (2305.17212).
@@ -64,12 +65,9 @@ def sgd(learning_rate: float, weight_decay: float, mean_squared_g: float) -> Equ
     Source: W20; LLA20; exact at any eta lam for constant g (the norm law with ``rho' = rho``).
 
     Args:
-        learning_rate: eta, above 0.
-        weight_decay: lam, above 0.
+        learning_rate: eta.
+        weight_decay: lam.
         mean_squared_g: p, mean of the squared effective gradient norm, above 0.
-
-    Raises:
-        ValueError: if an argument is out of range or ``eta lam >= 1``.
     """
     learning_rate, weight_decay = _decaying(learning_rate, weight_decay)
     validate.positive("mean_squared_g", mean_squared_g)
@@ -85,23 +83,19 @@ def sgd_with_momentum(
 
     ``rho^4 = eta p / (lam (1 - m) (2 - eta lam / (1 + m)))`` and
     ``1 - cos(theta) = eta lam / (1 + m)``, the fixed point of the means of ``|w|^2``, ``|v|^2``
-    and ``<w, v>``. Linearised there, the three have the eigenvalues ``m^2`` and the roots of
-    ``x^2 - (1 + m - 4 eta lam + 2 (eta lam)^2 / (1 + m)) x + m = 0``; the larger one in modulus
-    gives the relaxation, ``-1 / log|x|``. It is ``(1 - m) / (4 eta lam)`` for small
-    ``eta lam / (1 - m)^2`` (4 % long at 0.01). From about ``eta lam = (1 - sqrt m)^2 / 4`` the
-    roots are complex: the norm swings about its equilibrium and the envelope falls as
-    ``m^(t/2)``.
+    and ``<w, v>``. Linearised there, the slowest mode is the root x of
+    ``x^2 - (1 + m - 4 eta lam + 2 (eta lam)^2 / (1 + m)) x + m = 0`` of larger modulus, and the
+    relaxation ``-1 / log|x|``: ``(1 - m) / (4 eta lam)`` for small ``eta lam / (1 - m)^2`` (4 %
+    long at 0.01). From about ``eta lam = (1 - sqrt m)^2 / 4`` the roots are complex, and the norm
+    oscillates about its equilibrium.
 
     Source: W20 (norm and rotation); relaxation derived, equal to LLA20's in the limit.
 
     Args:
-        learning_rate: eta, above 0.
-        weight_decay: lam, above 0.
+        learning_rate: eta.
+        weight_decay: lam.
         mean_squared_g: p, mean of the squared effective gradient norm, above 0.
         momentum: m, from 0 to below 1.
-
-    Raises:
-        ValueError: if an argument is out of range or ``eta lam >= 1``.
     """
     learning_rate, weight_decay = _decaying(learning_rate, weight_decay)
     validate.positive("mean_squared_g", mean_squared_g)
@@ -123,31 +117,25 @@ def adamw(
 ) -> Equilibrium:
     """Equilibrium of AdamW, with decoupled decay ``a = 1 - eta lam``.
 
-    Updates have the autocovariance ``C b1^k (1 - b1) / (1 + b1)``, hence (see ``walk``)
+    Updates have the autocovariance ``C b1^k (1 - b1) / (1 + b1)``, hence (see ``random_walk``)
     ``rho^2 = eta^2 C (1-b1)(1 + a b1) / ((1+b1)(1 - a b1)(1 - a^2))`` and
     ``1 - cos(theta) = eta lam (1 - b1) / (1 + a b1)``; K24's ``rho = sqrt(eta C / (2 lam))`` is the
     limit of small ``eta lam / (1 - b1)`` (1 % high at 0.02, 9 % at 0.2).
 
-    A deviation of ``rho^2`` relaxes in ``1 / (2 eta lam)`` steps where the second moment follows
-    the gradients' ``1/rho`` at once. It lags by ``1 / (1 - b2)`` steps, and so does the norm:
-    about ``1 / (2 eta lam) + 1 / (1 - b2)``, exactly as in ``walk.lagged_relaxation``.
-
-    Valid for beta2 near 1, where the second moment is steady: with Gaussian gradients and
-    beta1 = 0.9 the norm is 0.7 % high at beta2 = 0.98 and 1 % at 0.95. Any spread of gradient
-    sizes over the weights is allowed. The relaxation is long by about ``b1 / (1 - b1)`` steps, so
-    within 1 % for ``eta lam <= (1 - b1) / 200``.
+    ``rho^2`` relaxes in about ``1 / (2 eta lam) + 1 / (1 - b2)`` steps, the second term because
+    the second moment lags (``random_walk.lagged_relaxation``); long by about ``b1 / (1 - b1)``
+    steps, so within 1 % for ``eta lam <= (1 - b1) / 200``. Valid for beta2 near 1, where the
+    second moment is steady: for Gaussian gradients and beta1 = 0.9 the norm is 0.7 % high at
+    beta2 = 0.98 and 1 % at 0.95. Gradient sizes may differ between weights.
 
     Source: K24; the discrete form and the relaxation derived.
 
     Args:
-        learning_rate: eta, above 0.
-        weight_decay: lam, above 0.
+        learning_rate: eta.
+        weight_decay: lam.
         n_weights: C, number of weights.
         beta1: decay of the first moment, from 0 to below 1.
         beta2: decay of the second moment, from 0 to below 1.
-
-    Raises:
-        ValueError: if an argument is out of range or ``eta lam >= 1``.
     """
     learning_rate, weight_decay = _decaying(learning_rate, weight_decay)
     beta1, beta2 = validate.fraction("beta1", beta1), validate.fraction("beta2", beta2)
@@ -176,25 +164,22 @@ def adam_l2(
     and with ``k = eta^2 C / (2 rho^2) = eta lam C rho / s`` the rotation is
     ``1 - cos(theta) = k (1 - b1) / (1 + b1)``. For equal s_i the norm obeys
     ``d(rho^2)/dt = eta^2 C - 2 (eta lam C / s) rho^3``: a deviation relaxes in ``1 / (3 k)`` steps,
-    and more with the lag of beta2, as in ``walk.lagged_relaxation``.
+    and more with the lag of beta2, as in ``random_walk.lagged_relaxation``.
 
-    The sum is over root mean squares: taking mean absolute values instead makes the norm of
-    Gaussian gradients 7 % low. Valid while every ``eta lam rho / s_i`` is small (0.2 % off at
+    Mean absolute values instead of root mean squares make the norm of Gaussian gradients 7 % low.
+    Valid while every ``eta lam rho / s_i`` is small (0.2 % off at
     0.01) and beta2 is near 1 (as for ``adamw``); the relaxation is that of equal s_i and
     small ``k / (1 - b1)`` (2 % long at 0.01).
 
     Source: K24; the relaxation derived.
 
     Args:
-        learning_rate: eta, above 0.
-        weight_decay: lam, above 0.
+        learning_rate: eta.
+        weight_decay: lam.
         sum_g: s, sum over weights of the root mean square effective gradient, above 0.
         n_weights: C, number of weights.
         beta1: decay of the first moment, from 0 to below 1.
         beta2: decay of the second moment, from 0 to below 1.
-
-    Raises:
-        ValueError: if an argument is out of range or decay takes a weight in one step.
     """
     learning_rate = validate.positive("learning_rate", learning_rate)
     weight_decay = validate.positive("weight_decay", weight_decay)
@@ -219,28 +204,24 @@ def lion(
 ) -> Equilibrium:
     """Equilibrium of Lion, ``w' = a w - eta sign(b1 m + (1 - b1) grad)``.
 
-    For Gaussian gradients the signs have the correlation ``(2/pi) arcsin(c b2^(k-1))``; c and the
-    sum over k stand in ``walk``, from which norm and rotation follow. K24's
-    ``rho = sqrt(eta C / (pi lam r))``, ``r = (1-b1)^2 + b1^2 (1-b2)/(1+b2)``, replaces the arcsine
-    by its argument, even at k = 0, and needs ``eta lam`` far below ``1 - b2``: at betas
-    (0.9, 0.99) it is 0.7 % low for small ``eta lam`` and 8 % high at ``eta lam = 2e-3``; at
-    (0.5, 0.9) 7 % low, at (0.95, 0.98) 3 % low.
+    For Gaussian gradients the signs have the correlation ``(2/pi) arcsin(c b2^(k-1))``; norm and
+    rotation follow as in ``random_walk``. K24's ``rho = sqrt(eta C / (pi lam r))``,
+    ``r = (1-b1)^2 + b1^2 (1-b2)/(1+b2)``, replaces the arcsine by its argument and needs
+    ``eta lam`` far below ``1 - b2``: at betas (0.9, 0.99) it is 0.7 % low for small ``eta lam`` and
+    8 % high at ``eta lam = 2e-3``; at (0.5, 0.9) 7 % low, at (0.95, 0.98) 3 % low.
 
-    ``rho^2`` relaxes as ``a^(2t)``, since signs do not feel the size of the gradient; the momentum
-    does, as it remembers gradients of another norm, which makes this long by a relative 1 to 1.5
-    times ``eta lam / (1 - b2)`` (measured up to 0.08): within 1 % below ``(1 - b2) / 200``.
+    ``rho^2`` relaxes as ``a^(2t)``, since signs do not depend on the size of the gradient; the
+    momentum does, which makes this long by a relative 1 to 1.5 times ``eta lam / (1 - b2)``
+    (measured up to 0.08): within 1 % below ``(1 - b2) / 200``.
 
     Source: K24; the arcsine law and the relaxation derived.
 
     Args:
-        learning_rate: eta, above 0.
-        weight_decay: lam, above 0.
+        learning_rate: eta.
+        weight_decay: lam.
         n_weights: C, number of weights.
         beta1: weight of the momentum in the update, from 0 to below 1.
         beta2: decay of the momentum, from 0 to 0.99999.
-
-    Raises:
-        ValueError: if an argument is out of range or ``eta lam >= 1``.
     """
     learning_rate, weight_decay = _decaying(learning_rate, weight_decay)
     n_weights = validate.at_least("n_weights", n_weights, 1)

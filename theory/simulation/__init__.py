@@ -1,5 +1,6 @@
 """SGD with weight decay on toy losses: many trajectories at once.
 
+simulate           a toy loss by its name over a grid, in one call
 grid               all combinations of rates, decays and seeds as one Dataset
 write_file         the same into a file, block by block
 toy_ensemble       an ensemble of trajectories: chooses and calls a kernel

@@ -1,7 +1,7 @@
 r"""Simulate a toy loss over a grid of learning rate, weight decay and seed.
 
-The grid is worked off in blocks of runs, so that memory does not grow with it. A run depends on
-its own setting and seed alone: blocks change nothing in it. Runs of the same seed share their
+The grid is simulated in blocks of runs, so that memory does not grow with it. A run depends only
+on its own setting and seed, not on its block. Runs of the same seed share their
 initial direction and their noise, whatever their setting, as networks of the same seed do.
 """
 
@@ -121,15 +121,9 @@ class Cost:
         )
 
 
-def cost(grid: Grid, *, dimension: int, block_runs: int | None = None) -> Cost:
-    """What simulating a grid block by block takes, before doing it.
-
-    Args:
-        grid: settings and how to run them.
-        dimension: number of weights of the loss.
-        block_runs: runs in memory at once; as many as fit in 256 MB by default.
-    """
-    block = min(_block_runs(grid, dimension, block_runs), grid.n_runs)
+def cost(grid: Grid, *, dimension: int) -> Cost:
+    """What simulating a grid of losses of so many weights takes, block by block."""
+    block = min(block_size(grid, dimension), grid.n_runs)
     return Cost(
         n_runs=grid.n_runs,
         n_steps=grid.n_runs * grid.n_steps,
@@ -158,23 +152,16 @@ def simulate(loss: ToyLoss, grid: Grid) -> xr.Dataset:
     return _block(loss, grid, list(grid.runs()))
 
 
-def blocks(loss: ToyLoss, grid: Grid, *, block_runs: int | None = None) -> Iterator[xr.Dataset]:
-    """Simulate a grid as Datasets of at most ``block_runs`` runs each, one after another.
-
-    Raises:
-        ValueError: if ``block_runs`` is below 1.
-    """
-    size = _block_runs(grid, loss.dimension, block_runs)
-    runs = grid.runs()
+def blocks(loss: ToyLoss, grid: Grid) -> Iterator[xr.Dataset]:
+    """Simulate a grid as Datasets of at most ``block_size`` runs each, one after another."""
+    size, runs = block_size(grid, loss.dimension), grid.runs()
     while chunk := list(islice(runs, size)):
         yield _block(loss, grid, chunk)
 
 
-def _block_runs(grid: Grid, dimension: int, asked: int | None) -> int:
-    if asked is not None:
-        return validate.at_least("block_runs", asked, 1)
-    fitting = _BLOCK_BYTES // _run_bytes(grid, dimension)
-    return max(fitting // LANES, 1) * LANES
+def block_size(grid: Grid, dimension: int) -> int:
+    """Runs in memory at once: as many as fit in 256 MB."""
+    return max(_BLOCK_BYTES // _run_bytes(grid, dimension) // LANES, 1) * LANES
 
 
 def initial_weights(loss: ToyLoss, seeds: FloatArray, norm: float) -> FloatArray:
@@ -198,8 +185,9 @@ def _block(loss: ToyLoss, grid: Grid, runs: list[RunSpec]) -> xr.Dataset:
     beyond = np.arange(grid.n_records) * grid.record_every >= ended[:, None]
     for values in series.values():
         values[beyond] = np.nan
-    with np.errstate(over="ignore"):
-        series["effective_lr"] = _recorded_rates(grid, runs, rate) / series["weight_norm"] ** 2
+    if grid.schedule != "constant":
+        rates = _recorded_rates(grid, runs, rate)
+        series["step_learning_rate"] = np.where(np.isfinite(series["weight_norm"]), rates, np.nan)
     return trajectory.build(
         runs,
         series,
@@ -255,14 +243,12 @@ def _decay_factors(grid: Grid, runs: list[RunSpec]) -> FloatArray:
 
 
 def _recorded_rates(grid: Grid, runs: list[RunSpec], rate: FloatArray) -> FloatArray:
-    """Learning rate at each recorded step, (n_runs, n_records) or (n_runs, 1)."""
+    """Learning rate at each recorded step, (n_runs, n_records), where it is not constant."""
     steps = np.arange(grid.n_records) * grid.record_every
     if grid.schedule == "growing":
         with np.errstate(over="ignore"):
             growth = _decay_factors(grid, runs)[:, None] ** (-2.0 * steps - 1)
         return np.asarray(rate[:, None] * growth)
-    if grid.schedule == "constant":
-        return rate[:, None]
     return np.asarray(rate[:, None] * schedules.factors(grid.schedule, grid.n_steps)[steps])
 
 

@@ -1,4 +1,4 @@
-r"""Run an ensemble of trajectories on a toy loss: choose the kernel, call it, hand back records."""
+r"""Run an ensemble of trajectories on a toy loss in the kernel that fits."""
 
 from __future__ import annotations
 
@@ -31,7 +31,6 @@ class Dynamics:
         sphere: keep the norm at 1; the learning rate is then the effective one, and decay is 0.
         safe: let coordinates carry exponents, so that nothing underflows between jumps. None
             does so where it matters: without noise, which keeps coordinates away from 0 itself.
-            In the logistic loss of many points no coordinate does.
 
     Raises:
         ValueError: if a value is out of range or two of them exclude each other.
@@ -118,7 +117,7 @@ def run(
         raise ValueError(f"weights must be ({loss.dimension}, n), got shape {weights.shape}")
     n = weights.shape[1]
     scheduled = rates is not None or growth is not None
-    padded = -n % LANES if loss.points or loss.dimension <= LARGEST_SYMBOLIC else 0
+    padded = -n % LANES if loss.dimension <= LARGEST_SYMBOLIC else 0
     state = _padded(weights, padded)
     records = -(-n_steps // record_every)
     tables = [np.empty((records, n + padded)) for _ in range(3)]
@@ -142,13 +141,11 @@ def run(
 
 
 def kernel(loss: ToyLoss, dynamics: Dynamics, *, scheduled: bool = False) -> Any:
-    """The compiled kernel that fits: generated, or with loops over many weights or points.
+    """The compiled kernel that fits: generated, or with loops over many weights.
 
     Raises:
         ValueError: if there is none.
     """
-    if loss.has_many_points:
-        return _logistic_kernel(loss, dynamics)
     plain = not (dynamics.noise or dynamics.momentum)
     if loss.dimension > LARGEST_SYMBOLIC or (
         loss.spectrum and plain and loss.dimension > _LARGEST_IN_LANES
@@ -171,11 +168,12 @@ def _large_kernel(loss: ToyLoss, dynamics: Dynamics) -> Any:
     if not loss.spectrum or dynamics.noise or dynamics.momentum:
         raise ValueError(
             f"above {LARGEST_SYMBOLIC} weights only a Rayleigh quotient without noise and "
-            f"momentum, or a logistic loss, can be simulated, got {loss.name} with "
-            f"{loss.dimension}"
+            f"momentum can be simulated, got {loss.name} with {loss.dimension}"
         )
     alphas, lowest = np.array(loss.spectrum), min(loss.spectrum)
-    rayleigh = threads.shared(_written("rayleigh.py").rayleigh, 1)
+    folder = Path(kernel_cache.__file__).parent
+    module = kernel_cache.load_file(folder / "rayleigh.py", helpers=folder / "vector_lanes.py")
+    rayleigh = threads.shared(module.rayleigh, 1)
 
     def trajectories(*arguments: Any) -> None:
         weights, _, learning_rate, weight_decay, growth, _, rates, _, _, n_steps, every = arguments[
@@ -187,22 +185,6 @@ def _large_kernel(loss: ToyLoss, dynamics: Dynamics) -> Any:
         )  # fmt: skip
 
     return trajectories
-
-
-def _logistic_kernel(loss: ToyLoss, dynamics: Dynamics) -> Any:
-    """The logistic kernel of many points behind the signature of the generated ones."""
-    logistic, points = threads.shared(_written("logistic.py").logistic, LANES), loss.points
-
-    def trajectories(*arguments: Any) -> None:
-        logistic(*arguments, np.array(points), loss.scale, dynamics.sphere)
-
-    return trajectories
-
-
-def _written(name: str) -> Any:
-    """A module of hand-written kernels, under a name that changes with its helpers."""
-    folder = Path(kernel_cache.__file__).parent
-    return kernel_cache.load_file(folder / name, helpers=folder / "vector_lanes.py")
 
 
 def _padded(values: npt.ArrayLike, count: int) -> npt.NDArray[np.float64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import h5netcdf
 import xarray as xr
 
+from theory.files import replacing
 from theory.simulation import grid as simulate
 from theory.simulation.grid import Grid
 from theory.toy_losses.losses import ToyLoss
@@ -20,7 +20,6 @@ def write(
     grid: Grid,
     path: Path,
     *,
-    block_runs: int | None = None,
     say: Callable[[str], object] = print,
     progress: Callable[[int], object] = lambda _: None,
 ) -> Path:
@@ -32,9 +31,8 @@ def write(
         loss: the toy loss.
         grid: settings and how to run them.
         path: the file to make.
-        block_runs: runs in memory at once; as many as fit in 256 MB by default.
-        say: gets the sentence of ``simulate.cost``.
-        progress: gets the number of runs done after each block.
+        say: is given the sentence about its cost.
+        progress: is given the number of runs done after each block.
 
     Raises:
         FileExistsError: if the file exists.
@@ -42,22 +40,18 @@ def write(
     """
     if path.exists():
         raise FileExistsError(f"{path} exists already")
-    needed = simulate.cost(grid, dimension=loss.dimension, block_runs=block_runs)
+    needed = simulate.cost(grid, dimension=loss.dimension)
     say(str(needed))
     path.parent.mkdir(parents=True, exist_ok=True)
     if (free := shutil.disk_usage(path.parent).free) < needed.disk:
         raise OSError(f"{path} needs {needed.disk / 1e6:.3g} MB, the disk has {free / 1e6:.3g} MB")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     done = 0
-    try:
-        for dataset in simulate.blocks(loss, grid, block_runs=block_runs):
-            append(dataset, temporary, start=done)
+    with replacing(path) as partial:
+        for dataset in simulate.blocks(loss, grid):
+            append(dataset, partial, start=done)
             done += dataset.sizes["run"]
             del dataset  # before the next block is simulated
             progress(done)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return path
 
 

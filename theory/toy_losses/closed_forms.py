@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
 
 from theory.arrays import FloatArray
 
@@ -40,39 +39,5 @@ def rayleigh(alphas: FloatArray) -> NumpyLoss:
         s, g = (w**2).sum(0), gradient(w)
         diagonal = np.diag(alphas) - 2 * loss(w) * np.eye(len(alphas))
         return np.asarray((diagonal - 2 * (np.outer(w, g) + np.outer(g, w))) / s)
-
-    return NumpyLoss(loss, gradient, hessian)
-
-
-def logistic(points: FloatArray, scale: float) -> NumpyLoss:
-    """Closed forms of ``F = mean log(1 + exp(-z))``, ``z = scale <p, w> / |w|``.
-
-    Args:
-        points: (n_points, d).
-        scale: factor on the cosine.
-    """
-
-    def parts(w: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """``<p, w>`` (n_points, ...), the norm (...), and ``-dF/dz`` (n_points, ...)."""
-        inner, norm = np.tensordot(points, w, 1), np.sqrt((w**2).sum(0))
-        return inner, norm, expit(-scale * inner / norm) / len(points)
-
-    def loss(w: FloatArray) -> FloatArray:
-        inner, norm, _ = parts(w)
-        return np.asarray(np.logaddexp(0, -scale * inner / norm).mean(0))
-
-    def gradient(w: FloatArray) -> FloatArray:
-        inner, norm, share = parts(w)
-        radial = (share * inner).sum(0) / norm**2
-        return np.asarray(scale * (w * radial - np.tensordot(points.T, share, 1)) / norm)
-
-    def hessian(w: FloatArray) -> FloatArray:
-        inner, norm, share = parts(w)
-        u, cosine = w / norm, inner / norm
-        slopes = scale * (points - np.outer(cosine, u)) / norm
-        curved = share * (1 - len(points) * share)
-        mixed = np.outer(share @ points, u)
-        bent = mixed + mixed.T + (share @ cosine) * (np.eye(len(w)) - 3 * np.outer(u, u))
-        return np.asarray((slopes.T * curved) @ slopes + scale * bent / norm**2)
 
     return NumpyLoss(loss, gradient, hessian)

@@ -92,7 +92,7 @@ def coordinates_of(
         names: coordinates in order; all symbols of the expression, sorted, by default.
 
     Raises:
-        ValueError: if the expression has symbols that are no coordinates, or fewer than two.
+        ValueError: if a symbol is not a coordinate, or there are fewer than two coordinates.
     """
     found = sorted((s.name for s in expression.free_symbols), key=_natural)
     chosen = found if names is None else list(names)

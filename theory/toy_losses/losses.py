@@ -44,26 +44,17 @@ class ToyLoss:
         expression: F over the coordinates.
         coordinates: the weights, in order.
         spectrum: the alpha_i if F is a Rayleigh quotient, else empty.
-        points: the points if F is logistic, else empty.
-        scale: their scale.
     """
 
     name: str
     expression: sympy.Expr
     coordinates: tuple[sympy.Symbol, ...]
     spectrum: tuple[float, ...] = ()
-    points: tuple[tuple[float, ...], ...] = ()
-    scale: float = 1.0
 
     @property
     def dimension(self) -> int:
         """Number of weights d."""
         return len(self.coordinates)
-
-    @property
-    def has_many_points(self) -> bool:
-        """Whether F is logistic with more terms than are differentiated or unrolled."""
-        return len(self.points) * self.dimension > LARGEST_SYMBOLIC
 
 
 def rayleigh(spectrum: Sequence[float]) -> ToyLoss:
@@ -130,15 +121,17 @@ def logistic(points: Sequence[Sequence[float]], scale: float = 10.0) -> ToyLoss:
     Gradient and curvature vanish with the loss, down to about ``exp(-scale margin)``.
 
     Args:
-        points: inputs times their labels +-1, (n_points, d).
+        points: inputs times their labels +-1, (n_points, d), at most 64 numbers.
         scale: factor on the cosine, which is the norm of the frozen last layer.
 
     Raises:
-        ValueError: if the points are no finite matrix with at least two columns.
+        ValueError: if the points are not a finite matrix with at least two columns, or too many.
     """
     matrix = np.asarray(points, dtype=float)
     if matrix.ndim != 2 or matrix.shape[1] < 2 or not np.isfinite(matrix).all():
         raise ValueError(f"points must be a finite (n, d >= 2) matrix, got shape {matrix.shape}")
+    if matrix.size > LARGEST_SYMBOLIC:
+        raise ValueError(f"points must hold at most {LARGEST_SYMBOLIC} numbers, got {matrix.size}")
     factor = sympy.Rational(str(validate.positive("scale", scale)))
     x = _symbols("x", matrix.shape[1])
     near = 1 / sympy.sqrt(sympy.Add(*(xi**2 for xi in x)))
@@ -148,9 +141,7 @@ def logistic(points: Sequence[Sequence[float]], scale: float = 10.0) -> ToyLoss:
         # unevaluated: looking for simplifications takes a quarter of a second a point
         decay = sympy.exp(sympy.Add(*weighted) * near, evaluate=False)
         terms.append(sympy.log(1 + decay, evaluate=False))
-    rows = tuple(tuple(point) for point in matrix.tolist())
-    form = sympy.Add(*terms) / len(terms)
-    return ToyLoss("logistic", form, x, points=rows, scale=float(factor))
+    return ToyLoss("logistic", sympy.Add(*terms) / len(terms), x)
 
 
 def custom(
@@ -188,8 +179,6 @@ def for_numpy(loss: ToyLoss) -> NumpyLoss:
     """Functions for NumPy, from closed forms where there are too many terms to differentiate."""
     if loss.spectrum and loss.dimension > LARGEST_SYMBOLIC:
         return closed_forms.rayleigh(np.array(loss.spectrum))
-    if loss.has_many_points:
-        return closed_forms.logistic(np.array(loss.points), loss.scale)
     d = loss.dimension
     return NumpyLoss(
         _compiled(loss, [loss.expression], ()),

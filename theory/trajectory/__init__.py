@@ -7,8 +7,26 @@ jumps          drops of the effective learning rate
 regimes        convergence, periodic, equilibrium, divergence
 """
 
-from theory.trajectory.recorded_run import record_every, recorded
+from theory.trajectory.recorded_run import (
+    RecordedRun,
+    Runs,
+    read_runs,
+    record_every,
+    recorded,
+)
 from theory.trajectory.runs import RunSpec, setting_id, setting_of
-from theory.trajectory.schema import build, join
+from theory.trajectory.schema import build, join, require
 
-__all__ = ["RunSpec", "build", "join", "record_every", "recorded", "setting_id", "setting_of"]
+__all__ = [
+    "RecordedRun",
+    "RunSpec",
+    "Runs",
+    "build",
+    "join",
+    "read_runs",
+    "record_every",
+    "recorded",
+    "require",
+    "setting_id",
+    "setting_of",
+]

@@ -43,8 +43,8 @@ def build(
     Args:
         runs: the runs, in order.
         series: quantities of every recorded step, (n_runs, n_records), NaN beyond a run's end;
-            must hold ``weight_norm``, from which ``effective_lr`` is derived at a constant
-            learning rate if it is not among them.
+            must hold ``weight_norm``, and ``step_learning_rate`` where the rate is not constant.
+            ``effective_lr`` follows from both if it is not among them.
         source: what made them, e.g. ``"network"`` or ``"theory"``.
         model: name of the model.
         data: name of the data source.
@@ -66,7 +66,8 @@ def build(
     learning_rate = np.array([run.learning_rate for run in runs])
     variables: dict[str, Any] = {name: (("run", "step"), values) for name, values in series.items()}
     if "effective_lr" not in series:
-        elr = laws.effective_lr(series["weight_norm"], learning_rate[:, None])
+        rates = series.get("step_learning_rate", learning_rate[:, None])
+        elr = laws.effective_lr(series["weight_norm"], rates)
         variables["effective_lr"] = (("run", "step"), elr)
     for name, values in (evaluations or {}).items():
         variables[name] = (("run", "eval_step", *FURTHER_DIMS.get(name, ())), values)
@@ -111,3 +112,29 @@ def join(parts: Sequence[xr.Dataset], runs: Sequence[str]) -> xr.Dataset:
     if len(lengths) == 1:
         joined = joined.assign_coords(epoch=joined["step"] * lengths.pop())
     return describe(joined.sel(run=list(runs)), str(parts[0]["weight_norm"].attrs["source"]))
+
+
+# What every recorded run has, and what measuring it needs.
+REQUIRED = (
+    "weight_norm",
+    "effective_lr",
+    "effective_grad_norm",
+    "train_loss",
+    "n_steps",
+    "status",
+    "reason",
+    "update_rule",
+    "variant",
+)
+
+
+def require(dataset: xr.Dataset, name: str) -> None:
+    """Refuse a Dataset that does not hold trajectories of the schema.
+
+    Raises:
+        ValueError: naming what it lacks.
+    """
+    if missing := [one for one in ("run", "step") if one not in dataset.dims]:
+        raise ValueError(f"{name} holds no trajectories: it has no dimension {missing[0]}")
+    if missing := [one for one in REQUIRED if one not in dataset.variables]:
+        raise ValueError(f"{name} holds no whole trajectories: it lacks {', '.join(missing)}")

@@ -17,6 +17,7 @@ TRAJECTORIES: dict[str, Variable] = {
     "ensemble_size": Variable("number of minima together", "k"),
     "epoch": Variable("epoch", "e", "epochs"),
     "n_steps": Variable("optimizer steps done", "N", "steps"),
+    "step_learning_rate": Variable("learning rate of the step", "η_t"),
     "weight_norm": Variable("weight norm", "ρ"),
     "effective_lr": Variable("effective learning rate", "η/ρ²"),
     "effective_grad_norm": Variable("effective gradient norm", "g"),

@@ -12,11 +12,14 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from compare.report.html import theme
 from theory.arrays import FloatArray
 from theory.trajectory import record_every, recorded
+from theory.vocabulary import label
 
 NETWORK, THEORY, BASELINE = (theme.SHADES[name].light for name in ("network", "theory", "baseline"))
 PUBLISHED = theme.SERIES["green"].light
@@ -35,6 +38,13 @@ STYLE: Any = {
     "svg.hashsalt": "sawtooth",
     "path.simplify_threshold": 0.3,
 }
+
+
+def count_steps(axis: Axes, name: str = "step") -> None:
+    """Make x an axis of optimizer steps: few ticks, short labels (0, 10k, 20k)."""
+    axis.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+    axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axis.set_xlabel(label(name))
 
 
 def series(source: xr.Dataset, run: str, name: str) -> tuple[FloatArray, FloatArray]:

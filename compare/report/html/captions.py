@@ -164,6 +164,7 @@ MONITORED = {
         "with the equilibrium as a dashed line where theory predicts one.",
         "Blue: training. Dashed orange: the equilibrium of this optimizer at this learning rate "
         "and decay, where theory has one.",
+        narrow=True,
     ),
     "layers": Caption(
         "Layers",

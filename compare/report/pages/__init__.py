@@ -8,6 +8,7 @@ headline        what it shows, in a sentence
 try_it          sliders over learning rate and decay
 monitored       a run of anybody's training loop
 monitored_run   one run of that page
+monitored_headline   what that page says first
 pair            two studies side by side
 toys            a study of toys
 """

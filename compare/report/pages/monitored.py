@@ -6,20 +6,16 @@ import json
 
 import numpy as np
 import xarray as xr
-from markupsafe import Markup
 
-from compare.measure import exact_laws
-from compare.measure.observables import measure
+from compare.measure.recorded import observe
 from compare.report.figures.over_time import monitored
 from compare.report.html.captions import MONITORED
 from compare.report.html.page import Figure, Fold, Page, Section
 from compare.report.pages import monitored_run
+from compare.report.pages.monitored_headline import headline
 from compare.report.pages.monitored_run import Followed
-from compare.report.tables.cells import number
 
 MAX_RUNS = 8  # what one page can show
-# Update rules whose decay shrinks the norm by eta lam a step, which regimes are told by.
-DECAYING = ("sgd", "growing", "adamw", "lion")
 
 
 def draw(trajectories: xr.Dataset) -> dict[str, str]:
@@ -44,7 +40,7 @@ def page_of(trajectories: xr.Dataset) -> Page:
     return Page(
         title=f"{model}, monitored",
         subtitle=_subtitle(trajectories, data),
-        claim=_claim(shown[0]),
+        claim=headline(shown[0]),
         figure=figure,
         cards=monitored_run.cards(shown[0]),
         sections=[
@@ -58,14 +54,6 @@ def page_of(trajectories: xr.Dataset) -> Page:
     )
 
 
-def observe(trajectories: xr.Dataset) -> xr.Dataset:
-    """Observables and law checks of every run, along ``run``, with reasons for what is refused."""
-    observed = measure(trajectories).merge(exact_laws.check_laws(trajectories))
-    strange = ~np.isin(trajectories["update_rule"].values, DECAYING)
-    observed["regime"] = ("run", np.where(strange, "", observed["regime"].values))
-    return observed
-
-
 def _shown(trajectories: xr.Dataset) -> list[str]:
     """Runs that the report shows."""
     return [str(run) for run in trajectories["run"].values[:MAX_RUNS]]
@@ -73,20 +61,6 @@ def _shown(trajectories: xr.Dataset) -> list[str]:
 
 def _names(trajectories: xr.Dataset, name: str) -> str:
     return ", ".join(filter(None, np.unique(trajectories[name].values)))
-
-
-def _claim(run: Followed) -> Markup:
-    """What happened to the norm, beside where theory says that it rests."""
-    found, angle = number(run.measured.norm), number(run.measured.angular_update)
-    if run.settled is None:
-        return Markup(
-            'Over the last half of the run the weight norm is <span class="network">{}</span>, and '
-            "the weights turn by {} rad a step."
-        ).format(found, angle)
-    return Markup(
-        'Over the last half of the run the weight norm is <span class="network">{}</span>. This '
-        'optimizer rests at <span class="theory">{}</span>, says theory.'
-    ).format(found, number(run.settled.norm))
 
 
 def _subtitle(trajectories: xr.Dataset, data: str) -> str:

@@ -16,7 +16,7 @@ from compare.report.tables.cells import Table, number, percent
 from compare.report.tables.laws import LAW_HEAD, LAWS, law_cells
 from theory.laws import equilibrium
 from theory.laws.equilibrium import Equilibrium
-from theory.trajectory import record_every, recorded
+from theory.trajectory import RecordedRun, record_every
 from theory.vocabulary import VARIABLES, label
 
 OBSERVED = (
@@ -38,6 +38,7 @@ class Followed:
         id: of the run.
         trajectories: the file that holds it.
         observed: its observables and law checks.
+        recorded: what it recorded.
         measured: means over its last half.
         settled: the equilibrium of its optimizer; None where there is none.
         refusal: why there is none.
@@ -46,6 +47,7 @@ class Followed:
     id: str
     trajectories: xr.Dataset
     observed: xr.Dataset
+    recorded: RecordedRun
     measured: optimizer_equilibrium.Measured
     settled: Equilibrium | None
     refusal: str
@@ -54,14 +56,15 @@ class Followed:
     def of(cls, trajectories: xr.Dataset, observed: xr.Dataset) -> Self:
         """The run that observables were made of."""
         run = str(observed["run"].values)
-        measured = optimizer_equilibrium.Measured.of(trajectories, run)
-        return cls(run, trajectories, observed, measured, *settle(trajectories, run))
+        recorded = RecordedRun.of(trajectories, run)
+        measured = optimizer_equilibrium.Measured.of(recorded)
+        return cls(run, trajectories, observed, recorded, measured, *settle(trajectories, run))
 
 
 def settle(trajectories: xr.Dataset, run: str) -> tuple[Equilibrium | None, str]:
     """The equilibrium of a run, or why there is none."""
     try:
-        return optimizer_equilibrium.predict(trajectories, run), ""
+        return optimizer_equilibrium.predict_equilibrium(trajectories, run), ""
     except (ValueError, ArithmeticError) as refusal:
         return None, str(refusal)
 
@@ -172,8 +175,8 @@ def _equilibrium(run: Followed) -> Table:
 
 def _relaxation(run: Followed, settled: Equilibrium) -> str:
     """How long the way to the equilibrium is."""
-    rho = recorded(run.trajectories, run.id, "weight_norm")
-    steps = equilibrium.settling_steps(float(rho[-1]), settled)
+    last = float(run.recorded.weight_norm[-1])
+    steps = equilibrium.settling_steps(last, settled)
     ahead = f"another {number(steps)} steps to come within 1 %" if steps else "no step: it is there"
     return (
         f"A small deviation relaxes in {number(settled.relaxation_steps)} steps. "

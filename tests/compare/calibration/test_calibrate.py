@@ -8,6 +8,7 @@ from compare.calibration.calibrate import calibrate, observe
 from compare.measure import over_seeds
 from compare.predict.errors import median_absolute_error
 from compare.study.comparison import compare_with_theory
+from theory.trajectory import read_runs
 
 from ...kick_model import TRUE_MODEL
 from ..conftest import asked, networks_from, roles_of
@@ -18,7 +19,7 @@ def calibration_runs(roles):
 
 
 def test_recovers_the_model_that_made_the_data(networks, roles):
-    found = calibrate(observe(networks, calibration_runs(roles))).model
+    found = calibrate(observe(read_runs(networks), calibration_runs(roles))).model
     for intrinsic_lr in (5e-4, 4e-3):
         assert found.kick(intrinsic_lr) == pytest.approx(TRUE_MODEL.kick(intrinsic_lr), rel=0.06)
         assert found.onset(intrinsic_lr) == pytest.approx(TRUE_MODEL.onset(intrinsic_lr), abs=0.06)
@@ -39,7 +40,7 @@ def test_recovers_the_model_that_made_the_data(networks, roles):
 def test_one_run_a_setting_tells_no_recovery_of_the_first_jump():
     """Five first jumps that scatter are no line with a recovery, which would run away."""
     alone = networks_from(TRUE_MODEL, [1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2], seeds=1)
-    model = calibrate(observe(alone, [str(run) for run in alone["run"].values])).model
+    model = calibrate(observe(read_runs(alone), [str(run) for run in alone["run"].values])).model
     assert (model.first_reach.slope, model.first_recovery) == (pytest.approx(0, abs=1e-12), 0)
     assert model.first_reach(1.0) == pytest.approx(TRUE_MODEL.first_reach(1.0), abs=0.5)
     assert model.kick(2e-3) == pytest.approx(TRUE_MODEL.kick(2e-3), rel=0.15)
@@ -134,7 +135,7 @@ def test_shuffled_settings_destroy_the_prediction(networks, roles):
 def test_one_setting_is_too_few(networks, roles):
     runs = calibration_runs(roles)[:12]
     with pytest.raises(ValueError, match=r"two or more values of eta\*lam .*, got 0.001"):
-        observe(networks, runs)
+        observe(read_runs(networks), runs)
 
 
 def test_too_few_cycles_are_refused_and_said(roles):

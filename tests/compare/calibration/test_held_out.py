@@ -22,6 +22,7 @@ from theory.cycle_models import hazard_model, kick_model
 from theory.cycle_models.hazard_model import GompertzProcess, Hazard
 from theory.cycle_models.log_line import LogLine
 from theory.laws import decay_rate
+from theory.trajectory import read_runs
 
 from ...kick_model import LR, TRUE_MODEL
 from ..conftest import asked, networks_from
@@ -56,7 +57,7 @@ def poisoned(networks, intrinsic_lr):
 
 
 def test_each_setting_is_predicted_by_all_others(many):
-    plan = held_out.splits(many, all_held_out(many), leave_one_out=True)
+    plan = held_out.splits(many, read_runs(many), all_held_out(many), leave_one_out=True)
     assert len(plan) == 5
     for split in plan:
         assert len(split.predicted) == 6
@@ -76,7 +77,7 @@ def test_symmetric_settings_are_one_setting(many):
     twin["weight_norm"] = twin["weight_norm"] * xr.where(first, 2, 1)
     twin["weight_decay"] = ("run", twin["intrinsic_lr"].values / rates * (1 + 1e-12))
     twin["intrinsic_lr"] = ("run", rates * twin["weight_decay"].values)
-    plan = held_out.splits(twin, all_held_out(twin), leave_one_out=True)
+    plan = held_out.splits(twin, read_runs(twin), all_held_out(twin), leave_one_out=True)
     assert sorted(len(split.predicted) for split in plan) == [6] * 5
 
 
@@ -160,7 +161,7 @@ def synthetic(intrinsic_lr, recovery):
 def test_uncertainties_come_from_the_seeds(many, compared):
     table = compared[2]
     runs = [str(run) for run in many["run"].values]
-    sample = observe(many, runs)
+    sample = observe(read_runs(many), runs)
     found = calibrate(sample)
     models = resample(sample)
     slopes = np.array([model.kick.slope for model in models])
@@ -191,14 +192,17 @@ def test_settings_that_differ_by_rounding_are_one(many):
     nudged = many.copy(deep=True)
     nudge = 1 + 1e-14 * (many["seed"].values % 2)
     nudged["intrinsic_lr"] = ("run", many["intrinsic_lr"].values * nudge)
-    assert [len(c.runs) for c in collect(nudged)] == [6] * 5
-    assert len(held_out.splits(nudged, all_held_out(nudged), leave_one_out=True)) == 5
+    assert [len(c.runs) for c in collect(read_runs(nudged))] == [6] * 5
+    assert (
+        len(held_out.splits(nudged, read_runs(nudged), all_held_out(nudged), leave_one_out=True))
+        == 5
+    )
 
 
 def test_a_share_of_growth_above_one_half_is_an_equilibrium(many):
     """Noise of one run: the norm grows 11 steps of 20, up as fast as down."""
     zigzag = np.interp(np.arange(2000) % 20, [0, 9, 20], [-3.0, -2.5, -3.0])
-    (cycles,) = collect(one_run(many, zigzag))
+    (cycles,) = collect(read_runs(one_run(many, zigzag)))
     assert cycles.runs[0].regime == "equilibrium"
     assert kick_model.growing_share(np.exp(cycles.runs[0].growth)) == pytest.approx(0.49, abs=1e-3)
 
@@ -206,6 +210,7 @@ def test_a_share_of_growth_above_one_half_is_an_equilibrium(many):
 def one_run(many, log_elr):
     made = many.isel(run=[0], step=slice(0, len(log_elr))).copy(deep=True)
     made["effective_lr"] = (("run", "step"), np.exp(log_elr)[None])
+    made["weight_norm"] = (made["learning_rate"] / made["effective_lr"]) ** 0.5
     made["n_steps"] = ("run", [len(log_elr)])
     return made
 
@@ -218,7 +223,7 @@ def test_a_run_that_diverged_is_not_calibrated_on(many):
         values[0, int(many["n_steps"][0]) - 1] = np.inf
         broken[name] = (("run", "step"), values)
     broken["status"] = broken["status"].copy(data=["diverged", *many["status"].values[1:]])
-    sample = observe(broken, [str(run) for run in many["run"].values])
+    sample = observe(read_runs(broken), [str(run) for run in many["run"].values])
     assert [len(c.runs) for c in sample.settings] == [5, 6, 6, 6, 6]
     assert sample.loss_law == pytest.approx(TRUE_LOSS_LAW, rel=1e-3)
 
@@ -234,12 +239,12 @@ def test_a_run_that_diverged_is_not_calibrated_on(many):
 def test_runs_that_the_model_is_not_for_are_refused(many, change, said):
     other = many.isel(step=slice(0, 10)).assign(change)
     with pytest.raises(ValueError, match=said):
-        held_out.splits(other, all_held_out(other), leave_one_out=True)
+        held_out.splits(other, read_runs(other), all_held_out(other), leave_one_out=True)
 
 
 def test_one_seed_has_no_standard_error(many):
     single = many.isel(run=many["seed"].values == 0)
-    sample = observe(single, [str(run) for run in single["run"].values])
+    sample = observe(read_runs(single), [str(run) for run in single["run"].values])
     assert resample(sample) == []
     table = parameter_table.build(calibrate(sample), [], sample.settings)
     assert np.isnan(table["standard_error"]).all()
@@ -295,6 +300,6 @@ def test_a_short_setting_is_left_out_unless_the_study_names_it(many):
     short["n_steps"] = ("run", n_steps)
     runs = [str(run) for run in many["run"].values[~(few & (many["seed"].values > 1))]]
     with pytest.raises(ValueError, match=r"eta\*lam = 0.002 has .* 10 needed"):
-        observe(short, runs)
-    left = observe(short, runs, named=False).settings
+        observe(read_runs(short), runs)
+    left = observe(read_runs(short), runs, named=False).settings
     assert [round(c.intrinsic_lr, 5) for c in left] == [5e-4, 1e-3, 4e-3, 8e-3]

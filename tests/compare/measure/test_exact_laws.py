@@ -6,6 +6,7 @@ from theory import laws
 from theory.laws import equilibrium
 from theory.simulation.grid import Grid, simulate
 from theory.toy_losses import losses
+from theory.trajectory import read_runs
 
 LR, WD = 0.5, 0.01
 
@@ -54,7 +55,7 @@ def test_a_wrong_decay_is_seen(exact):
 def test_level_one_predicts_from_the_mean_squared_gradient(networks):
     from compare.measure.observables import measure
 
-    observed = measure(networks).assign_coords(
+    observed = measure(read_runs(networks)).assign_coords(
         {name: networks[name] for name in ("learning_rate", "weight_decay", "momentum")}
     )
     predicted = exact_laws.equilibrium_from_gradient(observed)
@@ -67,7 +68,7 @@ def test_level_one_predicts_from_the_mean_squared_gradient(networks):
 
 def test_laws_of_single_steps_are_not_held_against_sparse_records():
     grid = Grid((0.1,), (0.01,), n_steps=100, record_every=5)
-    found = exact_laws.check_laws(simulate(losses.rayleigh([0.0, 1.0]), grid))
+    found = exact_laws.check_laws(read_runs(simulate(losses.rayleigh([0.0, 1.0]), grid)))
     assert np.isnan(found["norm_law_residual"]).all()
     assert found["reason_norm_law_residual"].values.tolist() == [
         "records are 5 steps apart, and the exact laws relate consecutive steps"

@@ -3,16 +3,18 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from compare.measure import minima, minima_ensembles, over_seeds, phases
+from compare.measure import over_seeds, phases
+from compare.measure.minima import ensembles, successive
 from compare.report.figures.measurements import minima as minima_figures
 from compare.report.tables import minima as minima_tables
 from compare.study.comparison import compare_with_theory
 from theory import trajectory
-from theory.trajectory import RunSpec
+from theory.trajectory import RunSpec, read_runs
 
 from ..conftest import asked
 
 LR, RISE, FALL, CYCLES, EVERY = 0.5, 90, 10, 4, 10
+DECAYING = np.sqrt(LR / np.exp(np.linspace(-3, -2, 400)))  # no jump
 EXAMPLES, CLASSES = 40, 3
 
 
@@ -52,7 +54,7 @@ def networks(n_seeds=4, noise=0.0):
 
 
 def compared(data):
-    return minima.compare(data, phases.measure(data))
+    return successive.compare(data, phases.measure(read_runs(data)))
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.2])
@@ -98,7 +100,8 @@ def test_likeness_is_that_of_pairs_of_minima():
 def test_a_run_without_cycles_has_no_minima_and_hurts_no_other():
     data = networks()
     still = data.copy(deep=True)
-    still["effective_lr"][0] = np.exp(np.linspace(-3, -2, 400))
+    still["weight_norm"][0] = DECAYING
+    still["effective_lr"][0] = LR / DECAYING**2
     found = compared(still)
     assert np.isnan(found["minimum_step"].values[0]).all()
     assert np.isnan(found["successive_ensemble_error"].values[0]).all()
@@ -134,7 +137,7 @@ def test_agreeing_members_change_nothing_and_complementary_ones_help():
     labels = np.zeros((4, 2))
     right, wrong = [0.9, 0.1], [0.4, 0.6]
     members = np.array([[right, wrong], [wrong, right], [right, wrong], [wrong, right]])
-    errors = minima_ensembles.independent(members, labels, 2)
+    errors = ensembles.independent(members, labels, 2)
     assert errors[:, 0].tolist() == [0.5] * 4
     np.testing.assert_allclose(errors[:, 1], 0.5 / 3)  # one of three partners makes the same errors
 
@@ -151,11 +154,11 @@ def test_the_standard_error_is_the_jackknife_over_runs(k):
     of_runs = np.array([of_groups[[i in g for g in groups]].mean() for i in range(9)])
     left_out = np.array([mean_of_groups([j for j in range(9) if j != i]) for i in range(9)])
     expected = np.sqrt(8 / 9 * np.square(left_out - left_out.mean()).sum())
-    assert minima_ensembles.standard_error(of_runs, k) == pytest.approx(expected)
+    assert ensembles.standard_error(of_runs, k) == pytest.approx(expected)
 
 
 def test_groups_are_drawn_where_there_are_too_many():
-    groups = minima_ensembles._groups(20, 5)
+    groups = ensembles._groups(20, 5)
     assert groups.shape == (500, 5)
     assert len({tuple(g) for g in groups}) == 500
     assert all(len(set(g)) == 5 for g in groups.tolist())
@@ -199,7 +202,8 @@ def test_a_single_period_has_a_minimum_and_no_likeness():
 
 def test_where_nothing_jumps_there_is_nothing_to_show():
     data = networks()
-    data["effective_lr"][:] = np.exp(np.linspace(-3, -2, 400))
+    data["weight_norm"][:] = DECAYING
+    data["effective_lr"][:] = LR / DECAYING**2
     found = described(data)
     assert np.isnan(found["minimum_step"].values).all()
     assert minima_figures.draw(found) == {}

@@ -7,7 +7,9 @@ from compare.measure import observables
 from theory import laws
 from theory.simulation.grid import Grid, simulate
 from theory.toy_losses import losses
-from theory.trajectory import jumps
+from theory.trajectory import jumps, read_runs
+
+from ...recorded import recorded_run
 
 LR, WD = 0.5, 2e-3
 INTRINSIC = LR * WD
@@ -36,10 +38,14 @@ def sawtooth(n_cycles, period=700, drop=1.4, burst=5):
     return np.array(norms), np.array(gs)
 
 
+def measured_run(*arrays, **options):
+    return observables.measure_run(recorded_run(*arrays, **options))
+
+
 def test_a_sawtooth_is_measured_exactly():
     drop = 700 * RATE
     norms, gs = sawtooth(8, drop=drop)
-    measured = observables.measure_run(norms, gs, LR, WD)
+    measured = measured_run(norms, gs, LR, WD)
     assert measured["regime"] == "periodic"
     assert measured["n_jumps"] == 8
     assert measured["n_cycles"] == 7
@@ -56,7 +62,7 @@ def test_a_sawtooth_is_measured_exactly():
 
 def test_two_cycles_are_refused_with_a_reason():
     norms, gs = sawtooth(3)
-    measured = observables.measure_run(norms, gs, LR, WD)
+    measured = measured_run(norms, gs, LR, WD)
     assert np.isnan(measured["period"])
     assert measured["reason_period"] == "2 cycles, 3 needed"
     assert measured["n_jumps"] == 3
@@ -79,7 +85,7 @@ def test_noise_about_an_equilibrium_is_no_sawtooth():
     lr, wd = 0.5, 0.1
     gs = np.random.default_rng(0).lognormal(0, 0.4, 6000)
     norms, gs = recursion(gs, lr=lr, wd=wd)
-    measured = observables.measure_run(norms, gs, lr, wd)
+    measured = measured_run(norms, gs, lr, wd)
     assert measured["n_jumps"] > 20
     assert measured["regime"] == "equilibrium"
     assert measured["mean_squared_g"] == pytest.approx(np.exp(2 * 0.16), rel=0.05)
@@ -90,9 +96,9 @@ def test_noise_about_an_equilibrium_is_no_sawtooth():
 def test_quiet_equilibrium_and_free_decay_are_told_apart():
     gs = np.full(8000, 0.05)
     settled, _ = recursion(gs, start=(LR * 0.05**2 / (2 * WD)) ** 0.25)
-    assert observables.measure_run(settled, gs, LR, WD)["regime"] == "equilibrium"
+    assert measured_run(settled, gs, LR, WD)["regime"] == "equilibrium"
     decaying, _ = recursion(1e-3 * gs[:1500])
-    measured = observables.measure_run(decaying, 1e-3 * gs[:1500], LR, WD)
+    measured = measured_run(decaying, 1e-3 * gs[:1500], LR, WD)
     assert measured["regime"] == "convergence"
     assert np.isnan(measured["equilibrium_norm"])
     assert "relaxation times" in measured["reason_equilibrium_norm"]
@@ -102,13 +108,13 @@ def test_quiet_equilibrium_and_free_decay_are_told_apart():
 def test_without_decay_nothing_is_periodic():
     gs = np.full(500, 0.3)
     norms, _ = recursion(gs, wd=0.0)
-    assert observables.measure_run(norms, gs, LR, 0.0)["regime"] == "convergence"
+    assert measured_run(norms, gs, LR, 0.0)["regime"] == "convergence"
 
 
 def test_runs_that_blew_up_are_divergent_however_short():
     for n in (2, 50):
         norms = np.linspace(1, 2, n)
-        measured = observables.measure_run(norms, norms, LR, WD, finite=False)
+        measured = measured_run(norms, norms, LR, WD, finite=False)
         assert measured["regime"] == "divergence"
 
 
@@ -123,8 +129,8 @@ def test_closed_stretch_starts_and_ends_at_the_same_level():
 def test_jumps_at_a_scheduled_rate_have_the_effective_lr_of_their_step():
     norms, gs = sawtooth(6)
     rates = np.linspace(LR, LR / 2, len(norms))
-    constant = observables.measure_run(norms, gs, LR, WD)
-    scheduled = observables.measure_run(norms, gs, LR, WD, scheduled_lr=rates)
+    constant = measured_run(norms, gs, LR, WD)
+    scheduled = measured_run(norms, gs, LR, WD, rates=rates)
     assert scheduled["period"] == constant["period"]
     onsets = 695 + 700 * np.arange(6)
     factor = np.exp(np.log(rates[onsets] / LR).mean())
@@ -138,8 +144,8 @@ def test_jumps_at_a_scheduled_rate_have_the_effective_lr_of_their_step():
 def test_a_simulation_recorded_sparsely_has_the_jumps_of_the_one_recorded_in_full():
     loss = losses.logistic([[1.0, 0.0], [0.5, 0.0], [0.25, 0.0]], 5.0)
     grid = Grid((1.0,), (1e-3,), (0, 1), n_steps=40_000)
-    full = observables.measure(simulate(loss, grid))
-    sparse = observables.measure(simulate(loss, replace(grid, record_every=10)))
+    full = observables.measure(read_runs(simulate(loss, grid)))
+    sparse = observables.measure(read_runs(simulate(loss, replace(grid, record_every=10))))
     assert (full["n_cycles"] >= 8).all()
     for name in ("n_jumps", "n_cycles", "regime"):
         np.testing.assert_array_equal(sparse[name], full[name])
@@ -159,6 +165,6 @@ def test_a_decaying_norm_recorded_sparsely_still_converges():
     # a fifth of the steps of an unbroken decay, and a norm at rest
     log_norm = -np.log1p(-INTRINSIC) * -np.arange(0, 4000, 50.0)
     zeros = np.zeros_like(log_norm)
-    decaying = observables.measure_run(np.exp(log_norm), zeros, LR, WD, record_every=50)
-    resting = observables.measure_run(np.exp(0.2 * log_norm), zeros, LR, WD, record_every=50)
+    decaying = measured_run(np.exp(log_norm), zeros, LR, WD, every=50)
+    resting = measured_run(np.exp(0.2 * log_norm), zeros, LR, WD, every=50)
     assert (decaying["regime"], resting["regime"]) == ("convergence", "equilibrium")

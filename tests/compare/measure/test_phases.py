@@ -9,7 +9,8 @@ from compare.measure import gradient_valley, phases
 from compare.report.figures.over_time import phase_shading
 from compare.report.tables.phases import phase_table
 from theory import trajectory
-from theory.trajectory import RunSpec
+from theory.trajectory import RunSpec, read_runs
+from theory.trajectory.jumps import find_jumps
 
 LR = 0.5
 RISE, FALL = 400, 10
@@ -28,10 +29,14 @@ def cycles(n_cycles, turn, noise, seed=0, depth=2.0):
     return log_elr, np.exp(np.tile(log_g, n_cycles) + noise * rng.normal(size=len(log_elr)))
 
 
+def found_in(log_elr, g):
+    return phases.find(find_jumps(log_elr), g)
+
+
 @pytest.mark.parametrize("noise", [0.0, 0.3])
 @pytest.mark.parametrize("turn", [0.3, 0.8])
 def test_borders_are_found_where_they_are(turn, noise):
-    found = phases.find(*cycles(5, turn, noise))
+    found = found_in(*cycles(5, turn, noise))
     period = RISE + FALL
     assert found.landing.tolist() == [k * period for k in range(5)]
     assert found.onset.tolist() == [k * period + RISE for k in range(5)]
@@ -41,7 +46,7 @@ def test_borders_are_found_where_they_are(turn, noise):
 
 def test_where_g_never_rises_all_of_the_rise_is_a():
     for seed in range(20):
-        found = phases.find(*cycles(4, 1.0, 0.5, seed))
+        found = found_in(*cycles(4, 1.0, 0.5, seed))
         np.testing.assert_array_equal(found.turn, found.onset)
         assert phases.shares(found)[1] == 0
 
@@ -49,13 +54,13 @@ def test_where_g_never_rises_all_of_the_rise_is_a():
 def test_a_spike_on_the_way_down_is_no_turn():
     log_elr, g = cycles(3, 0.8, 0.2)
     g[100:110] *= 20
-    assert (phases.find(log_elr, g).turn[0]) / RISE == pytest.approx(0.8, abs=0.05)
+    assert (found_in(log_elr, g).turn[0]) / RISE == pytest.approx(0.8, abs=0.05)
 
 
 def test_each_step_has_its_phase_and_shares_add_up():
     log_elr, g = cycles(4, 0.75, 0.0)
     log_elr, g = log_elr[:-100], g[:-100]  # the last rise is cut in phase B
-    found = phases.find(log_elr, g)
+    found = found_in(log_elr, g)
     phase = phases.of_each_step(found)
     period = RISE + FALL
     expected = ["A"] * 300 + ["B"] * 100 + ["C"] * FALL
@@ -68,7 +73,7 @@ def test_each_step_has_its_phase_and_shares_add_up():
 
 
 def test_without_jumps_there_are_no_phases():
-    found = phases.find(np.linspace(0, 1, 500), np.ones(500))
+    found = found_in(np.linspace(0, 1, 500), np.ones(500))
     assert len(found.landing) == 0
     assert set(phases.of_each_step(found)) == {""}
     assert np.isnan(phases.shares(found)).all()
@@ -97,7 +102,7 @@ def dataset(log_elrs, gs, every=1):
 def test_runs_of_a_dataset_are_padded_and_counted_in_steps():
     sawtooth = cycles(3, 0.5, 0.0)
     still = np.linspace(-3, -2, 200), np.ones(200)
-    measured = phases.measure(dataset(*zip(sawtooth, still, strict=True), every=10))
+    measured = phases.measure(read_runs(dataset(*zip(sawtooth, still, strict=True), every=10)))
     assert measured["cycle_onset"].sizes == {"run": 2, "cycle": 3}
     assert measured["cycle_onset"].values[0].tolist() == [4000, 8100, 12200]
     assert np.isnan(measured["cycle_onset"].values[1]).all()
@@ -107,7 +112,7 @@ def test_runs_of_a_dataset_are_padded_and_counted_in_steps():
 
 def test_shading_marks_each_phase_of_a_sawtooth_and_nothing_else():
     still = np.linspace(-3, -2, 200), np.ones(200)
-    measured = phases.measure(dataset(*zip(cycles(3, 0.5, 0.0), still, strict=True)))
+    measured = phases.measure(read_runs(dataset(*zip(cycles(3, 0.5, 0.0), still, strict=True))))
     axes = Figure().subplots(2)
     for axis, run in zip(axes, measured["run"].values, strict=True):
         phase_shading.shade(axis, measured.sel(run=run), 1600)

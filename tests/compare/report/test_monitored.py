@@ -1,6 +1,7 @@
 """Bare trajectories: what is predicted for their optimizer, and their report."""
 
 import base64
+import html as entities
 import re
 
 import numpy as np
@@ -16,7 +17,7 @@ from compare.report.tables import cells
 from compare.study import store
 from theory import laws, trajectory
 from theory.laws import equilibrium
-from theory.trajectory import RunSpec
+from theory.trajectory import RunSpec, read_runs
 from theory.vocabulary import VARIABLES
 
 from ..accessible import problems
@@ -61,7 +62,7 @@ def recorded_run(*, rule="sgd", momentum=0.0, variant="", wd=WD, rates=None, n=4
 
 
 def predicted(found):
-    return optimizer_equilibrium.predict(found, str(found["run"].values[0]))
+    return optimizer_equilibrium.predict_equilibrium(found, str(found["run"].values[0]))
 
 
 def test_each_optimizer_has_its_equilibrium():
@@ -75,6 +76,7 @@ def test_each_optimizer_has_its_equilibrium():
     assert predicted(recorded_run(rule="lion")) == equilibrium.lion(LR, WD, 4000, **betas)
     small = recorded_run(rule="adam")
     small["learning_rate"][:] = 1e-4
+    small["effective_lr"] = 1e-4 / small["weight_norm"] ** 2
     assert predicted(small) == equilibrium.adam_l2(1e-4, WD, 35.0, 4000, **betas)
 
 
@@ -97,7 +99,7 @@ def test_no_equilibrium_without_a_reason(changes, sentence):
 def test_sparse_records_are_measured_in_steps(networks):
     dense = networks.isel(run=slice(12, 16))
     sparse = dense.isel(step=slice(None, None, 5))
-    all_, fifth = measure(dense), monitored.observe(sparse)
+    all_, fifth = measure(read_runs(dense)), monitored.observe(sparse)
     for name, tolerance in (
         ("period", 5e-3),
         ("first_jump", 0.05),
@@ -181,12 +183,53 @@ def test_the_shortest_runs_make_a_report(tmp_path, n_steps):
 
 
 def test_files_that_are_neither_are_refused(tmp_path, capsys):
-    path = saved(recorded_run().drop_vars("angular_update"), tmp_path)
+    path = saved(recorded_run().drop_vars("effective_grad_norm"), tmp_path)
     assert main(["report", str(path)]) == 2
-    assert "mine.nc cannot be reported: it lacks angular_update" in capsys.readouterr().err
+    assert (
+        "mine.nc holds no whole trajectories: it lacks effective_grad_norm"
+        in capsys.readouterr().err
+    )
     path = saved(recorded_run(), tmp_path)
     assert main(["predict", "--from", str(path), "--lr", "1", "--wd", "0.1"]) == 2
     assert "is not a study file" in capsys.readouterr().err
     xr.Dataset({"a": 1}).to_netcdf(path, engine="h5netcdf")
     assert main(["report", str(path)]) == 2
     assert "is not a study file" in capsys.readouterr().err
+
+
+def test_a_run_without_angles_is_reported_without_them(tmp_path):
+    """As a simulated toy is, which records none."""
+    text = report.render(xr.DataTree(recorded_run().drop_vars("angular_update")))
+    assert "residual of the norm law" in text
+    assert "residual of the angle law" not in text
+
+
+def said_first(found):
+    """The headline of the page of a recorded run, without its markup."""
+    text = re.search(r'<h2 class="claim"[^>]*>(.*?)</h2>', report.render(xr.DataTree(found)), re.S)[
+        1
+    ]
+    return entities.unescape(re.sub("<[^>]+>", "", text))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"wd": 0.1}, r"The weight norm has settled near the equilibrium of this optimizer \("),
+        ({"wd": 1e-6}, r"has not settled: the effective learning rate still (falls|grows)"),
+        ({"wd": 0.0}, "Without weight decay the norm can only grow"),
+        ({"rule": "rmsprop"}, "No equilibrium can be predicted for this run: no closed form is"),
+        (
+            {"reasons": ["weight_norm was not finite"]},
+            "ended early: weight_norm was not finite. Look",
+        ),
+    ],
+)
+def test_the_headline_says_what_to_expect(changes, sentence):
+    assert re.search(sentence, said_first(recorded_run(**changes)))
+
+
+def test_the_headline_of_a_sawtooth_says_how_often(networks):
+    one = networks.isel(run=[0])
+    period = float(measure(read_runs(one))["period"][0])
+    assert f"destabilises about every {cells.number(period)} steps" in said_first(one)

@@ -1,3 +1,4 @@
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -41,3 +42,16 @@ def test_numbers_have_three_digits(value, text):
 def test_percent_is_signed():
     assert cells.percent(-0.0312) == "-3.1 %"
     assert cells.percent(float("nan")) == "–"
+
+
+@pytest.mark.parametrize("n_steps", [60, 1_000, 35_000, 391_000])
+def test_ticks_of_steps_are_few_and_short(n_steps):
+    figure, axis = plt.subplots(figsize=(3, 2))
+    axis.plot([0, n_steps], [1, 2])
+    style.count_steps(axis)
+    figure.canvas.draw()
+    low, high = axis.get_xlim()
+    shown = [t.get_text() for t in axis.get_xticklabels() if low <= t.get_position()[0] <= high]
+    plt.close(figure)
+    assert 2 <= len(shown) <= 5
+    assert max(map(len, shown)) <= 4

@@ -197,7 +197,10 @@ def test_diverging_runs_exit_3_and_keep_the_data(tmp_path):
     assert tree["empirical"]["status"].values.tolist() == ["completed"] * 4 + ["diverged"] * 2
     assert "was not finite at step" in str(tree["empirical"]["reason"].values[4])
     assert tree["comparison"]["regime"].values[4] == "divergence"
-    assert json.loads(tree.attrs["config"])["expect_divergence"] is False
+    expected = text.replace("weight_decay = 0.0\n", 'weight_decay = 0.0\nexpect = "divergence"\n')
+    (tmp_path / "small.toml").write_text(expected)
+    done = sawtooth(tmp_path, "run", "small.toml", "--cycles", "1", "--out", "expected")
+    assert done.returncode == 0, done.stderr
 
 
 def test_predict_from_a_study_gives_the_period_of_any_setting(folder):

@@ -7,7 +7,7 @@ prints the evidence for each parameter.
 
 import pytest
 import torch
-import torchvision
+from torchvision import models
 
 from empirical.invariance.search import scale_invariant_parameters
 from empirical.networks import architectures
@@ -47,7 +47,7 @@ def build(name):
     if name.startswith("transformer"):
         qk_norm = "QK" in name
         return Transformer(affine=True, qk_norm=qk_norm, bias=not qk_norm), tokens()
-    return torchvision.models.resnet18(), images()
+    return models.resnet18(), images()
 
 
 @pytest.mark.parametrize("name", EXPECTED)

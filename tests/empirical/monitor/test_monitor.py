@@ -14,6 +14,7 @@ from compare.measure import exact_laws
 from empirical.monitor.monitor import Monitor
 from empirical.monitor.step_log import CHUNK
 from empirical.networks import architectures
+from theory.trajectory import read_runs
 
 N = 60
 
@@ -143,7 +144,7 @@ def test_every_record_is_what_the_weights_did(name):
 @pytest.mark.parametrize("name", ["sgd", "momentum", "nesterov", "dampening"])
 def test_exact_laws_hold_to_rounding(name):
     monitor, _ = monitored(OPTIMIZERS[name])
-    laws = exact_laws.check_laws(monitor.dataset())
+    laws = exact_laws.check_laws(read_runs(monitor.dataset()))
     assert float(laws["norm_law_residual"][0]) < 1e-6
     assert float(laws["elr_law_residual"][0]) < 1e-6
     assert float(laws["angle_law_residual"][0]) < 1e-5
@@ -151,7 +152,7 @@ def test_exact_laws_hold_to_rounding(name):
         assert float(laws["jump_agreement"][0]) == 1
     # they are no tautologies: another decay is seen at once
     monitor.log.table()[:, 2] *= 1.01
-    wrong = exact_laws.check_laws(monitor.dataset())
+    wrong = exact_laws.check_laws(read_runs(monitor.dataset()))
     expected = 2 * rate(monitor.optimizer) * 1e-2 * 0.01
     assert float(wrong["norm_law_residual"][0]) == pytest.approx(expected, rel=0.1)
 
@@ -162,7 +163,7 @@ def test_networks_with_gains_obey_the_law_as_a_whole():
     assert len(monitor.invariance.groups) > 0
     assert {"1.weight", "2.weight", "2.bias"} < set(monitor.names)
     assert "7.weight" not in monitor.names
-    laws = exact_laws.check_laws(monitor.dataset())
+    laws = exact_laws.check_laws(read_runs(monitor.dataset()))
     assert float(laws["norm_law_residual"][0]) < 1e-6
     assert float(laws["angle_law_residual"][0]) < 1e-5
 
@@ -211,7 +212,7 @@ def test_schedules_enter_the_effective_rate():
     assert product == pytest.approx(expected, rel=1e-12)
     assert found["learning_rate"].item() == 0.5
     assert values(found, "angular_update")[0] == pytest.approx(0, abs=1e-7)
-    laws = exact_laws.check_laws(found)
+    laws = exact_laws.check_laws(read_runs(found))
     assert float(laws["norm_law_residual"][0]) < 1e-6
     assert float(laws["elr_law_residual"][0]) < 1e-6
     assert float(laws["angle_law_residual"][0]) < 1e-4
@@ -230,7 +231,7 @@ def test_learning_rates_may_be_tensors():
     found = monitor.dataset()
     product = values(found, "effective_lr") * values(found, "weight_norm") ** 2
     assert product == pytest.approx(0.5 * 0.9 ** np.arange(N), rel=1e-5)
-    assert float(exact_laws.check_laws(found)["norm_law_residual"][0]) < 1e-6
+    assert float(exact_laws.check_laws(read_runs(found))["norm_law_residual"][0]) < 1e-6
 
 
 def test_changing_decay_takes_the_laws_away():
@@ -240,7 +241,7 @@ def test_changing_decay_takes_the_laws_away():
     train(model, optimizer, monitor, n=5)
     optimizer.param_groups[0]["weight_decay"] = 2e-2
     train(model, optimizer, monitor, n=5)
-    laws = exact_laws.check_laws(monitor.dataset())
+    laws = exact_laws.check_laws(read_runs(monitor.dataset()))
     assert np.isnan(float(laws["norm_law_residual"][0]))
     assert "sgd with changing decay" in laws["reason_norm_law_residual"].item()
 
@@ -305,7 +306,7 @@ def test_every_kth_step():
     for name in every.data_vars:
         if every[name].dims == ("run", "step"):
             assert kth[name].values.tolist() == every[name].values[:, ::5].tolist(), name
-    laws = exact_laws.check_laws(kth)
+    laws = exact_laws.check_laws(read_runs(kth))
     assert np.isnan(float(laws["norm_law_residual"][0]))
     assert "5 steps apart" in laws["reason_norm_law_residual"].item()
 
@@ -322,7 +323,7 @@ def test_weights_under_other_rates_or_decays_are_left_out():
     train(model, optimizer, monitor)
     found = monitor.dataset()
     assert found["weight_decay"].item() == 1e-2
-    assert float(exact_laws.check_laws(found)["norm_law_residual"][0]) < 1e-6
+    assert float(exact_laws.check_laws(read_runs(found))["norm_law_residual"][0]) < 1e-6
     with pytest.raises(ValueError, match=r"followed as one: 2.weight: weight_decay 0.0"):
         Monitor(model, optimizer, parameters=["1.weight", "2.weight"])
 
@@ -336,7 +337,7 @@ def test_the_rule_is_that_of_the_group_that_is_followed():
     train(model, optimizer, monitor)
     found = monitor.dataset()
     assert (found["momentum"].item(), found["variant"].item()) == (0.9, "nesterov")
-    assert float(exact_laws.check_laws(found)["norm_law_residual"][0]) < 1e-6
+    assert float(exact_laws.check_laws(read_runs(found))["norm_law_residual"][0]) < 1e-6
 
 
 def test_tensors_that_are_invariant_only_together_need_one_group():
@@ -357,7 +358,7 @@ def test_tensors_that_are_invariant_only_together_need_one_group():
     assert monitor.names == ("3.weight",)
     assert monitor.notes == ("0.weight, 0.bias: invariant together, in groups that differ",)
     train(model, optimizer, monitor)
-    assert float(exact_laws.check_laws(monitor.dataset())["norm_law_residual"][0]) < 1e-6
+    assert float(exact_laws.check_laws(read_runs(monitor.dataset()))["norm_law_residual"][0]) < 1e-6
 
 
 def test_groups_that_part_ways_end_the_record():
@@ -379,7 +380,7 @@ def test_frozen_weights_and_weights_outside_the_optimizer_are_not_followed():
     model[1].weight.requires_grad_(False)
     monitor, _ = monitored(OPTIMIZERS["sgd"], model)
     assert monitor.names == ("4.weight",)
-    assert float(exact_laws.check_laws(monitor.dataset())["norm_law_residual"][0]) < 1e-6
+    assert float(exact_laws.check_laws(read_runs(monitor.dataset()))["norm_law_residual"][0]) < 1e-6
     model = mlp()
     optimizer = OPTIMIZERS["sgd"]([model[1].weight])
     monitor = Monitor(model, optimizer, inputs=torch.randn(16, 20))
@@ -405,7 +406,7 @@ def test_a_run_that_stops_being_finite_is_kept_up_to_there(name):
     assert monitor.n_steps == CHUNK + 20
     assert len(monitor.log.table()) == CHUNK  # no more was recorded
     if name == "sgd":
-        assert float(exact_laws.check_laws(found)["norm_law_residual"][0]) < 1e-6
+        assert float(exact_laws.check_laws(read_runs(found))["norm_law_residual"][0]) < 1e-6
 
 
 def test_layers_and_evaluations_have_their_own_steps():

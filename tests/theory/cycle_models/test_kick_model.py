@@ -12,6 +12,7 @@ from theory.trajectory.jumps import find_jumps
 
 from ...kick_model import LR
 from ...kick_model import TRUE_MODEL as MODEL
+from ...recorded import recorded_run
 
 
 def simulated(intrinsic_lr, n_cycles=1500, seed=0):
@@ -107,7 +108,9 @@ def test_growing_share_goes_from_a_sawtooth_to_reversible_noise():
 @pytest.mark.parametrize(("intrinsic_lr", "regime"), [(3e-3, "periodic"), (0.2, "equilibrium")])
 def test_extractor_sees_the_predicted_regime(intrinsic_lr, regime):
     wd, series = simulated(intrinsic_lr, n_cycles=60)
-    measured = measure_run(series["weight_norm"], series["effective_grad_norm"], LR, wd)
+    measured = measure_run(
+        recorded_run(series["weight_norm"], series["effective_grad_norm"], LR, wd)
+    )
     assert measured["regime"] == regime == kick_model.predict(MODEL, LR, wd).regime
 
 

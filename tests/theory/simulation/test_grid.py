@@ -46,15 +46,14 @@ def test_one_run_is_plain_sgd():
         w = (1 - 0.1 * 0.05) * w - 0.1 * numpy_loss.gradient(w)
 
 
-def test_blocks_and_the_file_are_the_whole_bit_by_bit(tmp_path):
+def test_blocks_and_the_file_are_the_whole_bit_by_bit(tmp_path, monkeypatch):
     whole = simulate.simulate(LOSS, GRID)
-    joined = xr.concat(list(simulate.blocks(LOSS, GRID, block_runs=33)), "run", data_vars="minimal")
+    monkeypatch.setattr(simulate, "block_size", lambda *_: 33)
+    joined = xr.concat(list(simulate.blocks(LOSS, GRID)), "run", data_vars="minimal")
     xr.testing.assert_identical(joined, whole)
     said, done = [], []
-    path = write_file.write(
-        LOSS, GRID, tmp_path / "new" / "toy.nc", block_runs=33, say=said.append,
-        progress=done.append,
-    )  # fmt: skip
+    path = tmp_path / "new" / "toy.nc"
+    assert write_file.write(LOSS, GRID, path, say=said.append, progress=done.append) == path
     with xr.open_dataset(path, engine="h5netcdf") as found:
         xr.testing.assert_identical(found.load(), whole)
     assert done == [33, 66, 80]
@@ -75,8 +74,9 @@ def test_the_cost_of_a_large_grid_is_bounded_in_memory():
 PEAK = """
 import sys
 from pathlib import Path
-from theory import losses, simulate, stream
-from theory.simulate import Grid
+from theory.simulation import grid as simulate, write_file
+from theory.simulation.grid import Grid
+from theory.toy_losses import losses
 
 def status(key):
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -87,7 +87,7 @@ few, many = (Grid(rates, (0.01,), tuple(range(n)), n_steps=200, record_every=20)
 for grid, name in ((few, "few.nc"), (many, "many.nc")):
     before = status("VmRSS")
     loss = losses.rayleigh([0.0, 1.0])
-    stream.write(loss, grid, Path(sys.argv[1]) / name, say=lambda sentence: None)
+    write_file.write(loss, grid, Path(sys.argv[1]) / name, say=lambda sentence: None)
 print(status("VmHWM"), status("VmHWM") - before)
 print(*(simulate.cost(grid, dimension=2).memory for grid in (few, many)))
 """

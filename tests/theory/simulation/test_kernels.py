@@ -117,7 +117,8 @@ def test_trajectories_do_not_depend_on_threads_or_neighbours(loss, dynamics, n_s
 FINGERPRINTS = """
 import hashlib
 import numpy as np
-from theory import ensemble, losses
+from theory.simulation import toy_ensemble as ensemble
+from theory.toy_losses import losses
 n = 130
 ones = np.ones(n)
 for loss, noise, more in (
@@ -341,41 +342,6 @@ def test_kernels_live_in_the_chosen_folder(tmp_path, monkeypatch):
     assert module.__file__.startswith(str(tmp_path / "deep"))
     assert kernel_cache.load("answer = 42\n") is module
     assert [p.suffix for p in (tmp_path / "deep").iterdir() if p.is_file()] == [".py"]
-
-
-@pytest.mark.parametrize(
-    ("dynamics", "decay", "more"),
-    [
-        (Dynamics(), 0.05, {}),
-        (Dynamics(noise=0.3), 0.05, {}),
-        (Dynamics(momentum=0.5, noise=0.1), 0.05, {"velocity": np.ones((3, 5))}),
-        (Dynamics(sphere=True), 0.0, {"rates": np.linspace(1, 2, 100)}),
-        (Dynamics(), 0.05, {"growth": np.full(5, 1.01)}),
-    ],
-    ids=["plain", "noise", "momentum and noise", "sphere", "growing"],
-)
-def test_logistic_kernel_of_many_points_is_that_of_few(monkeypatch, dynamics, decay, more):
-    loss = losses.logistic([[1.0, 0.3, -0.2], [0.7, -0.2, 0.5], [0.4, 0.1, 0.6]], 4.0)
-    weights, seeds = starts(3, 5), np.array([3, 1, 4, 1, 5])
-    options = {"dynamics": dynamics, "seeds": seeds, "record_every": 3, "keep_path": True, **more}
-    few = run(loss, weights, 0.2, decay, 100, **options)
-    monkeypatch.setattr(losses.ToyLoss, "has_many_points", True)
-    many = run(loss, weights, 0.2, decay, 100, **options)
-    for name in ("weight_norm", "effective_grad_norm", "train_loss", "weights", "path"):
-        np.testing.assert_allclose(getattr(many, name), getattr(few, name), rtol=1e-9, atol=1e-10)
-
-
-def test_a_hundred_points_and_weights_take_their_noise_and_momentum():
-    # nearly parallel points, whose common direction is all but the minimum
-    rng = np.random.default_rng(0)
-    points = np.eye(100)[0] + 0.01 * rng.normal(size=(100, 100))
-    loss = losses.logistic(points.tolist(), 5.0)
-    records = run(
-        loss, starts(100, 70), 1.0, 1e-3, 1500, dynamics=Dynamics(noise=1e-3, momentum=0.5)
-    )
-    assert records.train_loss[-1].max() < 0.02 < 0.5 < records.train_loss[0].mean()
-    cosine = directions(records.weights)[0]
-    assert cosine.min() > 0.99
 
 
 def test_a_kernel_is_compiled_anew_when_its_helpers_change(tmp_path, monkeypatch):

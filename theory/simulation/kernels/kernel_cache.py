@@ -10,16 +10,13 @@ import tempfile
 from pathlib import Path
 from types import ModuleType
 
+from platformdirs import user_cache_path
+
 
 def folder() -> Path:
     """The cache folder: ``SAWTOOTH_CACHE``, else ``sawtooth`` in the user's cache folder."""
-    if chosen := os.environ.get("SAWTOOTH_CACHE"):
-        return Path(chosen)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "sawtooth"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "sawtooth" / "cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sawtooth"
+    chosen = os.environ.get("SAWTOOTH_CACHE")
+    return Path(chosen) if chosen else user_cache_path("sawtooth", appauthor=False)
 
 
 def load(source: str) -> ModuleType:

@@ -10,7 +10,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from compare.measure.minima_ensembles import standard_error
+from compare.measure.minima.ensembles import standard_error
 from compare.report.figures.style import COLORS, NETWORK, STYLE, svg
 from theory.arrays import FloatArray
 from theory.trajectory import setting_of

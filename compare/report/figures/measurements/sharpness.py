@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import xarray as xr
 
 from compare.measure.edge_of_stability import EDGE
-from compare.report.figures.style import COLORS, STYLE, THEORY, svg
+from compare.report.figures.style import COLORS, STYLE, THEORY, count_steps, svg
 from compare.report.tables.cells import each_setting, setting_name
 from theory.vocabulary import label
 
@@ -30,8 +30,9 @@ def draw(networks: xr.Dataset, settings: xr.Dataset) -> str:
         names = ("spherical_sharpness", "probe_effective_grad_norm", "")
         for axis, name in zip(axes, names, strict=True):
             axis.set(xscale="log" if name else "linear", yscale="log")
-            axis.set_xlabel(label("probe_loss") if name else label("eval_step"))
+            axis.set_xlabel(label("probe_loss"))
             axis.set_ylabel(label(name) if name else "effective lr times sharpness, S η/ρ²")
+        count_steps(axes[2], "eval_step")
         axes[0].legend(fontsize=7, markerscale=2)
         axes[2].legend()
         figure.tight_layout()

@@ -10,7 +10,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from compare.published.values import OnSphere
-from compare.report.figures.style import NETWORK, PUBLISHED, STYLE, svg
+from compare.report.figures.style import NETWORK, PUBLISHED, STYLE, count_steps, svg
 from theory.trajectory import record_every, recorded
 from theory.vocabulary import label
 
@@ -57,7 +57,8 @@ def _losses_over_time(axis: Axes, networks: xr.Dataset, elr: np.typing.NDArray[n
         blocks = np.array_split(loss, min(len(loss), 200))
         steps = record_every(networks) * np.cumsum([len(block) for block in blocks])
         axis.plot(steps, [b.mean() for b in blocks], color=shade, lw=0.9, label=f"{elr[row]:g}")
-    axis.set(yscale="log", xlabel=label("step"), ylabel=label("train_loss"))
+    axis.set(yscale="log", ylabel=label("train_loss"))
+    count_steps(axis)
     axis.legend(
         title="η/ρ²",
         fontsize=7,

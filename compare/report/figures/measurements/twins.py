@@ -8,8 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
-from compare.report.figures.style import COLORS, STYLE, svg
-from theory.vocabulary import label
+from compare.report.figures.style import COLORS, STYLE, count_steps, svg
 
 
 def draw(comparison: xr.Dataset) -> str:
@@ -31,7 +30,8 @@ def draw(comparison: xr.Dataset) -> str:
             )
             axis.axvline(float(one["first_jump"]), color=variants[variant], lw=0.7, ls=":")
         axis.plot([], [], color="grey", lw=0.7, ls=":", label="first jump of a run")
-        axis.set(yscale="log", xlabel=label("eval_step"), ylabel="distance of directions |u − u′|")
+        axis.set(yscale="log", ylabel="distance of directions |u − u′|")
+        count_steps(axis, "eval_step")
         axis.legend()
         figure.tight_layout()
         return svg(figure)

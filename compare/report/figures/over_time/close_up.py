@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from compare.measure.over_seeds import with_period
 from compare.report.figures import style
 from compare.report.figures.over_time import phase_shading
-from compare.report.figures.style import NETWORK, STYLE, THEORY, svg
+from compare.report.figures.style import NETWORK, STYLE, THEORY, count_steps, svg
 from theory.laws import decay_rate
 from theory.trajectory import record_every, recorded
 from theory.vocabulary import label
@@ -82,7 +82,7 @@ def draw(networks: xr.Dataset, comparison: xr.Dataset, settings: xr.Dataset) -> 
             _draw(axis, networks, comparison, period, name)
         one = networks.sel(run=period.run)
         axes[0].set_title(f"period {period.number} of a run at ηλ = {float(one.intrinsic_lr):.2g}")
-        axes[-1].set_xlabel(label("step"))
+        count_steps(axes[-1])
         axes[-1].legend(loc="upper left")
         marks = phase_shading.legend_patches(*axes)
         figure.legend(handles=marks, loc="lower center", ncols=3, fontsize=7, **style.NARROW)

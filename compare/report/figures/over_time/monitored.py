@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from compare.report.figures.style import NETWORK, STYLE, THEORY, svg, thin
+from compare.report.figures.style import NETWORK, STYLE, THEORY, count_steps, svg, thin
 from theory.arrays import FloatArray
 from theory.laws.equilibrium import Equilibrium
 from theory.trajectory import record_every, recorded
@@ -43,7 +43,7 @@ def trajectory(trajectories: xr.Dataset, run: str, settled: Equilibrium | None) 
                 axis.axhline(levels[name], color=THEORY, ls="--", lw=1.2, label="equilibrium")
             axis.set_ylabel(textwrap.fill(label(name), LABEL_WIDTH))
             axis.legend(loc="best")
-        axes[-1, 0].set_xlabel(label("step"))
+        count_steps(axes[-1, 0])
         figure.tight_layout()
         return svg(figure)
 
@@ -66,7 +66,7 @@ def layers(trajectories: xr.Dataset, run: str) -> str:
                 axis.plot(steps, values[known], color=color, lw=1, marker=marker, label=name)
             _logarithmic(axis)
             axis.set_ylabel(label(quantity))
-        axes[-1].set_xlabel(label("eval_step"))
+        count_steps(axes[-1], "eval_step")
         if len(names) <= MAX_NAMED:
             axes[0].legend(fontsize=7, ncols=2)
         figure.tight_layout()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import xarray as xr
 
-from compare.report.figures.style import NETWORK, STYLE, series, svg
+from compare.report.figures.style import NETWORK, STYLE, count_steps, series, svg
 from compare.report.tables.cells import each_setting, setting_name
 from theory.vocabulary import label
 
@@ -24,6 +24,8 @@ def draw(networks: xr.Dataset, settings: xr.Dataset) -> str:
             run = str(setting["first_run"].values)
             axis.plot(*series(networks, run, "effective_lr"), color=NETWORK, lw=0.9)
             axis.set(yscale="log", title=f"{setting_name(setting)}: {setting['regime'].item()}")
+            count_steps(axis)
+            axis.set_xlabel("")
         for axis in axes.flat[n:]:
             axis.set_visible(False)
         for column in range(min(n, PANELS_IN_A_ROW)):

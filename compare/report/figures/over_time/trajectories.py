@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from compare.report.figures.over_time import phase_shading
-from compare.report.figures.style import NARROW, NETWORK, STYLE, THEORY, series, svg
+from compare.report.figures.style import NARROW, NETWORK, STYLE, THEORY, count_steps, series, svg
 from theory.vocabulary import label
 
 
@@ -34,7 +34,7 @@ def draw(
                     phase_shading.shade(axis, comparison.sel(run=run), end)
             named = str(setting["variant"].values) or f"ηλ = {float(setting['intrinsic_lr']):.2g}"
             column[0].set_title(f"{named} ({setting['regime'].item()})")
-            column[-1].set_xlabel(label("step"))
+            count_steps(column[-1])
         for axis, name in zip(axes[:, 0], names, strict=True):
             axis.set_ylabel(label(name))
         handles, texts = axes[0, 0].get_legend_handles_labels()

@@ -11,52 +11,38 @@ from matplotlib.patches import Patch
 
 from compare.measure.power_law import period_exponent
 from compare.report.figures.style import BASELINE, NETWORK, THEORY
-from compare.report.html import theme
+from compare.report.figures.toys.panels import LOGS, Data, finish, line, panels, points
 from theory.arrays import FloatArray
 from theory.trajectory.regimes import REGIMES
 from theory.vocabulary import VARIABLES, label
 
 COLORS = ("#DCE9F3", "#F0E442", "#9DC7B5", "#B0B0B0")
-PROCESS = theme.SERIES["green"].light
 
 
-def closure(data: dict[str, FloatArray]) -> Figure:
+def closure(data: Data) -> Figure:
     """Period and elr on both sides of the jumps against eta lam, with the period's exponents."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.8))
+    figure, (left, right) = panels(height=3.8)
     rates = data["intrinsic_lr"]
-    for key, form, color, name in (
-        ("predicted_period", "-", THEORY, "oscillator"),
-        ("period", "o", NETWORK, "simulation"),
-    ):
+    for key, draw, name in (
+        ("predicted_period", line, "oscillator"), ("period", points, "simulation"),
+    ):  # fmt: skip
         fit = period_exponent(rates, data[key])
         text = f"{name}: exponent {fit.value:.3f} ± {fit.standard_error:.3f}"
-        left.plot(rates, data[key], form, color=color, label=text)
-    process = {"color": PROCESS, "lw": 3, "alpha": 0.5, "zorder": 0}
-    left.plot(rates, data["predicted_period_process"], label="jump process", **process)
-    left.set_ylabel(VARIABLES["period"].label)
+        draw(left, rates, data[key], text)
     for side, form, mark in (("before", "-", "o"), ("after", "--", "s")):
-        right.plot(
-            rates, data[f"predicted_{side}"], form, color=THEORY, label=f"oscillator, {side} a jump"
-        )
-        right.plot(rates, data[side], mark, color=NETWORK, label=f"simulation, {side} a jump")
-    for side in ("before", "after"):
-        right.plot(rates, data[f"predicted_{side}_process"], **process)
-    right.set_ylabel(label("effective_lr"))
-    for axis, place in ((left, "lower left"), (right, "center right")):
-        axis.set(xscale="log", yscale="log")
-        axis.set_xlabel(label("intrinsic_lr"))
-        axis.legend(loc=place)
-    figure.tight_layout()
-    return figure
+        line(right, rates, data[f"predicted_{side}"], f"oscillator, {side} a jump", form)
+        points(right, rates, data[side], f"simulation, {side} a jump", form=mark)
+    left.set(**LOGS, xlabel=label("intrinsic_lr"), ylabel=VARIABLES["period"].label)
+    right.set(**LOGS, xlabel=label("intrinsic_lr"), ylabel=label("effective_lr"))
+    left.legend(loc="lower left")
+    return finish(figure, right, loc="center right")
 
 
-def regimes(data: dict[str, FloatArray]) -> Figure:
+def regimes(data: Data) -> Figure:
     """Both maps of regimes side by side, with lines of equal eta lam."""
     figure, axes = plt.subplots(1, 2, figsize=(9.2, 4.4), sharex=True, sharey=True)
-    for axis, key, title, color in (
-        (axes[0], "simulated", "simulation", NETWORK),
-        (axes[1], "predicted", "oscillator", THEORY),
-    ):
+    maps = (("simulated", "simulation", NETWORK), ("predicted", "oscillator", THEORY))
+    for axis, (key, title, color) in zip(axes, maps, strict=True):
         _draw_map(axis, data["lr"], data["wd"], data[key])
         axis.set_title(title, color=color)
         axis.set_xlabel(label("learning_rate"))
@@ -73,16 +59,10 @@ def regimes(data: dict[str, FloatArray]) -> Figure:
 def _draw_map(axis: Axes, rates: FloatArray, decays: FloatArray, numbers: FloatArray) -> None:
     """One map; cells without a regime stay white."""
     axis.grid(visible=False)
-    axis.pcolormesh(
-        rates,
-        decays,
-        np.ma.masked_invalid(numbers.T),
-        cmap=ListedColormap(COLORS),
-        vmin=-0.5,
-        vmax=len(COLORS) - 0.5,
-        shading="nearest",
-    )
-    axis.set(xscale="log", yscale="log")
+    cells, edge = np.ma.masked_invalid(numbers.T), len(COLORS) - 0.5
+    colors = ListedColormap(COLORS)
+    axis.pcolormesh(rates, decays, cells, cmap=colors, vmin=-0.5, vmax=edge, shading="nearest")
+    axis.set(**LOGS)
     x_limits, y_limits = axis.get_xlim(), axis.get_ylim()
     for power in range(-12, 3):
         axis.plot(x_limits, 10.0**power / np.array(x_limits), ":", color=BASELINE, lw=0.6)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from compare.measure import minima_ensembles
+from compare.measure.minima import ensembles
 from theory.arrays import FloatArray
 from theory.trajectory import record_every, recorded, setting_of
 
@@ -38,7 +38,7 @@ def compare(networks: xr.Dataset, cycles: xr.Dataset) -> xr.Dataset:
         ``independent_cosine`` and ``independent_disagreement``, means over the minima of the same
         period of other seeds. Cosines are those of ``w/rho``, from a random projection and good to
         0.12 each. Disagreement is the share of test examples put in different classes. With
-        predictions also the variables of ``compare.measure.minima_ensembles``. Empty where nothing
+        predictions also the variables of ``ensembles``. Empty where nothing
         was evaluated.
     """
     if "test_error" not in networks:
@@ -64,7 +64,7 @@ def compare(networks: xr.Dataset, cycles: xr.Dataset) -> xr.Dataset:
     for name, values in _named("disagreement", _disagreement, classes, settings).items():
         made[name] = (("run", "cycle"), values)
     labels = networks["test_label"].values
-    return made.merge(minima_ensembles.errors(probability, labels, settings, made), join="exact")
+    return made.merge(ensembles.errors(probability, labels, settings, made), join="exact")
 
 
 def _choose(networks: xr.Dataset, cycles: xr.Dataset) -> tuple[IntArray, FloatArray]:

@@ -1,0 +1,5 @@
+"""Minima of successive periods.
+
+successive   how good each is, and how alike two are
+ensembles    what they are worth together
+"""

@@ -1,0 +1,81 @@
+"""What the page of a monitored run says first: what to expect of this training, or to do."""
+
+from __future__ import annotations
+
+import numpy as np
+from markupsafe import Markup
+
+from compare.report.pages.monitored_run import Followed
+from compare.report.tables.cells import count, number
+from theory.laws import equilibrium
+
+NEAR = 0.1  # relative distance of the mean norm from the equilibrium that counts as there
+FEW = 4.0  # relaxation times in which a fluctuation about the equilibrium fades
+STEADY = 0.02  # drift of the norm within the last half that counts as none
+
+
+def headline(run: Followed) -> Markup:
+    """Whether the run ended early, is periodic, has no decay, no equilibrium, or has settled."""
+    one = run.trajectories.sel(run=run.id)
+    if str(one["status"].values) != "completed":
+        return Markup(
+            'This run <span class="fails">ended early</span>: {}. Look at the steps before step {}.'
+        ).format(str(one["reason"].values), int(one["n_steps"]))
+    if str(run.observed["regime"].values) == "periodic":
+        return _periodic(run)
+    if float(one["weight_decay"]) == 0:
+        return Markup(
+            "Without weight decay the norm can only grow, and the effective learning rate only "
+            "falls: expect no periods, and smaller and smaller steps."
+        )
+    if run.settled is None:
+        return Markup("No equilibrium can be predicted for this run: {}. {}").format(
+            run.refusal, _drifting(run)
+        )
+    return _on_the_way(run, run.settled)
+
+
+def _periodic(run: Followed) -> Markup:
+    """How often training destabilises, and what ends that."""
+    n_jumps, period = (float(run.observed[name]) for name in ("n_jumps", "period"))
+    often = (
+        f"about every {number(period)} steps"
+        if np.isfinite(period)
+        else f"{n_jumps:.0f} time{'s' * (n_jumps > 1)} so far"
+    )
+    return Markup(
+        'Training <span class="network">destabilises {}</span>: weight decay raises the effective '
+        "learning rate until the norm jumps. Expect it again; the smaller learning rate times "
+        "weight decay is, the rarer."
+    ).format(often)
+
+
+def _drifting(run: Followed) -> str:
+    """Where the norm is going."""
+    drift = run.measured.drift
+    if not np.isfinite(drift) or abs(drift) < STEADY:
+        return "The weight norm is steady."
+    way, so = ("falls", "growing") if drift < 0 else ("grows", "falling")
+    return f"The weight norm still {way}, so expect a {so} effective learning rate."
+
+
+def _on_the_way(run: Followed, settled: equilibrium.Equilibrium) -> Markup:
+    """Whether the norm has settled where theory says, and what comes if not."""
+    last = float(run.recorded.weight_norm[-1])
+    ahead = equilibrium.settling_steps(last, settled)
+    near = abs(run.measured.norm / settled.norm - 1) < NEAR
+    if near and (abs(run.measured.drift) < STEADY or ahead < FEW * settled.relaxation_steps):
+        return Markup(
+            'The weight norm <span class="network">has settled</span> near the equilibrium of '
+            'this optimizer (<span class="theory">{}</span>): expect every step to turn the '
+            "weights by about {} rad from here on."
+        ).format(number(settled.norm), number(settled.angular_update))
+    change = (
+        "the effective learning rate still falls, and steps get smaller"
+        if last < settled.norm
+        else "the effective learning rate still grows, and training may yet destabilise"
+    )
+    return Markup(
+        'The weight norm <span class="network">has not settled</span>: {}. At these gradients '
+        'theory expects rest at <span class="theory">{}</span> in about {} more steps.'
+    ).format(change, number(settled.norm), count(round(ahead)))
