@@ -112,11 +112,11 @@ def test_other_files_are_named_in_a_warning(root):
     (root / "train" / "cat" / "more" / "a.gif").touch()
     with pytest.warns(UserWarning) as caught:
         assert len(image_folder.load(root).train_labels) == 5
-    said = f"2 files in {root} have no image suffix that is read and were passed over: "
-    assert [str(w.message) for w in caught] == [said + "train/cat/more/a.gif, train/readme.md"]
+    said = f"{root}: files without an image suffix are not read (2: "
+    assert [str(w.message) for w in caught] == [said + "train/cat/more/a.gif, train/readme.md)"]
     for name in ("b.txt", "a.txt"):
         (root / "test" / "ant" / name).touch()
-    with pytest.warns(UserWarning, match=r"^4 files .*, test/ant/a\.txt, \.\.\.$"):
+    with pytest.warns(UserWarning, match=r" \(4: .*, test/ant/a\.txt, \.\.\.\)$"):
         image_folder.load(root)
 
 
@@ -124,8 +124,8 @@ def test_images_outside_the_classes_are_refused(root):
     for name in ("b.jpg", "a.png"):
         Image.fromarray(draw(0)).save(root / "test" / name)
     assert refusal(root) == (
-        f"2 images in {root / 'test'} are in no class folder, such as {root / 'test' / 'a.png'}; "
-        "move them to their classes, or away"
+        f"{root / 'test'} holds images outside its class folders (2: {root / 'test' / 'a.png'}, "
+        "...); move them to their classes, or away"
     )
 
 
