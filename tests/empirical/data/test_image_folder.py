@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.datasets import ImageFolder
 
 from empirical.data import image_folder, sources
 
@@ -60,32 +61,100 @@ def test_grey_images_have_one_channel_unless_others_have_colour(root):
     assert torch.equal(mixed.train_images, grey.train_images.expand(-1, 3, -1, -1))
 
 
-def test_palettes_are_read_as_colours_and_other_files_named(root):
+def test_palettes_are_read_as_colours_and_hidden_files_ignored(root):
     pixels = draw(4) // 128 * 128
     cats = root / "train" / "cat"
     Image.fromarray(pixels).quantize(8).save(cats / "1.png")
-    for name in (".DS_Store", "._1.png", ".hidden.png", "notes.txt", "labels.csv"):
+    for name in (".DS_Store", "._1.png", ".hidden.png"):
         (cats / name).write_text("not an image")
+    shutil.copytree(cats, cats / ".ipynb_checkpoints")
     (root / "train" / ".git").mkdir()
-    (root / "train" / "readme.md").write_text("about")
-    with pytest.warns(UserWarning) as caught:
-        images = image_folder.load(root)
-    assert [str(one.message) for one in caught] == [
-        f"{root / 'train'}: left out, being no images inside a class folder: "
-        "cat/labels.csv, cat/notes.txt, readme.md"
-    ]
+    images = image_folder.load(root)
     assert images.train_images.shape == (5, 3, 6, 5)
     np.testing.assert_array_equal(images.train_images[3], pixels.transpose(2, 0, 1))
 
 
-def test_folders_inside_a_class_belong_to_it(root):
-    inner = root / "train" / "ant" / "more" / "deep"
-    inner.mkdir(parents=True)
-    Image.fromarray(draw(8)).save(inner / "0.png")
-    (root / "train" / "ant" / "again").symlink_to(root / "train" / "ant")
+def test_a_plain_folder_is_its_images_in_the_order_of_their_names(root):
+    for i, name in enumerate(("10.png", "9.png", "B.PNG", "a.JPG", "Ä.jpeg", "a b.bmp")):
+        Image.fromarray(draw(i)).save(root / "train" / "cat" / name)
+    for part in ("train", "test"):
+        shutil.copytree(root / part / "ant", root / part / "Zebra")
+    images = sources.load(f"folder:{root}")
+    for part, n in (("train", 13), ("test", 5)):
+        pixels, labels = [], []
+        for label, folder in enumerate(sorted((root / part).iterdir())):
+            for file in sorted(folder.iterdir()):
+                pixels.append(np.asarray(Image.open(file)).transpose(2, 0, 1))
+                labels.append(label)
+        assert len(labels) == n
+        np.testing.assert_array_equal(getattr(images, f"{part}_images"), pixels)
+        assert getattr(images, f"{part}_labels").tolist() == labels
+
+
+def test_subfolders_are_read_as_torchvision_reads_them(root):
+    cats = root / "train" / "cat"
+    for i, place in enumerate(("more", "more/and more", "Even more")):
+        (cats / place).mkdir()
+        Image.fromarray(draw(i)).save(cats / place / "0.png")
+    (root / "elsewhere").mkdir()
+    Image.fromarray(draw(3)).save(root / "elsewhere" / "0.png")
+    (cats / "linked").symlink_to(root / "elsewhere")
     images = image_folder.load(root)
-    assert images.train_labels.tolist() == [0, 0, 0, 1, 1, 1]
-    np.testing.assert_array_equal(images.train_images[2], draw(8).transpose(2, 0, 1))
+    listed = ImageFolder(root / "train")
+    assert images.train_labels.tolist() == listed.targets == [0] * 2 + [1] * 7
+    for pixels, (image, _) in zip(images.train_images, listed, strict=True):
+        np.testing.assert_array_equal(pixels, np.asarray(image).transpose(2, 0, 1))
+
+
+def test_other_files_are_named_in_a_warning(root):
+    (root / "train" / "readme.md").touch()
+    (root / "train" / "cat" / "more").mkdir()
+    (root / "train" / "cat" / "more" / "a.gif").touch()
+    with pytest.warns(UserWarning) as caught:
+        assert len(image_folder.load(root).train_labels) == 5
+    said = f"{root}: files without an image suffix are not read (2: "
+    assert [str(w.message) for w in caught] == [said + "train/cat/more/a.gif, train/readme.md)"]
+    for name in ("b.txt", "a.txt"):
+        (root / "test" / "ant" / name).touch()
+    with pytest.warns(UserWarning, match=r" \(4: .*, test/ant/a\.txt, \.\.\.\)$"):
+        image_folder.load(root)
+
+
+def test_images_outside_the_classes_are_refused(root):
+    for name in ("b.jpg", "a.png"):
+        Image.fromarray(draw(0)).save(root / "test" / name)
+    assert refusal(root) == (
+        f"{root / 'test'} holds images outside its class folders (2: {root / 'test' / 'a.png'}, "
+        "...); move them to their classes, or away"
+    )
+
+
+@pytest.mark.parametrize("target", ["train/cat", "train", "."])
+def test_a_link_to_a_folder_that_it_is_in_is_not_followed(root, target):
+    link = root / "train" / "cat" / "loop"
+    link.symlink_to(root / target)
+    with pytest.warns(UserWarning) as caught:
+        assert image_folder.load(root).train_labels.tolist() == [0, 0, 1, 1, 1]
+    said = f"{link} links to a folder that it is in: not followed"
+    assert [str(w.message) for w in caught] == [said]
+
+
+def test_links_between_classes_are_followed_once_and_several_circles_refused(root):
+    (root / "train" / "ant" / "x").symlink_to(root / "train" / "cat")
+    assert len(image_folder.load(root).train_labels) == 5 + 3
+    first, second = (root / "train" / "cat" / name for name in ("y", "z"))
+    for link in (first, second):
+        link.symlink_to(root / "train" / "cat")
+    inside = root / "train" / "ant" / "x"
+    assert refusal(root) == (
+        f"{inside / 'y'} and {inside / 'z'} link to folders that they are in; remove them"
+    )
+
+
+def test_links_to_nowhere_are_refused(root):
+    link = root / "train" / "cat" / "9.png"
+    link.symlink_to(root / "nowhere.png")
+    assert refusal(root) == f"{link} cannot be read (No such file or directory)"
 
 
 def test_the_cache_is_used_until_a_byte_changes(root, monkeypatch):
@@ -158,7 +227,7 @@ def test_classes_that_differ_are_refused(root):
 
 def test_an_empty_class_is_refused(root):
     (root / "test" / "cat" / "0.png").unlink()
-    assert refusal(root).startswith(f"{root / 'test' / 'cat'} holds no images (.bmp, ")
+    assert refusal(root).startswith(f"{root / 'test' / 'cat'} holds no images (.jpg, ")
 
 
 @pytest.mark.parametrize("n_classes", [0, 1])

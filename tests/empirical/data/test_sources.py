@@ -1,5 +1,8 @@
 """Sources by name, the first images of each class, and label noise."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -16,6 +19,14 @@ def test_digits_are_split_once_and_for_all():
     normal = DIGITS.normalise(DIGITS.train_images)
     assert normal.mean().item() == pytest.approx(0, abs=1e-6)
     assert normal.std().item() == pytest.approx(1, rel=1e-5)
+
+
+def test_sources_that_need_no_torchvision_do_not_load_it():
+    code = (
+        "import sys; from empirical.data import sources; sources.load('digits'); "
+        "sources.load('fake'); sys.exit('torchvision' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_mean_and_spread_are_those_of_each_channel():
