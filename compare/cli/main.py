@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
 
 from compare.cli import bench, predict, report, run, simulate, thin, train
@@ -19,7 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return DONE
     try:
-        return int(options.execute(options))
+        with warnings.catch_warnings():
+            warnings.showwarning = _say_warning  # type: ignore[assignment]
+            return int(options.execute(options))
     except KeyboardInterrupt:
         print("sawtooth: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -34,6 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"training networks needs {error.name}, which is not installed; "
             "install the extra 'networks', as README says"
         )
+
+
+def _say_warning(message: Warning | str, *_: object) -> None:
+    """A warning as one line on stderr, without the line of code that gave it."""
+    print(f"sawtooth: warning: {message}", file=sys.stderr)
 
 
 def make_parser() -> Parser:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import xarray as xr
 
-from compare.report.html import page
-from compare.report.pages import monitored, norm_law, study_figures, toys
+from compare.report.html.page import render as as_html
+from compare.report.pages import norm_law, study_figures, toys
 from compare.report.pages import study as networks
+from compare.report.pages.monitored import page as monitored
 from compare.report.pages.saved_study import SavedStudy
 from compare.study import store
 from theory import files
@@ -59,12 +60,12 @@ def write_figures(folder: Path, study: xr.DataTree) -> list[Path]:
 def render(study: xr.DataTree) -> str:
     """Render the report of a study as HTML."""
     if NORM_LAW in study.variables:
-        return page.render(norm_law.page_of(study.to_dataset()))
+        return as_html(norm_law.page_of(study.to_dataset()))
     if not study.children:
-        return page.render(monitored.page_of(study.to_dataset()))
+        return as_html(monitored.page_of(study.to_dataset()))
     if store.is_toys(study):
-        return page.render(toys.page_of(study))
-    return page.render(networks.page_of(SavedStudy.of(study)))
+        return as_html(toys.page_of(study))
+    return as_html(networks.page_of(SavedStudy.of(study)))
 
 
 def render_report(dataset: xr.Dataset) -> str:
@@ -72,7 +73,7 @@ def render_report(dataset: xr.Dataset) -> str:
 
         >>> from sawtooth import render_report, solve_norm
         >>> page = render_report(solve_norm(0.1, 0.1, grad_norm=1.0, rho0=2.0, n_steps=500))
-        >>> page.startswith("<!DOCTYPE html>")
+        >>> page.startswith("<!doctype html>")
         True
 
     Args:

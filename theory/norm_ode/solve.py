@@ -55,7 +55,7 @@ def solve_norm(
         >>> found["equilibrium_norm"].values.round(3)
         array([2.115, 1.779])
         >>> found["settling_steps"].values
-        array([1672.,  921.])
+        array([1652.,  914.])
 
     Source: Wan et al. 2020 (arXiv 2006.08419); law 2 of docs/theory.md.
 

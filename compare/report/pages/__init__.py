@@ -6,9 +6,7 @@ study_figures   its figures
 study_tables    its tables
 headline        what it shows, in a sentence
 try_it          sliders over learning rate and decay
-monitored       a run of anybody's training loop
-monitored_run   one run of that page
-monitored_headline   what that page says first
+monitored/      a run of anybody's training loop
 pair            two studies side by side
 toys            a study of toys
 norm_law        the norm for given gradients

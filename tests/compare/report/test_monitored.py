@@ -12,7 +12,7 @@ from compare import report
 from compare.cli.main import main
 from compare.measure.observables import measure
 from compare.predict import optimizer_equilibrium
-from compare.report.pages import monitored
+from compare.report.pages.monitored import page as monitored
 from compare.report.tables import cells
 from compare.study import store
 from theory import laws, trajectory

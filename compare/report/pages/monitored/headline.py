@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from markupsafe import Markup
 
-from compare.report.pages.monitored_run import Followed
+from compare.report.pages.monitored.run import Followed
 from compare.report.tables.cells import count, number
 from theory.laws import equilibrium
 

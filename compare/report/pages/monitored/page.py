@@ -11,9 +11,9 @@ from compare.measure.recorded import observe
 from compare.report.figures.over_time import monitored
 from compare.report.html.captions import MONITORED
 from compare.report.html.page import Figure, Fold, Page, Section
-from compare.report.pages import monitored_run
-from compare.report.pages.monitored_headline import headline
-from compare.report.pages.monitored_run import Followed
+from compare.report.pages.monitored import run as followed
+from compare.report.pages.monitored.headline import headline
+from compare.report.pages.monitored.run import Followed
 
 MAX_RUNS = 8  # what one page can show
 
@@ -22,7 +22,7 @@ def draw(trajectories: xr.Dataset) -> dict[str, str]:
     """Draw the figures as SVG, by name."""
     drawn = {}
     for run in _shown(trajectories):
-        settled, _ = monitored_run.settle(trajectories, run)
+        settled, _ = followed.settle(trajectories, run)
         drawn[f"trajectory-{run}"] = monitored.trajectory(trajectories, run, settled)
         if "layer_weight_norm" in trajectories:
             drawn[f"layers-{run}"] = monitored.layers(trajectories, run)
@@ -42,11 +42,11 @@ def page_of(trajectories: xr.Dataset) -> Page:
         subtitle=_subtitle(trajectories, data),
         claim=headline(shown[0]),
         figure=figure,
-        cards=monitored_run.cards(shown[0]),
+        cards=followed.cards(shown[0]),
         sections=[
             _background(trajectories, len(shown)),
             *(
-                monitored_run.section(one, f"run-{i + 1}", drawn, lead=i == 0)
+                followed.section(one, f"run-{i + 1}", drawn, lead=i == 0)
                 for i, one in enumerate(shown)
             ),
             _evidence(trajectories),
