@@ -254,5 +254,6 @@ def _with_measured(solved: xr.Dataset, gradient: Gradient) -> xr.Dataset:
         "learning_rate": run.learning_rate,
         "weight_decay": run.weight_decay,
         "no_norm_law": no_plain_sgd(run),
+        "record_every": run.every,
     }
     return solved

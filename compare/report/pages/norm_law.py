@@ -9,6 +9,7 @@ from markupsafe import Markup
 from compare.report.figures.over_time import norm_law
 from compare.report.html.captions import NORM_LAW
 from compare.report.html.page import Figure, Fold, Page, Section, as_json
+from compare.report.pages.headline import fixed
 from compare.report.tables.cells import Cell, Table, count, number
 from theory.vocabulary import label
 
@@ -30,8 +31,8 @@ def page_of(solved: xr.Dataset) -> Page:
     table = Table("Settings", [*HEAD, "ODE over recursion, largest", *last], rows)
     return Page(
         title="The weight norm for given gradients",
-        subtitle=f"{solved['data'].values[0]}; {solved.sizes['run']} settings, "
-        f"{int(solved['n_steps'].max())} steps.",
+        subtitle=f"{solved['data'].values[0]}; {_settings(solved)}, "
+        f"{count(int(solved['n_steps'].max()))} steps.",
         claim=expectation(solved),
         figure=Figure("norm_law", norm_law.draw(solved), NORM_LAW),
         sections=[
@@ -46,6 +47,11 @@ def page_of(solved: xr.Dataset) -> Page:
     )
 
 
+def _settings(solved: xr.Dataset) -> str:
+    n_runs = solved.sizes["run"]
+    return "one setting" if n_runs == 1 else f"{n_runs} settings"
+
+
 def expectation(solved: xr.Dataset) -> Markup:
     """Where the norm of the first run settles and when, or how well theory follows a recording."""
     one, measured = solved.isel(run=0), solved.get("measured_weight_norm")
@@ -54,7 +60,13 @@ def expectation(solved: xr.Dataset) -> Markup:
         _share(_difference(one["ode_weight_norm"], one))
     )
     found = _measured_difference(one, measured)
-    if measured is not None and np.isfinite(found):
+    every = 1 if measured is None else int(measured.attrs.get("record_every", 1))
+    if np.isfinite(found) and every > 1:
+        return Markup(
+            "Records are {} steps apart and the gradients between them are guessed, so the "
+            'recursion strays from the measured <span class="network">norm</span> by up to {}; {}'
+        ).format(every, _share(found), apart)
+    if np.isfinite(found):
         return Markup(
             "With the recorded gradients alone, the exact recursion meets the "
             'measured <span class="network">norm</span> to <span class="theory">{}</span>; {}'
@@ -98,7 +110,7 @@ def _measured_difference(one: xr.Dataset, measured: xr.DataArray | None) -> floa
 def _share(value: float) -> Cell:
     """A fraction in per cent to three digits, however small."""
     text = number(100 * value)
-    return Cell(f"{text} %" if np.isfinite(value) else text, value=value)
+    return Cell(fixed(f"{text} %") if np.isfinite(value) else text, value=value)
 
 
 def meaning(solved: xr.Dataset) -> str:

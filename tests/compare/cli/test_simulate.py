@@ -115,10 +115,10 @@ def test_a_thinned_study_gives_the_gradients_of_the_run_that_is_chosen(tmp_path,
     assert main(command) == 2
     assert "holds 160 runs; choose one of lr0.5-wd0.0004-seed0, " in capsys.readouterr().err
     assert main([*command, "--run", "lr0.5-wd0.0004-seed0", "--wd", "0.0004", "0.002"]) == 0
+    assert "Records are 5 steps apart" in capsys.readouterr().out
     found = xr.load_dataset(out, engine="h5netcdf")
     assert found["learning_rate"].values.tolist() == [0.5, 0.5]
     assert found["measured_weight_norm"].attrs["no_norm_law"] == ""
-    # one record in five is known, so g between them is only about right
     known = np.isfinite(found["measured_weight_norm"])
     assert np.flatnonzero(known.values)[:3].tolist() == [0, 5, 10]
     assert main(["report", str(out)]) == 0
