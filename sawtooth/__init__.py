@@ -20,8 +20,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from theory.norm_ode.solve import solve_norm
-
     from compare.measure.recorded import check_laws, observe
     from compare.predict.closed_forms import equilibrium, predict
     from compare.predict.from_study import predict_from_study
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
     from empirical.data.sources import load as load_images
     from empirical.invariance.search import scale_invariant_parameters
     from empirical.monitor import Monitor
+    from theory.norm_ode.solve import solve_norm
     from theory.simulation.simulate import simulate
 
 __all__ = [

@@ -27,7 +27,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("--seeds", type=int, default=1, help="seeds of each setting (default: 1)")
     parser.add_argument("--steps", type=int, help="steps (default: 10000, or those recorded)")
     parser.add_argument(
-        "--record-every", type=int, default=100, help="steps between records (default: 100)"
+        "--record-every", type=int, help="steps between records (default: 100; of norm: 1)"
     )
     parser.add_argument("--out", type=Path, required=True, help="netCDF file to write")
     parser.add_argument("--rho0", type=float, help="initial norm (default: 1, or that recorded)")
@@ -80,7 +80,7 @@ def execute(options: argparse.Namespace) -> int:
         weight_decays=tuple(options.wd),
         seeds=tuple(range(validate.at_least("seeds", options.seeds, 1))),
         n_steps=10_000 if options.steps is None else options.steps,
-        record_every=options.record_every,
+        record_every=100 if options.record_every is None else options.record_every,
         initial_norm=1.0 if options.rho0 is None else options.rho0,
         schedule=options.schedule,
         dynamics=Dynamics(options.momentum, options.noise, sphere=options.sphere),

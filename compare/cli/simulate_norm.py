@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
 from compare.cli.parsing import DONE
 
 OF_TOYS = {"seeds": 1, "schedule": "constant", "momentum": 0.0, "noise": 0.0, "sphere": False}
+ASKED = ("lr", "wd", "grad_norm", "run", "rho0", "steps", "record_every")
 DEFAULT_STEPS = 10_000
 
 
 def execute(options: argparse.Namespace) -> int:
     """Solve for the norm, write a file, and say where the norm settles."""
     from compare.report.pages.norm_law import meaning
-    from theory import files
+    from compare.study import store
     from theory.norm_ode.solve import solve_norm
 
     for name, default in OF_TOYS.items():
@@ -33,10 +35,12 @@ def execute(options: argparse.Namespace) -> int:
         grad_norm=gradient,
         rho0=1.0 if options.rho0 is None and constant else options.rho0,
         n_steps=DEFAULT_STEPS if options.steps is None and constant else options.steps,
-        record_every=options.record_every,
+        record_every=1 if options.record_every is None else options.record_every,
         run=options.run,
     )
-    files.write_dataset(options.out, solved)
+    asked = {name: getattr(options, name) for name in ASKED if getattr(options, name) is not None}
+    made = json.dumps(store.provenance("cpu", ["float64"]))
+    store.write_trajectories(options.out, solved, config=json.dumps(asked), provenance=made)
     print(f"data:   {options.out}\n{meaning(solved)}")
     return DONE
 

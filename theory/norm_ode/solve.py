@@ -235,9 +235,7 @@ def _rest(run: RunSpec, norms: FloatArray, gs: FloatArray) -> tuple[float, float
         return settled.norm, np.nan
     away = np.flatnonzero(np.abs(norms / settled.norm - 1) > SETTLED)
     steps = float(away[-1] + 1) if len(away) else 0.0
-    if steps == len(
-        norms
-    ):  # not there yet; the rest of the way is short steps, where the ODE holds
+    if steps == len(norms):  # not there yet: the ODE knows the rest of the way
         steps += equilibrium.settling_steps(float(norms[-1]), settled, tolerance=SETTLED) - 1
     return settled.norm, steps
 
@@ -256,5 +254,6 @@ def _with_measured(solved: xr.Dataset, gradient: Gradient) -> xr.Dataset:
         "learning_rate": run.learning_rate,
         "weight_decay": run.weight_decay,
         "no_norm_law": no_plain_sgd(run),
+        "record_every": run.every,
     }
     return solved

@@ -83,24 +83,46 @@ NORM = ["simulate", "norm", "--lr", "0.1", "--wd", "0.01", "--steps", "500", "--
 
 def test_the_norm_ode_has_a_door(tmp_path, capsys):
     out = tmp_path / "norm.nc"
-    assert main([*NORM, "--grad-norm", "2", "--out", str(out)]) == 0
-    assert "the weight norm settles at 2.12, within 1 653 steps." in capsys.readouterr().out
+    assert main([*NORM, "--grad-norm", "2", "--record-every", "100", "--out", str(out)]) == 0
+    assert (
+        "the weight norm settles at 2.12, within 1 653 steps; the norm ODE is off"
+        in capsys.readouterr().out
+    )
     found = xr.load_dataset(out, engine="h5netcdf")
     assert found["weight_norm"].sizes == found["ode_weight_norm"].sizes == {"run": 1, "step": 5}
     assert main(["report", str(out)]) == 0
     html = out.with_suffix(".html").read_text()
     assert "At η = 0.1, λ = 0.01 the weight norm settles at" in html
     assert "ODE over recursion, largest" in html
+    assert "simulate" not in found.attrs["config"]
+    assert '"rho0": 5.0' in found.attrs["config"]
 
 
-def test_recorded_gradients_take_rate_and_decay_from_their_run(tmp_path):
+def test_recorded_gradients_take_rate_and_decay_from_their_run(tmp_path, capsys):
     first, second = tmp_path / "first.nc", tmp_path / "second.nc"
-    assert main([*NORM, "--grad-norm", "2", "--record-every", "1", "--out", str(first)]) == 0
-    command = ["simulate", "norm", "--grad-norm", str(first), "--record-every", "1"]
+    assert main([*NORM, "--grad-norm", "2", "--out", str(first)]) == 0
+    command = ["simulate", "norm", "--grad-norm", str(first)]
     assert main([*command, "--out", str(second)]) == 0
     one, other = (xr.load_dataset(path, engine="h5netcdf") for path in (first, second))
     np.testing.assert_array_equal(one["weight_norm"], other["weight_norm"])
     np.testing.assert_array_equal(one["weight_norm"][0], other["measured_weight_norm"])
+    assert "the exact recursion meets the measured norm to 0 %" in capsys.readouterr().out
+
+
+def test_a_thinned_study_gives_the_gradients_of_the_run_that_is_chosen(tmp_path, capsys):
+    out, study = tmp_path / "norm.nc", "results/reference/digits/study.nc"
+    command = ["simulate", "norm", "--grad-norm", study, "--out", str(out)]
+    assert main(command) == 2
+    assert "holds 160 runs; choose one of lr0.5-wd0.0004-seed0, " in capsys.readouterr().err
+    assert main([*command, "--run", "lr0.5-wd0.0004-seed0", "--wd", "0.0004", "0.002"]) == 0
+    assert "Records are 5 steps apart" in capsys.readouterr().out
+    found = xr.load_dataset(out, engine="h5netcdf")
+    assert found["learning_rate"].values.tolist() == [0.5, 0.5]
+    assert found["measured_weight_norm"].attrs["no_norm_law"] == ""
+    known = np.isfinite(found["measured_weight_norm"])
+    assert np.flatnonzero(known.values)[:3].tolist() == [0, 5, 10]
+    assert main(["report", str(out)]) == 0
+    assert "–</td>" in out.with_suffix(".html").read_text()  # not measured at the other decay
 
 
 @pytest.mark.parametrize(
