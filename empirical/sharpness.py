@@ -1,7 +1,5 @@
 """Spherical sharpness: the top eigenvalue of a loss's Hessian on the unit sphere."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -11,8 +11,6 @@
 Names are imported when they are used, so that ``import sawtooth`` costs nothing.
 """
 
-from __future__ import annotations
-
 import importlib
 import sys
 from importlib.util import find_spec

@@ -1,7 +1,5 @@
 """What was recorded, asked of the Dataset itself: ``import sawtooth.accessor``, ``ds.sawtooth``."""
 
-from __future__ import annotations
-
 import xarray as xr
 
 from compare.measure import phases, recorded

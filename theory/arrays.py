@@ -1,7 +1,5 @@
 """Types of the arrays that all packages pass around."""
 
-from __future__ import annotations
-
 from typing import Any, TypeAlias
 
 import numpy as np

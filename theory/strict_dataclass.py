@@ -1,7 +1,5 @@
 """Dataclasses from the tables of TOML and JSON, read strictly: each mistake is named."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass

@@ -1,7 +1,5 @@
 """Checks of numbers that come from outside, each raising one clear sentence."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Fit the models of a cycle to the calibration runs of a study, and to nothing else."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

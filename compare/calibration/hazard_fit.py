@@ -1,7 +1,5 @@
 """The hazard process, fitted to the cycles of periodic settings."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from compare.calibration.kick_fit import centred, log_line, slope

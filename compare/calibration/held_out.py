@@ -1,7 +1,5 @@
 """Which runs a model is fitted to, which it predicts, and the wall between them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Least-squares laws of the kick model: constants, lines in ln(eta lam) and steps."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 
 import numpy as np

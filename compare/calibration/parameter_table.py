@@ -1,7 +1,5 @@
 """A calibration as a labelled table: every parameter with its uncertainty, and what it fits."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any

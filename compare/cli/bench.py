@@ -1,7 +1,5 @@
 """``sawtooth bench``: the side-by-side benchmarks of a source checkout."""
 
-from __future__ import annotations
-
 import argparse
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The entry point: pick the command, run it, and turn a user's mistake into one sentence."""
 
-from __future__ import annotations
-
 import sys
 import warnings
 from collections.abc import Sequence

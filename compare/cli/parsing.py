@@ -1,7 +1,5 @@
 """What all commands share: exit codes, and a parser whose errors are one line."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from typing import NoReturn, TypeAlias

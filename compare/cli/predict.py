@@ -1,7 +1,5 @@
 """``sawtooth predict``: closed forms, or a calibrated model, for one learning rate and decay."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from collections.abc import Mapping

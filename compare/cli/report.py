@@ -1,7 +1,5 @@
 """``sawtooth report``: the report of a saved file, or of two studies side by side."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

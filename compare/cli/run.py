@@ -1,7 +1,5 @@
 """``sawtooth run``: a study from theory and training to its report."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """``sawtooth simulate``: toy dynamics, or the norm for given gradients, over a grid of settings."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

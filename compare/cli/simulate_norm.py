@@ -1,7 +1,5 @@
 """``sawtooth simulate norm``: the weight norm over time, for gradients that are given."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from pathlib import Path

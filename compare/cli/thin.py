@@ -1,7 +1,5 @@
 """``sawtooth thin``: a small copy of a study file."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

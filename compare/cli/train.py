@@ -1,7 +1,5 @@
 """``sawtooth train``: networks over a grid of settings, without a theory."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """How close training is to the edge of stability when it destabilises."""
 
-from __future__ import annotations
-
 import numpy as np
 import xarray as xr
 

@@ -4,8 +4,6 @@ No smoothing width has to be chosen: a valley is any fall followed by any rise, 
 shape, and the best of them all is found exactly.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from theory.arrays import FloatArray

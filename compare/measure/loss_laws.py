@@ -1,7 +1,5 @@
 """Gradient and sharpness as power laws of the loss, fitted run by run."""
 
-from __future__ import annotations
-
 import numpy as np
 import xarray as xr
 

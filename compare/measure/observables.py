@@ -5,8 +5,6 @@ recorded, jumps are found on the records: turning points are known to k steps an
 and jumps closer to each other than a few records are missed.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import xarray as xr
 

@@ -1,7 +1,5 @@
 """What the comparison holds, as data; aggregation over seeds; errors of predictions."""
 
-from __future__ import annotations
-
 import numpy as np
 import xarray as xr
 

@@ -11,8 +11,6 @@ lasts from the onset of a jump to its landing. The border of A and B within a ri
 A.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

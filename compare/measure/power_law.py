@@ -1,7 +1,5 @@
 """The power of ``eta lam`` that periods follow."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What can be asked of a recorded Dataset: from a monitor, a training or a simulation."""
 
-from __future__ import annotations
-
 import numpy as np
 import xarray as xr
 

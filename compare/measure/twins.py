@@ -1,7 +1,5 @@
 """Runs whose directions theory says to be the same: how far apart they are, and until when."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Predictions of all models for the runs of a study, from calibrations that did not see them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

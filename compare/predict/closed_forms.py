@@ -1,7 +1,5 @@
 """Closed forms for one optimizer and one setting: what needs no network and no simulation."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """How far predictions are from what was measured."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -15,8 +15,6 @@ and S are continued as powers of tau.
 Source: hypothesis 5 of the project's theory; Cohen et al. 2021 (arXiv 2103.00065) for the edge.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Period, jumps and regime of a setting, by the model that a study has calibrated."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any

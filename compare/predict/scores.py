@@ -1,7 +1,5 @@
 """Numbers of a whole study, by their names in ``METRICS``: what its first screen says."""
 
-from __future__ import annotations
-
 import numpy as np
 import xarray as xr
 

@@ -16,8 +16,6 @@ Source: the self-consistency of Wan et al. 2020 (arXiv 2006.08419), with p as Ko
 (arXiv 2209.03695) measure it; the border of the regimes is hypothesis 4 of the project's theory.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

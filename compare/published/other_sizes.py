@@ -5,8 +5,6 @@ between jumps, ``T eta lam`` and the order of regimes carry over. These stand si
 networks trained the published way, whatever their kind, width, batch and number of images.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Published values beside measured ones, where a study matches a published one."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

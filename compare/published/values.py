@@ -6,8 +6,6 @@ rates to about 3 %, as far as a figure can be read. Their gradient norm includes
 layer, ours does not, so g is comparable in order of magnitude only.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

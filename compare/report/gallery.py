@@ -4,8 +4,6 @@ A figure lies beside the thinned ``study.nc`` that it is drawn from, in
 ``results/reference/<study>/``, and is named like in the report. The pages are the list of them.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Sequence

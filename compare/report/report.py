@@ -1,7 +1,5 @@
 """The report: one self-contained HTML file made from a saved file alone."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import xarray as xr

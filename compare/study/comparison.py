@@ -1,7 +1,5 @@
 """Put theory, networks and their comparison on the same runs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import xarray as xr

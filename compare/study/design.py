@@ -1,7 +1,5 @@
 """Studies as frozen dataclasses that refuse what cannot be run."""
 
-from __future__ import annotations
-
 import json
 import math
 from dataclasses import asdict, dataclass, field, fields, replace

@@ -1,7 +1,5 @@
 """Run a study: networks, theory, comparison, one file and its report."""
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path

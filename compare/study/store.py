@@ -1,7 +1,5 @@
 """One netCDF file per study, written whole or not at all."""
 
-from __future__ import annotations
-
 import json
 import os
 import platform

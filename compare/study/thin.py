@@ -5,8 +5,6 @@ are. Trajectories are there to be drawn: those of one run of each setting stay, 
 and to four digits.
 """
 
-from __future__ import annotations
-
 from itertools import count
 from pathlib import Path
 

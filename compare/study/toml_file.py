@@ -1,7 +1,5 @@
 """Study files: TOML, read strictly into the dataclasses of ``compare.study.design``."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """What a claim about a toy loss is: measured beside predicted, with the data of its figure."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

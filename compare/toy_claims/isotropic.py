@@ -3,8 +3,6 @@
 Source: Amin et al. 2026 (arXiv 2609.09116); ``theory.toy_losses.isotropic_map``.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from compare.study.design import ToyStudy

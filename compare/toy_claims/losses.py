@@ -4,8 +4,6 @@ Sources: Kodryan et al. 2022 (arXiv 2209.03695) for blocks; Sadrtdinov et al. 20
 for noise; Amin et al. 2026 (2609.09116) for underflow.
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import mpmath

@@ -1,7 +1,5 @@
 """The oscillator against the logistic toy; its laws are measured on the sphere, without a jump."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from compare.measure.power_law import period_exponent

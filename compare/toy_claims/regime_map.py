@@ -11,8 +11,6 @@ the logistic toy of three points its map agrees in every cell without noise, in 
 sigma = 0.03 and in 71 % at 0.3, where fluctuations alone move the norm.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Run a study of toys: simulate every claim and write one file."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

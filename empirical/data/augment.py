@@ -5,8 +5,6 @@ right with probability 1/2: the usual augmentation of CIFAR, as in torchvision's
 ``RandomCrop(size, padding)`` and ``RandomHorizontalFlip()`` before normalisation.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

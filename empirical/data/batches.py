@@ -1,7 +1,5 @@
 """Which examples each run sees at each step, and the images on the device."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """CIFAR-10 and CIFAR-100, read and downloaded by torchvision."""
 
-from __future__ import annotations
-
 import os
 import socket
 from collections.abc import Iterator

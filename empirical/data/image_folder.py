@@ -1,7 +1,5 @@
 """Image folders, ``train/CLASS/*`` and ``test/CLASS/*``, decoded once and kept in a cache."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """Which images an image folder holds, with their labels, and what is passed over."""
 
-from __future__ import annotations
-
 import os
 import warnings
 from pathlib import Path

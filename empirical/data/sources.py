@@ -1,7 +1,5 @@
 """Data sources: small image sets that live on the device as integers."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

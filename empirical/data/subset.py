@@ -1,7 +1,5 @@
 """Parts of a data set, and data sets with labels that say nothing."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

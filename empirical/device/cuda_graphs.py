@@ -1,7 +1,5 @@
 """Steps that are recorded once, as a CUDA graph, and then replayed at no cost for the host."""
 
-from __future__ import annotations
-
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator

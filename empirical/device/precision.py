@@ -1,7 +1,5 @@
 """The arithmetic of training, an explicit choice: float32, coarser products, or float64."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any

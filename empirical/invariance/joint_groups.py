@@ -1,7 +1,5 @@
 """Which tensors a network's outputs ignore only when they are scaled together."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A private copy of a network whose weights can be scaled and whose outputs compared."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Which weights of a network are scale-invariant, found by measurement."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """The first batch that a network sees in training, kept aside."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

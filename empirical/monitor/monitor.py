@@ -1,7 +1,5 @@
 """Watch the scale-invariant weights in anybody's training loop."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Numbers of each step, kept on their device until a chunk of them is copied at once."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor

@@ -12,8 +12,6 @@ and gradients are read through ``.data``, which keeps them out of autograd at a 
 of ``torch.no_grad``.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any

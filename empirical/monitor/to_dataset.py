@@ -1,7 +1,5 @@
 """What a monitor recorded, as a Dataset and as a file."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -7,8 +7,6 @@ logits. With ``all_trained`` the affine parameters and the last layer are traine
 Source: Lobacheva et al. 2021 (arXiv 2106.15739), section 3 and appendix A.
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 from typing import Any
 

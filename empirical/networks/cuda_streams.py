@@ -1,7 +1,5 @@
 """Independent work side by side on a GPU, each piece on a stream of its own."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """Named tensors of many runs inside one flat tensor."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

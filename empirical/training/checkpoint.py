@@ -1,7 +1,5 @@
 """Checkpoints: written whole or not at all, read without unpickling foreign objects."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Many runs trained as one: stacked weights, one optimizer step for all."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """What is measured at evaluations: test error, predictions, each layer, sharpness, direction."""
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor

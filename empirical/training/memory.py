@@ -1,7 +1,5 @@
 """How many runs fit in the memory of a GPU, by measuring one step of a few."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import torch

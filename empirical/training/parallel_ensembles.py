@@ -5,8 +5,6 @@ core. Ensembles in threads of their own wait for each other once a second or so,
 on an idle machine and keeps a busy one from slowing training many times over.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

@@ -1,7 +1,5 @@
 """How runs are trained, apart from rate, decay and seed; no torch, so that studies can be read."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

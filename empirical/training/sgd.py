@@ -4,8 +4,6 @@
 momentum m of each run. Norms, angles and products are over scale-invariant weights only.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import torch

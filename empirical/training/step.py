@@ -5,8 +5,6 @@ device before the first step of a chunk, and looked up there by a counter that i
 A step therefore asks nothing of the host, and one recording of it serves every step of a chunk.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import torch

@@ -18,8 +18,6 @@ On the digits network the kick model, which fits it, is the better predictor of 
 Source: docs/theory.md, hypothesis 3; Davis 1984 for such processes; Gompertz 1825.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

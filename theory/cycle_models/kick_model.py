@@ -30,8 +30,6 @@ coefficient of variation that is calibrated; a kick from a higher onset is large
 would not count as one.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

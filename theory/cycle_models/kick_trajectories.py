@@ -1,7 +1,5 @@
 """Trajectories of the kick model, drawn with its scatter; they obey the exact norm law."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from theory import validate

@@ -1,7 +1,5 @@
 """A line in the logarithm of the intrinsic learning rate, of which the cycle models are made."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

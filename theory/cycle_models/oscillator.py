@@ -24,8 +24,6 @@ Source: the norm law, L21 and A26; entry and exit, A26; the closure by laws meas
 sphere, docs/theory.md, hypothesis 5.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

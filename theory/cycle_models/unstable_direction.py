@@ -6,8 +6,6 @@ stable, so this is where the oscillator moves. (Training on the sphere would not
 more than one angle it ends along the softest direction and misses the stiff one.)
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -9,8 +9,6 @@ Sources: W20 = Wan et al. 2020 (arXiv 2006.08419); LLA20 = Li, Lyu, Arora 2020 (
 K24 = Kosson et al. 2024 (2305.17212).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 

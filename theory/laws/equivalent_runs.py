@@ -3,8 +3,6 @@
 Sources: L22 = Li et al. 2022 (arXiv 2202.00980); LA19 = Li & Arora 2019 (1910.07454).
 """
 
-from __future__ import annotations
-
 from theory.arrays import Real
 from theory.laws.momentum import momentum_shrink
 

@@ -5,8 +5,6 @@ Symbols are those of ``theory.laws``.
 Source: L21 = Lobacheva et al. 2021 (arXiv 2106.15739); the discrete bounds are derived.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from theory import laws

@@ -3,8 +3,6 @@ r"""Exact laws of a heavy-ball step on a scale-invariant loss; symbols are those
 Sources: A26 = Amin et al. 2026 (arXiv 2609.09116); LA19 = Li & Arora 2019 (1910.07454).
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from theory.arrays import Real

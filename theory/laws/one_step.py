@@ -21,8 +21,6 @@ Sources: L21 = Lobacheva et al. 2021 (arXiv 2106.15739); L22 = Li et al. 2022 (2
 LA19 = Li & Arora 2019 (1910.07454); A26 = Amin et al. 2026 (2609.09116).
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from theory.arrays import BoolArray, FloatArray, Real

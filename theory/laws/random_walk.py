@@ -12,8 +12,6 @@ exactly at any eta lam: square the step and use ``<w, u'> = -eta C G``.
 Source: Kosson et al. 2024 (arXiv 2305.17212) for small eta lam; this form derived.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 

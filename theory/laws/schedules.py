@@ -1,7 +1,5 @@
 """Learning rates that change in time, as factors on a run's learning rate."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from theory import laws, validate

@@ -17,8 +17,6 @@ the first step turns by 0.34, 0.84 and 1.29 rad.
 Source: Wan et al. 2020 (arXiv 2006.08419); Li, Lyu, Arora 2020 (2010.02916).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -12,8 +12,6 @@ Source: Dormand & Prince 1980, J. Comput. Appl. Math. 6, 19; interpolant of Sham
 Math. Comput. 46, 135.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numba import njit
 

@@ -1,7 +1,5 @@
 """The effective gradient norm that a norm is solved for: constant, recorded, or a law."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import signature

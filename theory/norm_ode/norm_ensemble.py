@@ -7,8 +7,6 @@ in ``theory.norm_ode.closed_form``. Importing this module loads Numba; nothing i
 the first call.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import signature

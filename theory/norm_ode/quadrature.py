@@ -12,8 +12,6 @@ panels that are halved until their two sums agree. What a run adds is the expone
 Source: variation of constants; nodes of Piessens et al. 1983, QUADPACK.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numba import njit
 

@@ -10,8 +10,6 @@ Straight lines between the values of successive steps would lower the mean squar
 Source: Wan et al. 2020 (arXiv 2006.08419); the recursion: Lobacheva et al. 2021 (2106.15739).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import product
 from typing import Any

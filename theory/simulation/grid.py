@@ -5,8 +5,6 @@ on its own setting and seed, not on its block. Runs of the same seed share their
 initial direction and their noise, whatever their setting, as networks of the same seed do.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice, product

@@ -1,7 +1,5 @@
 """A toy loss by its name, over a grid of settings, in one call."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import xarray as xr

@@ -5,8 +5,6 @@ name holds a memory address. The process that compiles then runs another copy th
 load the kernel from the cache, with other roundings, and two cached kernels could swap bodies.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise

@@ -1,7 +1,5 @@
 r"""Run an ensemble of trajectories on a toy loss in the kernel that fits."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Write a simulation to a netCDF file block by block, so that memory does not grow with it."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable
 from pathlib import Path

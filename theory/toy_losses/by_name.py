@@ -1,7 +1,5 @@
 """Toy losses by the names that the command line gives them, or by a formula."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from theory.toy_losses import losses

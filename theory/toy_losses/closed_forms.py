@@ -1,7 +1,5 @@
 """Loss, gradient and Hessian for NumPy: of any loss, and in closed form where terms are many."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

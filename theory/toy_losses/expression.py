@@ -9,8 +9,6 @@ left to Euler's identity.
 Source: Euler's homogeneous function theorem; L21 = Lobacheva et al. 2021 (arXiv 2106.15739).
 """
 
-from __future__ import annotations
-
 import ast
 import operator
 import re

@@ -11,8 +11,6 @@ shrinks while ``phi < 2`` and grows after that, as phi rises by ``a^-2`` a step.
 Source: A26 = Amin et al. 2026 (arXiv 2609.09116).
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

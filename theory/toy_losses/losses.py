@@ -15,8 +15,6 @@ Sadrtdinov et al. 2025 (2511.07308), whose noise toy ``1 + <mu, w>/|w|`` is the 
 with the sign of mu turned.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Jumps of a trajectory: one definition for simulated and measured ones."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

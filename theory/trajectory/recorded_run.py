@@ -1,7 +1,5 @@
 """What a run recorded, read out of a Dataset of the schema once and passed on."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial

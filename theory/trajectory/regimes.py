@@ -1,7 +1,5 @@
 """The regimes of training, and which one a trajectory is in."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from theory.arrays import FloatArray

@@ -1,7 +1,5 @@
 """A training run as the numbers that distinguish it from the others of its study."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from theory import validate

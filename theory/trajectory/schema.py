@@ -1,7 +1,5 @@
 """The one schema that simulated and measured trajectories share: names, dims, units."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Labels, units, symbols and sources, written into the variables of a Dataset."""
 
-from __future__ import annotations
-
 import xarray as xr
 
 from theory.vocabulary import VARIABLES

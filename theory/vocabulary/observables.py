@@ -1,7 +1,5 @@
 """What is measured of a whole run, and what the exact laws demand of it."""
 
-from __future__ import annotations
-
 from theory.vocabulary.variable import Variable
 
 ROUNDING = (

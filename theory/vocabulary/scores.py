@@ -1,7 +1,5 @@
 """What is said of a whole study."""
 
-from __future__ import annotations
-
 from theory.vocabulary.variable import Variable
 
 SCORES: dict[str, Variable] = {

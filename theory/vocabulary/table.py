@@ -1,7 +1,5 @@
 """The vocabulary as tables: ``python -m theory.vocabulary.table docs/data.md`` writes them."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

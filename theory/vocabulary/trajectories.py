@@ -1,7 +1,5 @@
 """What trajectories hold: settings, what is recorded at every step, and what now and then."""
 
-from __future__ import annotations
-
 from theory.vocabulary.variable import Variable
 
 TRAJECTORIES: dict[str, Variable] = {

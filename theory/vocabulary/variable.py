@@ -1,7 +1,5 @@
 """What a variable is called, how it is written, and what theory demands of it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

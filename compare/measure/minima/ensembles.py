@@ -1,7 +1,5 @@
 """Ensembles of minima: successive ones of one run against those of independent runs."""
 
-from __future__ import annotations
-
 from itertools import combinations
 from math import comb
 

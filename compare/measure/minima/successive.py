@@ -6,8 +6,6 @@ where it was measured, else the geometric mean over the steps nearer to this eva
 another, within the rise.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

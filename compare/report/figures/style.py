@@ -1,7 +1,5 @@
 """Figures of the report, as SVG: theory and network on the same axes."""
 
-from __future__ import annotations
-
 import io
 from typing import Any
 

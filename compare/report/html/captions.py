@@ -1,7 +1,5 @@
 """What the report says about each figure: heading, text for those who do not see it, caption."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

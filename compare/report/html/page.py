@@ -1,7 +1,5 @@
 """Pages of the report as data, and the one template that turns them into HTML."""
 
-from __future__ import annotations
-
 import base64
 import json
 import re

@@ -4,8 +4,6 @@ Theory and network keep their colours everywhere. Both differ in lightness and i
 orange, which every kind of colour vision tells apart; further series are Okabe and Ito's.
 """
 
-from __future__ import annotations
-
 import colorsys
 import re
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What the report of toys says about each figure."""
 
-from __future__ import annotations
-
 from markupsafe import Markup
 
 from compare.report.html.captions import Caption

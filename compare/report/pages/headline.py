@@ -1,7 +1,5 @@
 """The first screen of a report: what a study shows, in a sentence, and the figure that shows it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 

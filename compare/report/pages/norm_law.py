@@ -1,7 +1,5 @@
 """The page of ``sawtooth simulate norm``: the norm over time for gradients that are given."""
 
-from __future__ import annotations
-
 import numpy as np
 import xarray as xr
 from markupsafe import Markup

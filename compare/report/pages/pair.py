@@ -1,7 +1,5 @@
 """Two studies side by side on one page: how they differ, and what each of them found."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

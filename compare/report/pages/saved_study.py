@@ -1,7 +1,5 @@
 """A study of networks as its file holds it, with what all figures and tables of its page share."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from typing import Any, Self

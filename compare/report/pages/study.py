@@ -1,7 +1,5 @@
 """The page of a study of networks."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """The figures of a study of networks: those that its data allow, as SVG by name."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from compare.measure.over_seeds import with_period

@@ -1,7 +1,5 @@
 """The tables of a study of networks: those that its data allow."""
 
-from __future__ import annotations
-
 import xarray as xr
 
 from compare.published import other_sizes

@@ -1,7 +1,5 @@
 """The page of a study of toys."""
 
-from __future__ import annotations
-
 import json
 
 import xarray as xr

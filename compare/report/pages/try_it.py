@@ -1,7 +1,5 @@
 """The section "Try it": what its sliders start from and what they read there."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, dataclass
 from typing import Any

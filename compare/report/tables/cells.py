@@ -1,7 +1,5 @@
 """Tables of the report, made from the comparison and its attributes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self

@@ -1,7 +1,5 @@
 """Exact laws, what they demand and allow, and whether they hold."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

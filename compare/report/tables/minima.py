@@ -1,7 +1,5 @@
 """Minima of successive periods: how good and how alike they are, and ensembles of them."""
 
-from __future__ import annotations
-
 import numpy as np
 import xarray as xr
 

@@ -1,7 +1,5 @@
 """Tables of two studies side by side, and what of each study goes into them."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Shares of the phases of a period."""
 
-from __future__ import annotations
-
 import numpy as np
 import xarray as xr
 

@@ -1,7 +1,5 @@
 """What was measured in the periodic settings, beside what each model predicted."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Every run in a line."""
 
-from __future__ import annotations
-
 import xarray as xr
 
 from compare.report.tables.cells import Table, count, number

@@ -1,7 +1,5 @@
 """Tables that say which model predicts what, and how well."""
 
-from __future__ import annotations
-
 import numpy as np
 import xarray as xr
 

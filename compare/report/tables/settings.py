@@ -1,7 +1,5 @@
 """What only some studies have, setting by setting: expectations, twins, sharpness, equilibria."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -4,8 +4,6 @@ Such a coordinate's gradient is ``x R(u)`` with ``u = x^2`` and ``R = 2 dF/du``,
 is a product, which keeps the sign and all digits however small the coordinate is.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 

@@ -16,8 +16,6 @@ Sources: S25 = Sadrtdinov et al. 2025 (arXiv 2511.07308); A26 = Amin et al. 2026
 the underflow.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 from pathlib import Path
 

@@ -4,8 +4,6 @@ Coordinates ``x0`` are printed as ``p0``, the scalar of one lane; ``eta`` and ``
 learning rate and the shrink factor of the step.
 """
 
-from __future__ import annotations
-
 import sympy
 from sympy.printing.pycode import PythonCodePrinter
 

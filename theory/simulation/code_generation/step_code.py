@@ -4,8 +4,6 @@ Names in them: ``p0`` the weight, ``u0`` its square, ``eta`` and ``a`` the learn
 shrink factor, ``g0`` the gradient, ``near`` one over the norm.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import sympy

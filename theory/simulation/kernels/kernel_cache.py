@@ -1,7 +1,5 @@
 """Kernels as real files in a cache folder, where Numba can keep what it compiled."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib.util
 import os

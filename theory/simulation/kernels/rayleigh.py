@@ -10,8 +10,6 @@ In the safe kernel a weight is ``mantissa 2^exponent``; see
 Source: Rayleigh quotient, theory of power iteration with a shift.
 """
 
-from __future__ import annotations
-
 import math
 
 from theory.simulation.kernels.vector_lanes import (

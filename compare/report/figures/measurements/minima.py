@@ -1,7 +1,5 @@
 """Minima of successive periods in figures and tables: test error, likeness, ensembles."""
 
-from __future__ import annotations
-
 from itertools import cycle
 
 import matplotlib.pyplot as plt

@@ -1,7 +1,5 @@
 """Effective gradient against effective learning rate, and where the norm is stationary."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr

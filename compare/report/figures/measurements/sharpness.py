@@ -1,7 +1,5 @@
 """Sharpness and gradient as functions of the loss."""
 
-from __future__ import annotations
-
 from itertools import cycle
 
 import matplotlib.pyplot as plt

@@ -1,7 +1,5 @@
 """Regimes at a fixed effective learning rate, measured beside published."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import matplotlib.pyplot as plt

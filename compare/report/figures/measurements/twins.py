@@ -1,7 +1,5 @@
 """Distance between the directions of twins over time."""
 
-from __future__ import annotations
-
 from itertools import cycle
 
 import matplotlib.pyplot as plt

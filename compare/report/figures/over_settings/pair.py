@@ -1,7 +1,5 @@
 """The figure of two studies side by side: periods of both on the same axes, as SVG."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt

@@ -1,7 +1,5 @@
 """Period against the intrinsic learning rate: measured, predicted and baseline."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 import xarray as xr
 from matplotlib.axes import Axes

@@ -1,7 +1,5 @@
 """Figures of calibration and prediction: what was fitted, who is right, and the first jump."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr

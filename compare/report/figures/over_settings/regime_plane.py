@@ -1,7 +1,5 @@
 """Regimes of a study's networks over learning rate and decay, and how the period scales."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import matplotlib.pyplot as plt

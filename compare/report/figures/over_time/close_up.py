@@ -3,8 +3,6 @@
 Source: Lobacheva et al. 2021 (arXiv 2106.15739), the close-up of a single period.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import matplotlib.pyplot as plt

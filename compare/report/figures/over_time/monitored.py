@@ -1,7 +1,5 @@
 """Figures of a run that was monitored: its trajectory and its layers, as SVG."""
 
-from __future__ import annotations
-
 import textwrap
 
 import matplotlib.pyplot as plt

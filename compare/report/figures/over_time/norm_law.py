@@ -1,7 +1,5 @@
 """Norm and effective learning rate for given gradients: recursion, ODE, rest, measured."""
 
-from __future__ import annotations
-
 from itertools import cycle
 
 import matplotlib.pyplot as plt

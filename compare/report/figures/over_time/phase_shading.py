@@ -1,7 +1,5 @@
 """Phases A, B and C as shading behind trajectories, and their shares as a table."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np

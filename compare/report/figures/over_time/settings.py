@@ -1,7 +1,5 @@
 """The effective learning rate of one run of each setting."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 import xarray as xr
 

@@ -1,7 +1,5 @@
 """Loss, norm and effective learning rate over time: theory and network on the same axes."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr

@@ -1,7 +1,5 @@
 """Figures of the toys study, as SVG: simulation and prediction on the same axes."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr

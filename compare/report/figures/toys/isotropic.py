@@ -1,7 +1,5 @@
 """Figures of the isotropic toy: fixed point, oscillations, relaxation cycle, residual floor."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.figure import Figure
 

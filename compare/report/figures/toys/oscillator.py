@@ -1,7 +1,5 @@
 """Figures of the oscillator in the toys study: its cycles and its map of regimes."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes

@@ -1,7 +1,5 @@
 """What the figures of the toys study have in common: panels, points, lines, legends."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import matplotlib.pyplot as plt

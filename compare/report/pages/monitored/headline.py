@@ -1,7 +1,5 @@
 """What the page of a monitored run says first: what to expect of this training, or to do."""
 
-from __future__ import annotations
-
 import numpy as np
 from markupsafe import Markup
 

@@ -1,7 +1,5 @@
 """The report of bare trajectories, such as a monitor saves: what happened, what theory says."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

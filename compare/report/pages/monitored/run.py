@@ -1,7 +1,5 @@
 """One run of the report of bare trajectories: what was measured, beside what theory says."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
