@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+# One process a core; threads that wait for work leave the cores to the others.
+PYTEST := OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n auto --dist loadfile
 
 # Study files that are kept with the figures that README and docs/ show of them.
 KEPT := digits convnet-cifar10 resnet18-cifar100 practical-cifar10 sphere-cifar10 symmetry-cifar10 \
@@ -14,11 +16,11 @@ demo: $(READY)
 	$(BIN)/sawtooth run studies/digits.toml --resume
 
 test: lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 # Lint, types and the fast tests.
 check: lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: $(READY)
 	$(BIN)/ruff check .

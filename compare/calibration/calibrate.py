@@ -3,23 +3,21 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
 from compare.calibration import hazard_fit, kick_fit
 from compare.calibration.kick_fit import log_line
 from compare.calibration.observed_cycles import SettingCycles, collect
-from theory.cycle_models.hazard_model import GompertzProcess, Hazard
+from theory.cycle_models.hazard_model import GompertzProcess
 from theory.cycle_models.kick_model import KickModel
 from theory.cycle_models.log_line import LogLine
+from theory.strict_dataclass import read
 from theory.trajectory import Runs
 
 MIN_CYCLES_PER_SETTING = 10
 SMALLEST_RANGE = 1.5
 RESAMPLES = 60
-LINES_OF_PROCESS = ("center", "log_spread", "sensitivity", "log_kick_spread")
-LINES = ("kick", "onset", "landing", "variation", "growth", "first_reach")
 
 
 @dataclass(frozen=True)
@@ -149,7 +147,7 @@ def model_from_json(text: str) -> KickModel:
         ValueError: if the text does not hold one.
     """
     try:
-        return KickModel(**_with_lines(json.loads(text)["model"], LINES))
+        return read(KickModel, json.loads(text)["model"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError("no calibrated model of this version is there") from error
 
@@ -161,9 +159,7 @@ def process_from_json(text: str) -> GompertzProcess:
         ValueError: if the text does not hold one.
     """
     try:
-        values = json.loads(text)["process"]
-        held = {"hazard": Hazard(**values["hazard"]), "residuals": tuple(values["residuals"])}
-        return GompertzProcess(**_with_lines(values, LINES_OF_PROCESS) | held)
+        return read(GompertzProcess, json.loads(text)["process"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError("no calibrated process of this version is there") from error
 
@@ -171,10 +167,6 @@ def process_from_json(text: str) -> GompertzProcess:
 def to_json(calibration: Calibration) -> str:
     """The calibration as JSON, for the attribute of a comparison."""
     return json.dumps(asdict(calibration))
-
-
-def _with_lines(values: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    return {**values, **{name: LogLine(**values[name]) for name in names}}
 
 
 def _loss_law(runs: Runs) -> tuple[float, float]:

@@ -12,7 +12,7 @@ destabilises earlier: then the sphere run shows it, at an elr of its own, where 
 jump by the same law; this elr is the threshold for the runs with decay. Beyond the sphere run g
 and S are continued as powers of tau.
 
-Source: hypothesis 5 of the project's theory; Cohen et al. 2021 (arXiv 2103.00065) for the edge.
+Source: docs/theory.md, hypothesis 5; Cohen et al. 2021 (arXiv 2103.00065) for the edge.
 """
 
 import math

@@ -2,8 +2,8 @@
 
 At a fixed effective learning rate (elr) above that of convergence a run settles to some mean
 squared gradient p(elr). A step with decay turns the weights like one at a fixed norm with
-``phi = elr/a``, ``a = 1 - eta lam`` (theory.md, laws 3 and 4), and the norm rests where gradients
-add what decay takes (law 2),
+``phi = elr/a``, ``a = 1 - eta lam`` (docs/theory.md, laws 3 and 4), and the norm rests where
+gradients add what decay takes (law 2),
 
     phi sqrt(p(phi)) = sqrt(1/a^2 - 1).
 
@@ -13,7 +13,7 @@ until it destabilises. The border lies between the lowest elr that settles and t
 converges.
 
 Source: the self-consistency of Wan et al. 2020 (arXiv 2006.08419), with p as Kodryan et al. 2022
-(arXiv 2209.03695) measure it; the border of the regimes is hypothesis 4 of the project's theory.
+(arXiv 2209.03695) measure it; the border of the regimes is docs/theory.md, hypothesis 4.
 """
 
 from collections.abc import Mapping, Sequence

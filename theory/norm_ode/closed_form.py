@@ -17,10 +17,7 @@ the first step turns by 0.34, 0.84 and 1.29 rad.
 Source: Wan et al. 2020 (arXiv 2006.08419); Li, Lyu, Arora 2020 (2010.02916).
 """
 
-from collections.abc import Callable
-
 import numpy as np
-from scipy.integrate import solve_ivp
 from scipy.signal import lfilter
 
 from theory import validate
@@ -93,54 +90,6 @@ def norm_at_sampled_gradient(
     # y[k+1] = decay * y[k] + gained[k] is a first-order linear filter that starts at rho0^4
     fourth_power = lfilter([1.0], [1.0, -np.exp(-rate * interval)], np.append(start, gained))
     return np.asarray(fourth_power**0.25)
-
-
-def norm_with_gradient_law(
-    steps: FloatArray,
-    initial_norm: float,
-    gradient_law: Callable[[float, float], float],
-    learning_rate: float,
-    weight_decay: float,
-    *,
-    tolerance: float = 1e-8,
-) -> FloatArray:
-    """Adaptive integration for a gradient that depends on time and norm.
-
-    Args:
-        steps: increasing times in optimizer steps, (n_times,); the first is where the norm is
-            ``initial_norm``.
-        initial_norm: weight norm at ``steps[0]``.
-        gradient_law: ``(step, weight_norm) -> effective_grad_norm``.
-        learning_rate: eta.
-        weight_decay: lam, 0 or more.
-        tolerance: relative tolerance of the integrator (LSODA).
-
-    Returns:
-        Weight norm at those times, (n_times,).
-
-    Raises:
-        ValueError: if the setting or the initial norm is out of range, or the integration fails.
-    """
-    learning_rate, weight_decay = validate.setting(learning_rate, weight_decay)
-    start = validate.positive("initial_norm", initial_norm) ** 4
-
-    def slope(step: float, fourth_power: FloatArray) -> FloatArray:
-        g = gradient_law(step, float(fourth_power[0]) ** 0.25)
-        decay = 4 * learning_rate * weight_decay * fourth_power
-        return np.asarray(2 * (learning_rate * g) ** 2 - decay)
-
-    solution = solve_ivp(
-        slope,
-        (steps[0], steps[-1]),
-        [start],
-        method="LSODA",
-        t_eval=steps,
-        rtol=tolerance,
-        atol=tolerance * start * 1e-6,
-    )
-    if not solution.success:
-        raise ValueError(f"the norm ODE could not be integrated: {solution.message}")
-    return np.asarray(solution.y[0] ** 0.25)
 
 
 def _discounted_time(steps: FloatArray | float, rate: float) -> FloatArray:

@@ -5,6 +5,8 @@ from theory import laws
 from theory.laws import equilibrium
 from theory.norm_ode import closed_form
 
+from .by_lsoda import norm_with_gradient_law
+
 LR, WD, G, START = 0.1, 0.01, 2.0, 5.0
 
 
@@ -59,7 +61,7 @@ def test_gradient_law_of_a_power_of_the_norm_has_its_closed_form():
     # g = c rho^2 makes the ODE d(rho^4)/dt = (2 eta^2 c^2 - 4 eta lam) rho^4
     times = np.linspace(0, 2000, 11)
     c = 0.1
-    norms = closed_form.norm_with_gradient_law(times, START, lambda _, rho: c * rho**2, LR, WD)
+    norms = norm_with_gradient_law(times, START, lambda _, rho: c * rho**2, LR, WD)
     rate = 2 * (LR * c) ** 2 - 4 * LR * WD
     np.testing.assert_allclose(norms, START * np.exp(rate * times / 4), rtol=1e-7)
 
@@ -70,7 +72,7 @@ def test_gradient_law_in_time_agrees_with_samples():
     def gradient(step, norm):
         return 1 + np.sin(step / 50)
 
-    norms = closed_form.norm_with_gradient_law(times, START, gradient, LR, WD)
+    norms = norm_with_gradient_law(times, START, gradient, LR, WD)
     middles = (np.arange(100_000) + 0.5) / 100
     sampled = closed_form.norm_at_sampled_gradient(
         gradient(middles, 0), START, LR, WD, steps_per_sample=0.01
