@@ -2,8 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
-# One process a core; threads that wait for work leave the cores to the others.
-PYTEST := OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n auto --dist loadfile
+# One process a core, each on one thread: threads of all would wait for each other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 # Study files that are kept with the figures that README and docs/ show of them.
 KEPT := digits convnet-cifar10 resnet18-cifar100 practical-cifar10 sphere-cifar10 symmetry-cifar10 \

@@ -103,12 +103,14 @@ def test_every_room_has_its_line_on_the_map():
     assert unnamed == []
 
 
+@pytest.mark.slow
 def test_theory_needs_no_torch_anywhere():
     names = [name for name in modules() if name.split(".")[0] == "theory"]
     loaded = loaded_after("\n".join(f"import {name}" for name in names))
     assert not loaded & {*TRAINING, "empirical", "compare", "matplotlib"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", READING)
 def test_reading_and_reporting_need_neither_torch_nor_a_compiler(module):
     assert not loaded_after(f"import {module}") & (TRAINING | COMPILED)

@@ -43,6 +43,7 @@ def test_everything_promised_is_exported():
     assert set(dir(sawtooth)) >= set(sawtooth.__all__)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*sawtooth.__all__, "accessor"])
 def test_each_name_has_an_example_that_runs(name, tmp_path, monkeypatch):
     found = accessor.SawtoothAccessor if name == "accessor" else getattr(sawtooth, name)

@@ -81,6 +81,7 @@ def test_one_sample_is_known_by_the_scatter_of_the_others():
     assert kick_fit._standard_errors([np.ones(1), np.ones(1)]) is None
 
 
+@pytest.mark.slow
 def test_held_out_predictions_beat_the_baseline(networks, roles):
     _, comparison, _ = compare_with_theory(networks, asked(roles))
     settings = over_seeds.by_setting(comparison)
@@ -96,6 +97,7 @@ def test_held_out_predictions_beat_the_baseline(networks, roles):
     ]
 
 
+@pytest.mark.slow
 def test_no_held_out_run_leaks_into_calibration(networks, roles):
     """Replacing every held-out trajectory by nonsense changes no prediction."""
     poisoned = networks.copy(deep=True)
@@ -113,6 +115,7 @@ def test_no_held_out_run_leaks_into_calibration(networks, roles):
             np.testing.assert_array_equal(clean[name], other[name])
 
 
+@pytest.mark.slow
 def test_planted_leak_is_visible(networks, roles):
     """The test above can fail: one held-out setting among the calibration runs shifts them."""
     leaked = {**roles, **dict.fromkeys(list(roles)[12:24], "calibration")}
@@ -122,6 +125,7 @@ def test_planted_leak_is_visible(networks, roles):
     assert float(abs(clean["predicted_period"] - other["predicted_period"]).max()) > 0
 
 
+@pytest.mark.slow
 def test_shuffled_settings_destroy_the_prediction(networks, roles):
     shuffled = networks.copy(deep=True)
     for name in ("weight_decay", "intrinsic_lr"):

@@ -92,6 +92,7 @@ def test_a_planted_leak_is_refused(many):
     assert "predicted_period" not in comparison
 
 
+@pytest.mark.slow
 def test_no_run_has_a_part_in_its_own_prediction(many, compared):
     """Nonsense in one setting leaves its prediction as it was, and moves all others."""
     other = poisoned(many, 2e-3)
@@ -112,6 +113,7 @@ def test_held_out_periods_are_met(compared):
     assert "24 runs at ηλ = 0.001, 0.002, 0.004, 0.008" in compared[1]["calibrated_on"].values
 
 
+@pytest.mark.slow
 def test_shuffled_settings_destroy_the_prediction(many):
     shuffled = many.copy(deep=True)
     order = np.array([3, 0, 4, 1, 2])

@@ -109,6 +109,7 @@ def test_recorded_gradients_take_rate_and_decay_from_their_run(tmp_path, capsys)
     assert "the exact recursion meets the measured norm to 0 %" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_thinned_study_gives_the_gradients_of_the_run_that_is_chosen(tmp_path, capsys):
     out, study = tmp_path / "norm.nc", "results/reference/digits/study.nc"
     command = ["simulate", "norm", "--grad-norm", study, "--out", str(out)]

@@ -13,6 +13,7 @@ from theory import laws
 TRAIN = ["train", "--model", "mlp-16-16", "--lr", "0.5", "--wd", "0.01", "--eval-every", "20"]
 
 
+@pytest.mark.slow
 def test_writes_the_trajectories_of_the_grid(tmp_path):
     out = tmp_path / "sub" / "a.nc"
     grid = ["--lr", "0.5", "1", "--wd", "0.01", "0.02", "--seeds", "2", "--steps", "40"]
@@ -27,6 +28,7 @@ def test_writes_the_trajectories_of_the_grid(tmp_path):
     assert sorted(path.name for path in out.parent.iterdir()) == ["a.nc"]
 
 
+@pytest.mark.slow
 def test_takes_every_key_of_a_recipe(tmp_path):
     out = tmp_path / "a.nc"
     options = ["--set", "fixed_norm=true", "--set", "initial_norm=2", "--wd", "0"]
@@ -70,6 +72,7 @@ def test_a_file_that_exists_is_kept(tmp_path, capsys):
     assert out.read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_an_interrupted_train_goes_on_with_the_same_numbers(tmp_path, capsys, monkeypatch):
     command = [*TRAIN, "--steps", "120", "--momentum", "0.9"]
     whole, broken = tmp_path / "whole.nc", tmp_path / "broken.nc"

@@ -10,6 +10,7 @@ from theory.vocabulary import VARIABLES
 from ..conftest import asked
 
 
+@pytest.mark.slow
 def test_settings_pool_cycles_and_spread_over_seeds(networks, roles):
     _, comparison, _ = compare_with_theory(networks, asked(roles))
     settings = over_seeds.by_setting(comparison)
@@ -54,6 +55,7 @@ def test_law_checks_pass_and_fail_at_their_tolerance():
     assert not VARIABLES["log_balance_ratio"].passes(np.array([np.nan]))
 
 
+@pytest.mark.slow
 def test_every_variable_of_the_comparison_is_described(networks, roles):
     _, comparison, _ = compare_with_theory(networks, asked(roles))
     for name in comparison.variables:
@@ -63,6 +65,7 @@ def test_every_variable_of_the_comparison_is_described(networks, roles):
     assert comparison["predicted_period"].attrs["source"] == "theory"
 
 
+@pytest.mark.slow
 def test_settings_that_differ_in_the_seventh_digit_stay_apart(networks, roles):
     _, comparison, _ = compare_with_theory(networks, asked(roles))
     rates = comparison["learning_rate"].values.copy()

@@ -152,6 +152,7 @@ def test_bad_spheres_are_refused(tmp_path, old, new, said):
         toml_file.read(path)
 
 
+@pytest.mark.slow
 def test_networks_end_to_end(tmp_path):
     """A small network: the prediction is finite, positive and stands beside the measurement."""
     from empirical.training import train

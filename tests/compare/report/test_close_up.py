@@ -23,6 +23,7 @@ def test_the_median_period_of_the_slowest_setting_is_shown(drawn):
     assert landings[period.number] == period.end
 
 
+@pytest.mark.slow
 def test_the_figure_has_a_panel_for_each_quantity_with_decay_alone_in_two(drawn):
     """In phase A the dashed line of decay alone lies on the norm of the network."""
     networks, comparison, settings = drawn

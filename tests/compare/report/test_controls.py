@@ -11,6 +11,8 @@ from compare.study import toml_file
 from compare.study.comparison import compare_with_theory
 from empirical.training import train
 
+pytestmark = pytest.mark.slow
+
 CONTROLS = """
 name = "small"
 title = "Controls"

@@ -7,6 +7,8 @@ from compare.report import gallery
 from compare.study import store, thin
 from compare.study.run_study import STUDY_FILE
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[3]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 

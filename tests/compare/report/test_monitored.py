@@ -125,6 +125,7 @@ def text_of(html):
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html))
 
 
+@pytest.mark.slow
 def test_a_saved_file_gets_a_report(tmp_path):
     path = saved(recorded_run(), tmp_path)
     assert main(["report", str(path), "--figures", str(tmp_path / "figures")]) == 0
@@ -147,6 +148,7 @@ def test_a_saved_file_gets_a_report(tmp_path):
     assert "0 cycles, 3 needed" in text
 
 
+@pytest.mark.slow
 def test_a_broken_law_is_shown(tmp_path):
     found = recorded_run()
     found["weight_norm"][0, 100:] *= 1.001
@@ -154,6 +156,7 @@ def test_a_broken_law_is_shown(tmp_path):
     assert re.search(r"residual of the norm law \S+ 0 0 … 3.010⁻⁵ ✗ fails", text.replace(" × ", ""))
 
 
+@pytest.mark.slow
 def test_text_from_the_file_is_escaped(tmp_path):
     evil = "<script>alert(1)</script>"
     found = recorded_run(model=evil, data=evil, reasons=[evil], rule=evil, variant=evil)
@@ -164,6 +167,7 @@ def test_text_from_the_file_is_escaped(tmp_path):
     assert html.count("&lt;script&gt;") >= 7
 
 
+@pytest.mark.slow
 def test_what_was_refused_says_why(tmp_path):
     found = recorded_run(rule="rmsprop", reasons=["stopped at noon"], n_steps=[50])
     found["train_loss"][:] = np.nan
@@ -174,6 +178,7 @@ def test_what_was_refused_says_why(tmp_path):
     assert " regime" not in text  # decay of this rule is not eta lam
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_steps", [0, 1, 2, 3])
 def test_the_shortest_runs_make_a_report(tmp_path, n_steps):
     found = recorded_run(n_steps=[n_steps]).isel(step=slice(0, max(n_steps, 1)))
@@ -212,6 +217,7 @@ def said_first(found):
     return entities.unescape(re.sub("<[^>]+>", "", text))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

@@ -30,6 +30,7 @@ def text_of(html):
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", without))
 
 
+@pytest.mark.slow
 def test_a_report_is_for_everybody(html):
     assert problems(html) == []
 

@@ -20,6 +20,8 @@ from ...kick_model import TRUE_MODEL
 from ..accessible import problems
 from ..conftest import networks_from, roles_of, study_of
 
+pytestmark = pytest.mark.slow
+
 SLOWER = replace(TRUE_MODEL, kick=LogLine(1.1, -0.06))
 
 

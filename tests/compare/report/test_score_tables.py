@@ -84,6 +84,7 @@ def test_first_jumps_stand_beside_what_the_sphere_says(settings):
     assert [row[-1] for row in rows.rows] == ["+10.0 %", "-10.0 %"]
 
 
+@pytest.mark.slow
 def test_the_drawn_fit_is_the_model(settings):
     table = xr.Dataset(
         {"value": ("parameter", [0.85, -0.06, 5.0])},

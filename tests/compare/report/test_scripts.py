@@ -4,6 +4,8 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from compare.report.html import page
 from compare.report.html.page import Page, Section
 from compare.report.tables import cells as tables
@@ -38,6 +40,7 @@ def test_equal_rows_keep_their_order(tmp_path):
     assert evaluate(code, tmp_path) == [0, 2, 1, 3]
 
 
+@pytest.mark.slow
 def test_headings_sort_the_table_of_a_page(tmp_path):
     table = Table("T", ["name", "value"], [[f"r{i}", cell] for i, cell in enumerate(CELLS)])
     html = page.render(Page("t", "s", "c", sections=[Section("x", "X", tables=[table])]))

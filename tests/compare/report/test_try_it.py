@@ -21,6 +21,8 @@ from theory.laws import decay_rate, equilibrium
 from ...kick_model import LR, TRUE_MODEL
 from ..javascript import dom, evaluate
 
+pytestmark = pytest.mark.slow
+
 TEMPLATES = Path(page.__file__).parent / "templates"
 SETTINGS = [(0.5, 2e-3), (0.05, 2e-2), (0.5, 0.2), (2.0, 1e-4), (0.1, 0.9)]
 

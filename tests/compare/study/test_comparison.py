@@ -1,6 +1,7 @@
 """A study is compared with theory in one pass over its runs."""
 
 import numpy as np
+import pytest
 
 from compare.study.comparison import compare_with_theory
 from theory.trajectory import jumps, recorded_run
@@ -8,6 +9,7 @@ from theory.trajectory import jumps, recorded_run
 from ..conftest import asked
 
 
+@pytest.mark.slow
 def test_each_trajectory_is_scanned_for_jumps_once(networks, roles, monkeypatch):
     """Observables, phases, every split of the calibration and theory's phases share one scan."""
     scanned = []

@@ -10,6 +10,8 @@ from PIL import Image
 from compare.published import values
 from compare.study import run_study, store, toml_file
 
+pytestmark = pytest.mark.slow
+
 STUDIES = Path(__file__).parents[3] / "studies"
 WITH_FULL = sorted(path for path in STUDIES.glob("*.toml") if "[full]" in path.read_text())
 FULL = [path for path in WITH_FULL if path.stem != "digits"]  # the demo is not a published figure

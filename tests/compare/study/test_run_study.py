@@ -14,6 +14,8 @@ from compare.study import store
 
 from ..accessible import problems
 
+pytestmark = pytest.mark.slow
+
 STUDY = """
 name = "small"
 title = "Small <b>study</b>"
@@ -25,17 +27,17 @@ prediction_examples = 30
 
 [[settings]]
 learning_rate = 0.5
-weight_decay = 8e-3
+weight_decay = 12e-3
 role = "calibration"
 
 [[settings]]
 learning_rate = 0.5
-weight_decay = 16e-3
+weight_decay = 24e-3
 role = "calibration"
 
 [[settings]]
 learning_rate = 0.5
-weight_decay = 4e-3
+weight_decay = 6e-3
 """
 
 
@@ -71,7 +73,7 @@ def test_study_file_holds_networks_theory_and_comparison(folder):
     networks = tree["empirical"].to_dataset()
     assert networks.sizes["run"] == tree["comparison"].sizes["run"] == 6
     assert networks["run"].values.tolist() == tree["theory"]["run"].values.tolist()
-    assert networks["n_steps"].values.tolist() == [1925, 1925, 963, 963, 3850, 3850]
+    assert networks["n_steps"].values.tolist() == [1284, 1284, 642, 642, 2567, 2567]
     comparison = tree["comparison"].to_dataset()
     assert float(comparison["norm_law_residual"].max()) < 3e-5
     assert float(abs(comparison["log_balance_ratio"] - 1).max()) < 0.03
@@ -186,7 +188,7 @@ def test_overwrite_starts_again(folder, tmp_path):
 
 
 def test_diverging_runs_exit_3_and_keep_the_data(tmp_path):
-    text = STUDY.replace("weight_decay = 4e-3", "weight_decay = 0.0\nsteps = 30").replace(
+    text = STUDY.replace("weight_decay = 6e-3", "weight_decay = 0.0\nsteps = 30").replace(
         "learning_rate = 0.5\nweight_decay = 0.0", "learning_rate = 1e38\nweight_decay = 0.0"
     )
     (tmp_path / "small.toml").write_text(text)
@@ -205,7 +207,7 @@ def test_diverging_runs_exit_3_and_keep_the_data(tmp_path):
 
 def test_predict_from_a_study_gives_the_period_of_any_setting(folder):
     study = str(folder / "results/small/study.nc")
-    asked = ["predict", "--from", study, "--lr", "0.25", "--wd", "8e-3", "--json"]
+    asked = ["predict", "--from", study, "--lr", "0.25", "--wd", "12e-3", "--json"]
     answer = json.loads(sawtooth(folder, *asked).stdout)
     # the held-out setting of the study has the same eta*lam
     comparison = store.read(folder / "results/small/study.nc")["comparison"]

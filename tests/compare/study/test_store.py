@@ -20,6 +20,7 @@ def groups(networks, roles):
     return {"theory": theory, "empirical": networks, "comparison": comparison}
 
 
+@pytest.mark.slow
 def test_study_file_round_trips(tmp_path, groups):
     path = tmp_path / "results" / "study.nc"
     store.write(path, groups, config='{"name": "x"}', provenance="{}")
@@ -51,6 +52,7 @@ def test_failed_write_keeps_the_older_file(tmp_path, groups, monkeypatch):
     assert names(tmp_path) == ["study.nc"]
 
 
+@pytest.mark.slow
 def test_unreadable_files_are_refused(tmp_path, groups):
     with pytest.raises(ValueError, match="no such file"):
         store.read(tmp_path / "none.nc")

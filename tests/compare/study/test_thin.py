@@ -10,6 +10,8 @@ from compare.measure import over_seeds
 from compare.predict import scores
 from compare.study import store, thin
 
+pytestmark = pytest.mark.slow
+
 SMALL = 1_500_000
 
 

@@ -13,6 +13,8 @@ from compare.toy_claims.claim import Claim, table, worst
 
 from ..accessible import problems
 
+pytestmark = pytest.mark.slow
+
 SMALL = ToyStudy("small", "Small toys", size=0.2, cycles=8)
 TOML = 'name = "small"\ntitle = "Small"\nkind = "toys"\nsize = 0.05\ncycles = 6\n'
 # claims that do not hold as they were stated; the report says what holds instead

@@ -21,6 +21,7 @@ def test_digits_are_split_once_and_for_all():
     assert normal.std().item() == pytest.approx(1, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_sources_that_need_no_torchvision_do_not_load_it():
     code = (
         "import sys; from empirical.data import sources; sources.load('digits'); "
@@ -118,6 +119,7 @@ def test_impossible_subsets_are_refused(arguments, message):
     assert str(caught.value) == message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fraction", [0.25, 1.0])
 def test_label_noise_redraws_that_fraction_uniformly(fraction):
     clean = sources.load("fake:20000")

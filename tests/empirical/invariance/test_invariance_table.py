@@ -5,6 +5,8 @@
 prints the evidence for each parameter.
 """
 
+import functools
+
 import pytest
 import torch
 from torchvision import models
@@ -13,6 +15,7 @@ from empirical.invariance.search import scale_invariant_parameters
 from empirical.networks import architectures
 
 from ..example_networks import Transformer, images, tokens
+from .test_search import joint, verdicts
 
 # What is trained, what of it is scale-invariant, in how many groups of tensors that must be
 # scaled together, and how many tensors are invariant alone; counted on paper.
@@ -50,12 +53,31 @@ def build(name):
     return models.resnet18(), images()
 
 
+@functools.cache
+def searched(name):
+    return scale_invariant_parameters(*build(name))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXPECTED)
 def test_table(name):
-    found = scale_invariant_parameters(*build(name))
+    found = searched(name)
     print(f"\n{name}\n{found}")
     trained = sum(one.n_weights for one in found.records if one.trained)
     invariant = sum(one.n_weights for one in found.records if one.name in found.names)
     groups = [unit for unit in found.units if len(unit) > 1]
     alone = len(found.units) - len(groups)
     assert (trained, invariant, len(groups), alone) == EXPECTED[name]
+
+
+def test_torchvision_resnet18():
+    found = searched("torchvision ResNet-18")
+    convolutions = {name for name in verdicts(found) if "conv" in name or "downsample.0" in name}
+    alone = {name for name, verdict in verdicts(found).items() if verdict == "invariant"}
+    assert alone == convolutions
+    stream = {"bn1.weight", "bn1.bias"}
+    stream |= {f"layer1.{i}.bn2.{part}" for i in (0, 1) for part in ("weight", "bias")}
+    assert stream in joint(found)
+    assert {frozenset({"layer1.0.bn1.weight", "layer1.0.bn1.bias"})} <= joint(found)
+    for name in ("layer4.1.bn2.weight", "layer4.0.downsample.1.weight", "fc.weight"):
+        assert verdicts(found)[name] == "not invariant"

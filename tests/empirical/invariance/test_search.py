@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-import torchvision
 from torch import nn
 
 from empirical.invariance.joint_groups import joint_groups
@@ -67,6 +66,7 @@ def test_beyond_tolerance_the_epsilon_is_blamed():
     assert found.names == ()
 
 
+@pytest.mark.slow
 def test_residual_stream_without_affine():
     found = scale_invariant_parameters(PreActResNet18(affine=False, train_last=False), images())
     assert joint(found) == set(WRITERS)
@@ -76,6 +76,7 @@ def test_residual_stream_without_affine():
     assert len(found.units) == 8 + 4
 
 
+@pytest.mark.slow
 def test_residual_stream_with_affine_and_trained_last_layer():
     found = scale_invariant_parameters(PreActResNet18(affine=True, train_last=True), images())
     # a norm's gain and bias before a normalised convolution, and those of the second norms with
@@ -207,6 +208,7 @@ def test_outputs_without_gradient_are_refused():
         scale_invariant_parameters(Model(6, 5), torch.randn(12, 6))
 
 
+@pytest.mark.slow
 def test_the_table_is_readable():
     text = str(scale_invariant_parameters(PreActResNet18(affine=False, train_last=False), images()))
     assert text.startswith("43692 of 43692 trained weights are scale-invariant")
@@ -224,16 +226,3 @@ def test_groups_are_minimal_and_the_largest_of_alternatives_counts():
     assert joint_groups(radial, [sizes]) == [[0, 1], [2, 4]]
     sizes[3] = 10
     assert joint_groups(radial, [sizes]) == [[0, 1], [3, 4]]
-
-
-def test_torchvision_resnet18():
-    found = scale_invariant_parameters(torchvision.models.resnet18(), images(8))
-    convolutions = {name for name in verdicts(found) if "conv" in name or "downsample.0" in name}
-    alone = {name for name, verdict in verdicts(found).items() if verdict == "invariant"}
-    assert alone == convolutions
-    stream = {"bn1.weight", "bn1.bias"}
-    stream |= {f"layer1.{i}.bn2.{part}" for i in (0, 1) for part in ("weight", "bias")}
-    assert stream in joint(found)
-    assert {frozenset({"layer1.0.bn1.weight", "layer1.0.bn1.bias"})} <= joint(found)
-    for name in ("layer4.1.bn2.weight", "layer4.0.downsample.1.weight", "fc.weight"):
-        assert verdicts(found)[name] == "not invariant"

@@ -104,6 +104,7 @@ def values(dataset, name):
     return dataset[name].values[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_record_is_what_the_weights_did(name):
     monitor, kept = monitored(OPTIMIZERS[name])
@@ -388,6 +389,7 @@ def test_frozen_weights_and_weights_outside_the_optimizer_are_not_followed():
     assert monitor.notes == ("4.weight: not in the optimizer",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sgd", "momentum", "adamw"])
 def test_a_run_that_stops_being_finite_is_kept_up_to_there(name):
     model = mlp()
@@ -465,6 +467,7 @@ def test_overhead_and_evidence_are_told():
         assert found[name].attrs.keys() >= {"units", "long_name", "symbol", "source"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sgd", "nesterov", "adam", "lion"])
 def test_saved_files_are_reported_without_torch(name, tmp_path):
     monitor, _ = monitored(OPTIMIZERS[name], every=2, data="<noise>")

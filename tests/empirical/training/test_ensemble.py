@@ -96,6 +96,7 @@ def reference(run, n_steps):
     return np.array(rows).T
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", range(len(RUNS)))
 def test_agrees_with_an_independent_float64_network(row):
     measured = series(trained(RUNS), row)[:, :20]
@@ -105,6 +106,7 @@ def test_agrees_with_an_independent_float64_network(row):
     np.testing.assert_allclose(measured[3], expected[3], rtol=1e-3, atol=2e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", range(len(RUNS)))
 def test_together_equals_alone_bit_for_bit_over_200_steps(row):
     together = series(trained(RUNS), row)
@@ -140,6 +142,7 @@ def test_runs_leave_at_their_own_length():
     np.testing.assert_array_equal(series(trainer, 1), series(longer, 1)[:, :75])
 
 
+@pytest.mark.slow
 def test_a_run_that_blows_up_is_marked_and_leaves_the_others_alone():
     broken = RunSpec(1e38, 0.0, 0, 200)
     trainer = trained([broken, RUNS[1]])
@@ -149,6 +152,7 @@ def test_a_run_that_blows_up_is_marked_and_leaves_the_others_alone():
     np.testing.assert_array_equal(series(trainer, 1), series(trained([RUNS[1]]), 0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, {"prediction_examples": 50}])
 def test_restored_equals_uninterrupted(tmp_path, changes):
     runs = [

@@ -38,6 +38,7 @@ def alone():
     return trained(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_groups", [2, 3, 9])
 def test_numbers_do_not_depend_on_the_number_of_groups(alone, n_groups):
     grouped = trained(n_groups)
@@ -77,6 +78,7 @@ def two_threads():
     torch.set_num_threads(before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("two_threads")
 def test_jobs_train_side_by_side_with_the_numbers_that_each_has_alone(monkeypatch):
     jobs = [
@@ -104,6 +106,7 @@ def test_jobs_train_side_by_side_with_the_numbers_that_each_has_alone(monkeypatc
             assert np.isfinite(one).all()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize("chunk", [3, 50])
 def test_convolutions_do_not_depend_on_when_other_runs_end(chunk, monkeypatch):

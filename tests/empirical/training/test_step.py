@@ -91,6 +91,7 @@ def host_work(work):
     return first.found + second.found + [f"{tuple(x.shape)} from the host" for x in anew]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_step_asks_nothing_of_the_host(name):
     trainer = ensemble(name, META)
@@ -176,6 +177,7 @@ class TapeRecorder:
         return tape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recorded_step_repeats_the_numbers_bit_for_bit(name):
     plain, recorded = ensemble(name), ensemble(name)
@@ -192,6 +194,7 @@ def test_a_recorded_step_repeats_the_numbers_bit_for_bit(name):
         assert torch.equal(one.values, other.values)
 
 
+@pytest.mark.slow
 def test_a_step_is_recorded_anew_when_a_run_ends():
     plain, recorded = ensemble("convnet", n_steps=20), ensemble("convnet", n_steps=20)
     recorded.recorder = TapeRecorder()

@@ -53,6 +53,7 @@ def agree(predicted, found, tolerance):
         assert getattr(predicted, name) == pytest.approx(getattr(found, name), rel=tolerance), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("intrinsic_lr", [1e-4, 1e-3, 1e-2])
 def test_laws_of_the_sphere_reproduce_the_simulated_logistic_toy(line, intrinsic_lr):
     found = simulated(LINE, intrinsic_lr, int(10 / intrinsic_lr))
@@ -60,6 +61,7 @@ def test_laws_of_the_sphere_reproduce_the_simulated_logistic_toy(line, intrinsic
     agree(oscillator.predict(line, intrinsic_lr), found, 0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("intrinsic_lr", [1e-4, 1e-3, 1e-2])
 def test_rounding_is_the_floor_of_full_batch_descent_in_general_position(general, intrinsic_lr):
     found = simulated(GENERAL, intrinsic_lr, max(int(6 / intrinsic_lr), 4000))

@@ -110,6 +110,7 @@ def test_sgd_is_the_case_without_momentum():
     assert state.relaxation_steps == pytest.approx(-1 / np.log(1 - 4 * 5e-4 + 2 * 5e-4**2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("intrinsic_lr", "beta1", "beta2"),
     [(2e-3, 0.9, 0.999), (5e-3, 0.9, 0.98), (0.02, 0.95, 0.999), (0.2, 0.5, 0.999)],
@@ -123,6 +124,7 @@ def test_adamw_settles_with_gradients_of_any_spread(intrinsic_lr, beta1, beta2):
     assert_settles(state, walk, random_weights(1.05 * state.norm, size), sizes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("loss", "beta1", "spread"), [(2e-3, 0.9, 0.0), (0.01, 0.95, 0.0), (4e-3, 0.5, 0.5)]
 )
@@ -136,6 +138,7 @@ def test_adam_with_l2_settles(loss, beta1, spread):
     assert_settles(state, walk, weights, sizes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("intrinsic_lr", "beta1", "beta2"),
     [(2e-3, 0.9, 0.99), (2e-3, 0.95, 0.98), (5e-3, 0.5, 0.9), (0.01, 0.9, 0.0), (0.2, 0.5, 0.9)],
@@ -202,6 +205,7 @@ def test_strong_momentum_swings_under_its_envelope():
     assert state.relaxation_steps == pytest.approx(-2 / np.log(0.9), rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("decoupled", "beta1"), [(True, 0.5), (False, 0.5), (False, 0.0)])
 def test_adam_relaxes_with_the_lag_of_its_second_moment(decoupled, beta1):
     lr, loss, beta2 = 1e-3, 2e-3, 0.99
@@ -217,6 +221,7 @@ def test_adam_relaxes_with_the_lag_of_its_second_moment(decoupled, beta1):
     assert measured == pytest.approx(state.relaxation_steps, rel=PERCENT)
 
 
+@pytest.mark.slow
 def test_lion_relaxes():
     state = equilibrium.lion(1e-3, 1.0, SIZE, beta1=0.9, beta2=0.8)
     walk = Lion(1e-3, 1.0, 0.9, 0.8)

@@ -79,6 +79,7 @@ def jump_free_setting(rng):
     return norm, high, lr, wd, delta
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_no_jump_before_the_jump_free_time(rng, pattern):
     norm, high, lr, wd, delta = jump_free_setting(rng)
@@ -119,6 +120,7 @@ def adversary(low, high, lr, wd, delta):
     return choose
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", [*PATTERNS, "adversary"])
 def test_a_jump_comes_within_the_certain_time(rng, pattern):
     norm, low, high, lr, wd, delta, bound = certain_setting(rng)

@@ -18,6 +18,7 @@ def integrate(gradient, norms, **changes):
     return norm_ensemble.norm_ensemble(TIMES, norms, gradient, **setting)
 
 
+@pytest.mark.slow
 def test_constant_samples_follow_the_closed_form_for_every_run():
     norms, lrs = np.array([0.5, 3.0, 12.0]), np.array([0.1, 0.02, 0.3])
     ensemble = integrate(np.full(5, 2.0), norms, learning_rate=lrs)
@@ -32,6 +33,7 @@ def power_law(step, norm):
     return 0.1 * norm**2
 
 
+@pytest.mark.slow
 def test_power_of_the_norm_has_its_closed_form():
     # g = c rho^2 makes the ODE d(rho^4)/dt = (2 eta^2 c^2 - 4 eta lam) rho^4
     ensemble = integrate(power_law, 5.0)
@@ -44,6 +46,7 @@ def wave(step, norm):
     return 1 + np.sin(step / 50) + 0.1 * norm
 
 
+@pytest.mark.slow
 def test_law_of_time_and_norm_agrees_with_another_integrator():
     ensemble = integrate(wave, [2.0, 6.0])
     for norm, path in zip([2.0, 6.0], ensemble.weight_norm, strict=True):
@@ -97,6 +100,7 @@ def pulse_of_time_and_norm(step, norm):
     return pulse(step)
 
 
+@pytest.mark.slow
 def test_law_of_time_alone_is_a_quadrature_of_the_same_equation():
     norms, lrs = np.array([0.7, 3.0, 9.0]), np.array([0.1, 0.1, 0.3])
     settings = {"learning_rate": lrs, "tolerance": 1e-10}
@@ -116,6 +120,7 @@ def pole(step):
     return 1 / (step - 1000.0) if step < 1000 else np.nan
 
 
+@pytest.mark.slow
 def test_law_of_time_that_is_not_finite_ends_every_run_there():
     ensemble = integrate(pole, [1.0, 2.0])
     assert np.isfinite(ensemble.weight_norm[:, :50]).all()
@@ -137,6 +142,7 @@ def exploding(step, norm):
     return norm**4 if norm > 3 else 0.0
 
 
+@pytest.mark.slow
 def test_a_run_that_explodes_is_marked_and_the_others_finish():
     ensemble = integrate(exploding, [2.0, 5.0])
     assert ensemble.reason[0] == ""
@@ -175,6 +181,7 @@ def test_a_law_that_is_not_compiled_is_refused():
         integrate(lambda step, norm: norm, 1.0)
 
 
+@pytest.mark.slow
 def test_the_closed_forms_do_not_load_numba():
     code = (
         "import sys, theory.norm_ode.closed_form, theory.laws.equilibrium, theory.laws; "

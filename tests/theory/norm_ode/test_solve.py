@@ -116,6 +116,7 @@ def test_a_run_must_be_chosen_where_there_are_several(recording):
     )
 
 
+@pytest.mark.slow
 def test_a_constant_gradient_loads_no_compiler():
     code = (
         "import sys\nfrom theory.norm_ode.solve import solve_norm\n"

@@ -93,6 +93,7 @@ print(*(simulate.cost(grid, dimension=2).memory for grid in (few, many)))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 def test_the_memory_that_is_said_is_the_memory_that_is_taken(tmp_path):
     """The few runs come first: what a compiler or a library takes is there before the many."""
@@ -171,6 +172,7 @@ def test_bad_grids_are_refused_in_one_sentence(options, message):
         Grid(**{"learning_rates": (0.1,), "weight_decays": (0.01,), **options})
 
 
+@pytest.mark.slow
 def test_theory_imports_neither_torch_nor_a_compiler():
     code = (
         "import sys, theory; assert 'numba' not in sys.modules and 'torch' not in sys.modules;"

@@ -87,6 +87,7 @@ def test_heavy_ball_is_that_of_network_optimizers():
     np.testing.assert_allclose(found[:, 0], w, rtol=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("loss", "dynamics", "n_steps"),
     [
@@ -136,6 +137,7 @@ for loss, noise, more in (
 """
 
 
+@pytest.mark.slow
 def test_the_process_that_compiles_has_the_bits_of_those_that_load(tmp_path):
     def process(threads):
         # NUMBA_CACHE_DIR holds what was compiled, that of theory.simulation.kernels.rayleigh too

@@ -21,6 +21,7 @@ def symbolic(loss, weights):
     return float(value), [float(g.evalf(30, subs=point)) for g in losses.gradient(loss)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 def test_sympy_numpy_and_numba_agree(loss):
     weights = np.random.default_rng(1).normal(size=(loss.dimension, 5))
@@ -65,6 +66,7 @@ def test_curvature_on_the_sphere_is_the_spread_of_the_spectrum():
     assert losses.spherical_sharpness(loss, np.array([0, 0.1, 0])) == pytest.approx(2.0)
 
 
+@pytest.mark.slow
 def test_logistic_gradient_and_curvature_vanish_with_the_loss():
     points = [[1.0, 0.1], [1.0, -0.1]]
     best = np.array([1.0, 0.0])
