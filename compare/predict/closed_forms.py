@@ -1,5 +1,6 @@
 """Closed forms for one optimizer and one setting: what needs no network and no simulation."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -116,14 +117,18 @@ def equilibrium(
         ValueError: if a value is missing, does not belong to the optimizer or is out of range.
     """
     used = _used(optimizer, given)
+    refusal = (
+        f"no equilibrium within the range of floats for learning_rate = {learning_rate:g}, "
+        f"weight_decay = {weight_decay:g}, "
+        + ", ".join(f"{name} = {value:g}" for name, value in used.items())
+    )
     try:
-        return _closed_form(optimizer, learning_rate, weight_decay, used)
+        found = _closed_form(optimizer, learning_rate, weight_decay, used)
     except ArithmeticError as error:
-        raise ValueError(
-            f"no equilibrium within the range of floats for learning_rate = {learning_rate:g}, "
-            f"weight_decay = {weight_decay:g}, "
-            + ", ".join(f"{name} = {value:g}" for name, value in used.items())
-        ) from error
+        raise ValueError(refusal) from error
+    if not (math.isfinite(found.norm) and found.norm > 0 and found.effective_lr > 0):
+        raise ValueError(refusal)
+    return found
 
 
 def _used(optimizer: str, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -106,6 +106,10 @@ def test_lines_carry_units(capsys):
         ),
         (["--grad-norm", "nan"], "grad-norm must be a positive finite number, got nan"),
         (["--grad-norm", "1e200"], "no equilibrium within the range of floats"),
+        (
+            ["--lr", "1e308", "--wd", "1e-308", "--grad-norm", "1"],
+            "no equilibrium within the range of floats",
+        ),
         (["--grad-norm", "1", "--rho0", "0"], "initial_norm must be a positive finite number, got"),
     ],
 )
