@@ -32,6 +32,8 @@ def predict_from_study(
         ValueError: if the file is no study, holds no calibrated model, or a number is out of range.
     """
     text, table = store.read_calibration(Path(study))
+    if not text:
+        raise ValueError(f"{study} holds no calibrated model; its report says why")
     try:
         model, process = model_from_json(text), process_from_json(text)
     except ValueError as error:

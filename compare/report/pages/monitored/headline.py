@@ -62,7 +62,12 @@ def _on_the_way(run: Followed, settled: equilibrium.Equilibrium) -> Markup:
     last = float(run.recorded.weight_norm[-1])
     ahead = equilibrium.settling_steps(last, settled)
     near = abs(run.measured.norm / settled.norm - 1) < NEAR
-    if near and (abs(run.measured.drift) < STEADY or ahead < FEW * settled.relaxation_steps):
+    lasted = int(run.trajectories["n_steps"].sel(run=run.id)) > FEW * settled.relaxation_steps
+    if (
+        near
+        and lasted
+        and (abs(run.measured.drift) < STEADY or ahead < FEW * settled.relaxation_steps)
+    ):
         return Markup(
             'The weight norm <span class="network">has settled</span> near the equilibrium of '
             'this optimizer (<span class="theory">{}</span>): expect every step to turn the '
