@@ -1,12 +1,13 @@
 """README and docs: links lead somewhere, commands parse, code runs, names are the vocabulary's."""
 
+import pkgutil
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 
-from compare.cli.main import make_parser
+from compare.cli.main import COMMANDS, make_parser
 from theory.vocabulary.table import updated
 
 REPOSITORY = Path(__file__).parents[1]
@@ -46,6 +47,30 @@ def test_studies_that_are_named_exist(page):
 
 def test_readme_is_one_page():
     assert len(README.read_text().splitlines()) <= 120
+
+
+def test_theory_names_code_and_tests_that_exist():
+    page = (REPOSITORY / "docs" / "theory.md").read_text()
+    written = "".join(path.read_text() for path in (REPOSITORY / "tests").rglob("test_*.py"))
+    tests = set(re.findall(r"`(test_\w+)`", page))
+    assert tests <= set(re.findall(r"^def (test_\w+)", written, re.M))
+    for name in re.findall(r"`((?:theory|compare)\.[\w.]+)`", page):
+        pkgutil.resolve_name(name)
+    paths = re.findall(r"`((?:theory|compare|tests)/[\w/.]+)`", page)
+    assert [path for path in paths if not (REPOSITORY / path).exists()] == []
+
+
+def test_every_law_has_its_code_and_its_test():
+    page = (REPOSITORY / "docs" / "theory.md").read_text()
+    stated = re.findall(r"^\| (\d+) \| (?!`)", page, re.M)
+    checked = re.findall(r"^\| (\d+) \| `theory\.laws\..*`test_\w+` \|$", page, re.M)
+    assert stated == checked == [str(number) for number in range(1, 12)]
+
+
+def test_every_command_is_in_the_docs():
+    page = (REPOSITORY / "docs" / "data.md").read_text()
+    listed = re.findall(r"^\| `(\w+)` \| .* \| .* \|$", page.partition("## The command")[2], re.M)
+    assert set(listed) == {command.__name__.rpartition(".")[2] for command in COMMANDS}
 
 
 def test_the_vocabulary_in_the_docs_is_the_present_one():
