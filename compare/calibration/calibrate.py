@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from theory.trajectory import Runs
 MIN_CYCLES_PER_SETTING = 10
 SMALLEST_RANGE = 1.5
 RESAMPLES = 60
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -146,10 +148,7 @@ def model_from_json(text: str) -> KickModel:
     Raises:
         ValueError: if the text does not hold one.
     """
-    try:
-        return read(KickModel, json.loads(text)["model"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError("no calibrated model of this version is there") from error
+    return _part(KickModel, text, "model")
 
 
 def process_from_json(text: str) -> GompertzProcess:
@@ -158,10 +157,15 @@ def process_from_json(text: str) -> GompertzProcess:
     Raises:
         ValueError: if the text does not hold one.
     """
+    return _part(GompertzProcess, text, "process")
+
+
+def _part(kind: type[T], text: str, name: str) -> T:
+    """A model that ``to_json`` has written."""
     try:
-        return read(GompertzProcess, json.loads(text)["process"])
+        return read(kind, json.loads(text)[name])
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError("no calibrated process of this version is there") from error
+        raise ValueError(f"no calibrated {name} of this version is there") from error
 
 
 def to_json(calibration: Calibration) -> str:

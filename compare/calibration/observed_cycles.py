@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from theory.arrays import FloatArray
+from theory.arrays import BoolArray, FloatArray
 from theory.cycle_models.kick_model import time_share
 from theory.laws import decay_rate
 from theory.trajectory import RecordedRun, Runs
 from theory.trajectory.regimes import classify, growing_share
 
-BoolArray = npt.NDArray[np.bool_]
 SAME_SETTING = 1e-6  # relative difference of eta*lam within which settings are one
 SMALLEST_SHARE, LARGEST_SHARE = 1e-6, 0.49  # of the time, during which the norm grows
 

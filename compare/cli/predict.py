@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -115,7 +116,7 @@ def _digits(value: float) -> str:
 def meaning(result: Mapping[str, Any]) -> str:
     """What a prediction means, in a sentence."""
     if "regime" not in result:
-        degrees = 57.29577951308232 * result["angular_update"]
+        degrees = math.degrees(result["angular_update"])
         return (
             f"If training settles, the weight norm comes to rest near "
             f"{_digits(result['equilibrium_norm'])}, where each step turns the weights by "

@@ -35,8 +35,7 @@ def execute(options: argparse.Namespace) -> int:
     from compare.study import store
 
     study = store.read(options.file, bare=True)
-    name = "report.html" if study.children else options.file.with_suffix(".html").name
-    out = options.out or options.file.with_name(name)
+    out = options.out or report.default_path(options.file, study)
     report.write(out, study)
     print(f"report: {out}")
     for path in report.write_figures(options.figures, study) if options.figures else []:

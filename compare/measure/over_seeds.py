@@ -1,4 +1,4 @@
-"""What the comparison holds, as data; aggregation over seeds; errors of predictions."""
+"""Aggregation over seeds: from runs to settings."""
 
 import numpy as np
 import xarray as xr

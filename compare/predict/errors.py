@@ -48,11 +48,10 @@ def interval_coverage(
         periods: single periods by run id, steps.
         source: ``predicted`` or ``process``.
     """
-    low, high = f"{source}_period_low", f"{source}_period_high"
-    inside = [
-        float(one[low]) <= period <= float(one[high])
-        for run, values in periods.items()
-        for one in [comparison.sel(run=run)]
-        for period in values
-    ]
+    inside: list[bool] = []
+    for run, values in periods.items():
+        low, high = (
+            float(comparison[f"{source}_period_{end}"].sel(run=run)) for end in ("low", "high")
+        )
+        inside += [low <= period <= high for period in values]
     return float(np.mean(inside)) if inside else float("nan")

@@ -11,6 +11,9 @@ from theory.laws import equilibrium
 from theory.laws.equilibrium import Equilibrium
 from theory.trajectory import RecordedRun
 
+ADAPTIVE = ("n_weights", "beta1", "beta2")
+GRAD_SUM = "effective_grad_sum"
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -74,8 +77,8 @@ def predict_equilibrium(trajectories: xr.Dataset, run: str) -> Equilibrium:
         ValueError: saying why none is predicted.
     """
     one, recorded = trajectories.sel(run=run), RecordedRun.of(trajectories, run)
-    rate, decay, momentum = (float(one[n]) for n in ("learning_rate", "weight_decay", "momentum"))
-    rule, variant = str(one["update_rule"].values), str(one["variant"].values)
+    rate, decay, momentum = recorded.learning_rate, recorded.weight_decay, recorded.momentum
+    rule, variant = recorded.update_rule, str(one["variant"].values)
     if str(one["status"].values) != "completed":
         raise ValueError(f"the run ended early: {one['reason'].values}")
     if decay == 0:
@@ -99,10 +102,6 @@ def predict_equilibrium(trajectories: xr.Dataset, run: str) -> Equilibrium:
         return equilibrium.adam_l2(rate, decay, _late_mean(one[GRAD_SUM]), n_weights, **betas)
     closed_form = equilibrium.adamw if rule == "adamw" else equilibrium.lion
     return closed_form(rate, decay, n_weights, **betas)
-
-
-ADAPTIVE = ("n_weights", "beta1", "beta2")
-GRAD_SUM = "effective_grad_sum"
 
 
 def _late_mean(values: xr.DataArray) -> float:

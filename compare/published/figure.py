@@ -12,16 +12,6 @@ from compare.published import values as published
 from compare.report.figures.style import NETWORK, PUBLISHED, STYLE, THEORY, svg
 from theory.vocabulary import VARIABLES, label
 
-QUANTITIES = (
-    "n_jumps",
-    "first_jump",
-    "period",
-    "effective_lr_before_jump",
-    "effective_lr_after_jump",
-    "decay_rate_ratio",
-    "equilibrium_norm",
-    "equilibrium_effective_lr",
-)
 SIDES = {"before": "^", "after": "v"}
 
 

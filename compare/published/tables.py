@@ -7,10 +7,20 @@ import numpy as np
 import xarray as xr
 
 from compare.published import values as published
-from compare.published.figure import QUANTITIES
 from compare.report.tables.cells import Table, number, setting_name
 from theory.trajectory import setting_of
 from theory.vocabulary import VARIABLES
+
+QUANTITIES = (
+    "n_jumps",
+    "first_jump",
+    "period",
+    "effective_lr_before_jump",
+    "effective_lr_after_jump",
+    "decay_rate_ratio",
+    "equilibrium_norm",
+    "equilibrium_effective_lr",
+)
 
 
 def tables(comparison: xr.Dataset, settings: xr.Dataset, config: Mapping[str, Any]) -> list[Table]:

@@ -1,14 +1,16 @@
 """The report: one self-contained HTML file made from a saved file alone."""
 
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import xarray as xr
 
 from compare.report.html.page import render as as_html
-from compare.report.pages import norm_law, study_figures, toys
+from compare.report.pages import norm_law, toys
 from compare.report.pages import study as networks
 from compare.report.pages.monitored import page as monitored
-from compare.report.pages.saved_study import SavedStudy
+from compare.report.saved_study import SavedStudy
 from compare.study import store
 from theory import files
 from theory.trajectory import require
@@ -32,13 +34,9 @@ def write(path: Path, study: xr.DataTree) -> None:
 
 def draw(study: xr.DataTree) -> dict[str, str]:
     """Draw the figures of a study as SVG, by name; those that its data allow."""
-    if NORM_LAW in study.variables:
-        return norm_law.draw(study.to_dataset())
-    if not study.children:
-        return monitored.draw(study.to_dataset())
-    if store.is_toys(study):
-        return toys.draw(study)
-    return study_figures.draw(SavedStudy.of(study))
+    kind, held = _kind(study)
+    drawn: dict[str, str] = kind.draw(held)
+    return drawn
 
 
 def write_figures(folder: Path, study: xr.DataTree) -> list[Path]:
@@ -57,13 +55,24 @@ def write_figures(folder: Path, study: xr.DataTree) -> list[Path]:
 
 def render(study: xr.DataTree) -> str:
     """Render the report of a study as HTML."""
+    kind, held = _kind(study)
+    return as_html(kind.page_of(held))
+
+
+def _kind(study: xr.DataTree) -> tuple[ModuleType, Any]:
+    """The module with ``draw`` and ``page_of`` for what a file holds, and what both take."""
     if NORM_LAW in study.variables:
-        return as_html(norm_law.page_of(study.to_dataset()))
+        return norm_law, study.to_dataset()
     if not study.children:
-        return as_html(monitored.page_of(study.to_dataset()))
+        return monitored, study.to_dataset()
     if store.is_toys(study):
-        return as_html(toys.page_of(study))
-    return as_html(networks.page_of(SavedStudy.of(study)))
+        return toys, study
+    return networks, SavedStudy.of(study)
+
+
+def default_path(source: Path, study: xr.DataTree) -> Path:
+    """Where the report of a file goes if nobody says: beside it."""
+    return source.with_name("report.html") if study.children else source.with_suffix(".html")
 
 
 def render_report(dataset: xr.Dataset) -> str:
@@ -109,7 +118,6 @@ def write_report(source: str | Path | xr.Dataset, out: str | Path | None = None)
         saved = xr.DataTree(source)
     else:
         saved = store.read(Path(source), bare=True)
-        name = "report.html" if saved.children else Path(source).with_suffix(".html").name
-        out = Path(source).with_name(name) if out is None else out
+        out = default_path(Path(source), saved) if out is None else out
     write(Path(out), saved)
     return Path(out)

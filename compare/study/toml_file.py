@@ -8,6 +8,7 @@ from typing import Any
 
 from compare.study.design import RECIPE_KEYS, Setting, Study, ToyStudy
 from empirical.training.recipe import Recipe
+from theory import validate
 from theory.strict_dataclass import checked
 from theory.strict_dataclass import read as read_dataclass
 
@@ -76,9 +77,7 @@ def from_table(table: Mapping[str, Any]) -> Study | ToyStudy:
     Raises:
         ValueError: for an unknown or missing key, a wrong type or a bad value.
     """
-    kind = table.get("kind", "networks")
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
+    kind = validate.one_of("kind", table.get("kind", "networks"), KINDS)
     if kind == "toys":
         return read_dataclass(ToyStudy, table)
     return study_of_networks(table)

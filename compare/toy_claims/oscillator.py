@@ -8,8 +8,7 @@ from compare.toy_claims import regime_map
 from compare.toy_claims.claim import Claim, Finding, finding, worst
 from theory.arrays import FloatArray
 from theory.cycle_models import oscillator, unstable_direction
-from theory.simulation import grid as simulate
-from theory.simulation.grid import Grid
+from theory.simulation.grid import Grid, simulate
 from theory.toy_losses import losses
 from theory.trajectory.regimes import REGIMES
 
@@ -31,7 +30,7 @@ def closure(study: ToyStudy) -> Finding:
     found, predicted = np.empty((2, 3, len(rates)))
     for i, rate in enumerate(rates.tolist()):
         grid = Grid((1.0,), (rate,), SEEDS, n_steps=int(4 * study.cycles / rate))
-        log_elr = np.log(simulate.simulate(loss, grid)["effective_lr"].values.T)
+        log_elr = np.log(simulate(loss, grid)["effective_lr"].values.T)
         cycles = oscillator.mean_cycle(log_elr), oscillator.predict(laws, rate)
         for row, name in enumerate(names):
             found[row, i], predicted[row, i] = (getattr(cycle, name) for cycle in cycles)

@@ -21,8 +21,8 @@ from theory import laws
 from theory.arrays import FloatArray
 from theory.cycle_models import oscillator
 from theory.cycle_models.unstable_direction import UnstableLaws
-from theory.simulation import grid as simulate
 from theory.simulation import toy_ensemble
+from theory.simulation.grid import initial_weights
 from theory.simulation.toy_ensemble import Dynamics
 from theory.toy_losses.losses import ToyLoss
 from theory.trajectory.jumps import find_jumps
@@ -85,7 +85,7 @@ def _simulated(
     loss: ToyLoss, eta: FloatArray, lam: FloatArray, n_steps: int, noise: float
 ) -> list[str]:
     seeds = np.zeros(len(eta), dtype=int)
-    start = simulate.initial_weights(loss, seeds, 1.0)
+    start = initial_weights(loss, seeds, 1.0)
     with np.errstate(all="ignore"):
         norms = toy_ensemble.run(
             loss, start, learning_rate=eta, weight_decay=lam, n_steps=n_steps,

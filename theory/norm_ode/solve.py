@@ -25,6 +25,7 @@ from theory.norm_ode.gradients import Gradient, no_plain_sgd
 from theory.trajectory import RunSpec
 from theory.vocabulary.attributes import describe
 
+SETTING = ("learning_rate", "weight_decay")
 SETTLED = 0.01  # relative distance from the equilibrium norm within which a norm has settled
 COMMENTS = {
     "weight_norm": "exact recursion of the norm law",
@@ -109,12 +110,11 @@ def _given(gradient: Gradient, name: str, value: Any, recorded: str) -> Any:
 
 def _settings(gradient: Gradient, rates: Any, decays: Any) -> list[tuple[float, float]]:
     """All combinations of eta and lam, each once."""
-    refusal = no_plain_sgd(gradient.run) if gradient.run else ""
-    if refusal and (rates is None or decays is None):
+    run = gradient.run
+    if run and (rates is None or decays is None) and (refusal := no_plain_sgd(run)):
         raise ValueError(
-            f"the norm law of plain SGD does not hold for {gradient.run.id if gradient.run else ''}"
-            f": {refusal}; give learning_rate and weight_decay to see where its gradients would "
-            "take the norm"
+            f"the norm law of plain SGD does not hold for {run.id}: {refusal}; give learning_rate "
+            "and weight_decay to see where its gradients would take the norm"
         )
     rates = _given(gradient, "learning_rate", rates, "learning_rate")
     decays = _given(gradient, "weight_decay", decays, "weight_decay")
@@ -127,9 +127,10 @@ def _settings(gradient: Gradient, rates: Any, decays: Any) -> list[tuple[float, 
 def _length(gradient: Gradient, n_steps: int | None) -> int:
     """Number of steps to solve for."""
     known = gradient.length
-    if n_steps is None and known is None:
+    asked = known if n_steps is None else n_steps
+    if asked is None:
         raise ValueError("n_steps is needed, unless grad_norm is recorded")
-    asked = validate.at_least("n_steps", known if n_steps is None else n_steps, 1)  # type: ignore[arg-type]
+    asked = validate.at_least("n_steps", asked, 1)
     if known is not None and asked > known:
         raise ValueError(f"n_steps must be at most the {known} steps of grad_norm, got {asked}")
     return asked
@@ -146,9 +147,6 @@ def _recursion(
         norms[step], gs[step] = norm, gradient.at(step, norm)
         norm = laws.next_weight_norm(norm, gs[step], lrs, wds)
     return norms.T, gs.T
-
-
-SETTING = ("learning_rate", "weight_decay")
 
 
 def _ode(gradient: Gradient, start: float, runs: Sequence[RunSpec], steps: IntArray) -> FloatArray:

@@ -98,7 +98,7 @@ class RecordedRun:
             radial_update=series("radial_update") if general else None,
         )
 
-    @property
+    @cached_property
     def scheduled(self) -> bool:
         """Whether the learning rate changes in time."""
         rates = self.step_learning_rate

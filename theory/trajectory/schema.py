@@ -11,6 +11,18 @@ from theory.arrays import FloatArray
 from theory.trajectory.runs import RunSpec
 from theory.vocabulary.attributes import describe
 
+# What every recorded run has, and what measuring it needs.
+REQUIRED = (
+    "weight_norm",
+    "effective_lr",
+    "effective_grad_norm",
+    "train_loss",
+    "n_steps",
+    "status",
+    "reason",
+    "update_rule",
+    "variant",
+)
 # Dimensions that evaluated quantities have beyond run and eval_step.
 FURTHER_DIMS = {
     "layer_weight_norm": ("layer",),
@@ -110,20 +122,6 @@ def join(parts: Sequence[xr.Dataset], runs: Sequence[str]) -> xr.Dataset:
     if len(lengths) == 1:
         joined = joined.assign_coords(epoch=joined["step"] * lengths.pop())
     return describe(joined.sel(run=list(runs)), str(parts[0]["weight_norm"].attrs["source"]))
-
-
-# What every recorded run has, and what measuring it needs.
-REQUIRED = (
-    "weight_norm",
-    "effective_lr",
-    "effective_grad_norm",
-    "train_loss",
-    "n_steps",
-    "status",
-    "reason",
-    "update_rule",
-    "variant",
-)
 
 
 def require(dataset: xr.Dataset, name: str) -> None:

@@ -7,11 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from theory.arrays import FloatArray
+from theory.arrays import BoolArray, FloatArray
 
 MOST_MEMBERS = 8
 MOST_GROUPS = 500
-BoolArray = npt.NDArray[np.bool_]
 
 
 def errors(

@@ -13,10 +13,9 @@ import numpy.typing as npt
 import xarray as xr
 
 from compare.measure.minima import ensembles
-from theory.arrays import FloatArray
+from theory.arrays import FloatArray, IntArray
 from theory.trajectory import record_every, recorded, setting_of
 
-IntArray = npt.NDArray[np.int64]
 NONE = -1
 
 

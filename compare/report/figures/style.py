@@ -1,4 +1,4 @@
-"""Figures of the report, as SVG: theory and network on the same axes."""
+"""What all figures share: style, colours, axes of steps, thinned series, SVG."""
 
 import io
 from typing import Any
@@ -21,6 +21,7 @@ from theory.vocabulary import label
 
 NETWORK, THEORY, BASELINE = (theme.SHADES[name].light for name in ("network", "theory", "baseline"))
 PUBLISHED = theme.SERIES["green"].light
+COLORS = tuple(shade.light for shade in theme.SERIES.values())
 MAX_POINTS = 1500
 NARROW: Any = {"handlelength": 1.2, "columnspacing": 1.0}  # of legends below a single panel
 STYLE: Any = {
@@ -72,6 +73,3 @@ def svg(figure: Figure) -> str:
     figure.savefig(buffer, format="svg", dpi=200, metadata={"Date": None})
     plt.close(figure)
     return theme.with_dark(buffer.getvalue())
-
-
-COLORS = tuple(shade.light for shade in theme.SERIES.values())

@@ -1,7 +1,6 @@
 """What stands on each kind of page.
 
 study           a study of networks
-saved_study     its data, read and aggregated once
 study_figures   its figures
 study_tables    its tables
 headline        what it shows, in a sentence

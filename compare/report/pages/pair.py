@@ -1,6 +1,5 @@
 """Two studies side by side on one page: how they differ, and what each of them found."""
 
-import json
 from pathlib import Path
 
 from markupsafe import Markup
@@ -8,7 +7,7 @@ from markupsafe import Markup
 from compare.report.figures.over_settings import pair as pair_figures
 from compare.report.html import page
 from compare.report.html.captions import PAIR
-from compare.report.html.page import Figure, Fold, Page, Section
+from compare.report.html.page import Figure, Fold, Page, Section, as_json
 from compare.report.tables import pair as pair_tables
 from compare.report.tables.cells import score
 from compare.report.tables.pair import LETTERS, Pair, Told
@@ -46,10 +45,7 @@ def page_of(pair: Pair) -> Page:
         Section("laws", "Exact laws", tables=[pair_tables.laws(pair)]),
         Section("model", "Calibrated models", tables=[pair_tables.models(pair)]),
     ]
-    folds = [
-        Fold(one.config["title"], json.dumps(one.config, indent=2, ensure_ascii=False))
-        for one in pair
-    ]
+    folds = [Fold(one.config["title"], as_json(one.config)) for one in pair]
     return Page(
         title=" and ".join(dict.fromkeys(one.config["title"] for one in pair)),
         subtitle=f"Two Sawtooth studies side by side: {', '.join(named)}.",

@@ -7,8 +7,8 @@ from compare.predict import scores
 from compare.report.html.captions import CAPTIONS
 from compare.report.html.page import Card, Figure, Fold, Page, Section, as_json, figure_sections
 from compare.report.pages import headline, study_tables, try_it
-from compare.report.pages.saved_study import SavedStudy
 from compare.report.pages.study_figures import draw
+from compare.report.saved_study import SavedStudy
 from compare.report.tables.cells import Table, score
 from compare.report.tables.runs import run_table
 from compare.report.tables.scores import calibration_table

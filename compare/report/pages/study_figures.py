@@ -8,7 +8,7 @@ from compare.published.other_sizes import known_on_sphere
 from compare.report.figures.measurements import minima, phase_diagram, sharpness, sphere, twins
 from compare.report.figures.over_settings import periods, predictions, regime_plane
 from compare.report.figures.over_time import close_up, settings, trajectories
-from compare.report.pages.saved_study import SavedStudy
+from compare.report.saved_study import SavedStudy
 
 
 def draw(study: SavedStudy) -> dict[str, str]:

@@ -4,7 +4,7 @@ import xarray as xr
 
 from compare.published import other_sizes
 from compare.published import tables as published
-from compare.report.pages.saved_study import SavedStudy
+from compare.report.saved_study import SavedStudy
 from compare.report.tables import laws, minima, phases, predictions, scores, settings
 from compare.report.tables.cells import Table
 

@@ -9,7 +9,7 @@ import xarray as xr
 
 from compare.calibration import calibrate
 from compare.report.html.page import Section
-from compare.report.pages.saved_study import SavedStudy
+from compare.report.saved_study import SavedStudy
 from compare.report.tables import cells
 from theory.cycle_models import kick_model
 from theory.cycle_models.kick_model import KickModel

@@ -1,4 +1,4 @@
-"""Tables of the report, made from the comparison and its attributes."""
+"""Tables as data, and their cells: numbers as text that knows how to be sorted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,7 +61,8 @@ def each_setting(settings: xr.Dataset) -> list[xr.Dataset]:
     return [settings.isel(setting=i) for i in range(settings.sizes["setting"])]
 
 
-def _intrinsic(setting: xr.Dataset) -> Cell:
+def intrinsic_cell(setting: xr.Dataset) -> Cell:
+    """``eta lam`` of a setting, to two digits."""
     value = float(setting["intrinsic_lr"])
     return Cell(f"{value:.2g}", value=value)
 

@@ -40,6 +40,6 @@ def law_cells(name: str, values: FloatArray) -> list[Cell]:
     return [
         number(float("nan") if metric.perfect is None else metric.perfect),
         Cell(f"{number(low)} … {number(high)}", value=high),
-        verdict(VARIABLES[name].passes(values)),
+        verdict(metric.passes(values)),
         Cell(metric.reason, role="words"),
     ]

@@ -3,15 +3,13 @@
 import numpy as np
 import xarray as xr
 
-from compare.report.figures.measurements.minima import (
-    ENSEMBLES,
-    LIKENESS,
+from compare.measure.minima.over_runs import (
     ensemble_curve,
     mean_over_runs,
-    name_of,
     runs_by_setting,
     shared,
 )
+from compare.report.figures.measurements.minima import ENSEMBLES, LIKENESS, name_of
 from compare.report.tables.cells import Table, number
 from theory.arrays import FloatArray
 

@@ -11,8 +11,8 @@ import numpy as np
 import xarray as xr
 
 from compare.calibration.parameter_table import flatten
-from compare.measure import over_seeds
 from compare.predict import scores
+from compare.report.saved_study import SavedStudy
 from compare.report.tables import cells as tables
 from compare.report.tables.cells import Cell, Table, number, percent, score
 from compare.report.tables.laws import LAW_HEAD, LAWS, law_cells
@@ -57,13 +57,16 @@ class Told:
         tree = store.read(path)
         if store.is_toys(tree):
             raise ValueError(f"{path} is a study of toys; --compare takes studies of networks")
-        networks, comparison = (tree[name].to_dataset() for name in ("empirical", "comparison"))
-        settings = over_seeds.by_setting(comparison)
-        config = json.loads(tree.attrs["config"])
-        model = json.loads(comparison.attrs.get("calibration", "{}")).get("model", {})
-        scored = scores.of_study(networks, comparison, settings)
+        study = SavedStudy.of(tree)
+        model = json.loads(study.comparison.attrs.get("calibration", "{}")).get("model", {})
         return cls(
-            config["name"], config, comparison, settings, scored, flatten(model), _errors(tree)
+            name=study.config["name"],
+            config=study.config,
+            comparison=study.comparison,
+            settings=study.settings,
+            scores=scores.of_study(study.networks, study.comparison, study.settings),
+            model=flatten(model),
+            errors=_errors(study.calibration),
         )
 
 
@@ -164,9 +167,8 @@ def models(pair: Pair) -> Table:
     return Table("Kick model", head, rows)
 
 
-def _errors(tree: xr.DataTree) -> dict[str, float]:
+def _errors(table: xr.Dataset) -> dict[str, float]:
     """Standard errors of a study's parameters, from the table that newer study files hold."""
-    table = tree["calibration"].to_dataset() if "calibration" in tree.children else xr.Dataset()
     if "standard_error" not in table:
         return {}
     known = zip(table["parameter"].values, table["standard_error"].values, strict=True)

@@ -7,7 +7,7 @@ import xarray as xr
 
 from compare.measure.over_seeds import with_period
 from compare.measure.power_law import period_exponent
-from compare.report.tables.cells import Table, _intrinsic, each_setting, number, percent
+from compare.report.tables.cells import Table, each_setting, intrinsic_cell, number, percent
 from theory.vocabulary import VARIABLES
 
 SOURCES = {
@@ -27,7 +27,8 @@ def prediction_table(settings: xr.Dataset, name: str) -> Table:
     rows = []
     for one in each_setting(settings.sel(setting=settings["regime"] == "periodic")):
         measured, sem = float(one[name]), float(one[f"{name}_sem"])
-        row = [_intrinsic(one), str(one["role"].values).replace("_", "-"), number(measured, sem)]
+        role = str(one["role"].values).replace("_", "-")
+        row = [intrinsic_cell(one), role, number(measured, sem)]
         for source in known:
             value = float(one[f"{source}_{name}"])
             error = one.get(f"{source}_{name}_error")

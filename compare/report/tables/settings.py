@@ -9,8 +9,8 @@ from compare.measure import loss_laws
 from compare.report.tables.cells import (
     Cell,
     Table,
-    _intrinsic,
     each_setting,
+    intrinsic_cell,
     number,
     percent,
     setting_name,
@@ -73,7 +73,7 @@ def equilibrium_table(settings: xr.Dataset) -> Table:
             rows.append(
                 [
                     setting_name(one),
-                    _intrinsic(one),
+                    intrinsic_cell(one),
                     str(one["regime"].values),
                     number(measured),
                     number(predicted),

@@ -5,8 +5,8 @@ import pytest
 import xarray as xr
 
 from compare.measure import over_seeds
-from compare.report.pages.saved_study import SavedStudy
 from compare.report.pages.study_figures import of_controls
+from compare.report.saved_study import SavedStudy
 from compare.study import toml_file
 from compare.study.comparison import compare_with_theory
 from empirical.training import train

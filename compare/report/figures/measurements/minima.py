@@ -1,4 +1,4 @@
-"""Minima of successive periods in figures and tables: test error, likeness, ensembles."""
+"""Minima of successive periods: test error, likeness, ensembles."""
 
 from itertools import cycle
 
@@ -8,10 +8,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from compare.measure.minima.ensembles import standard_error
+from compare.measure.minima.over_runs import ensemble_curve, mean_over_runs, runs_by_setting
 from compare.report.figures.style import COLORS, NETWORK, STYLE, svg
 from theory.arrays import FloatArray
-from theory.trajectory import setting_of
 from theory.vocabulary import VARIABLES
 
 # name, legend, colour and marker of each kind of ensemble
@@ -26,43 +25,9 @@ LIKENESS = (
 )
 
 
-def runs_by_setting(comparison: xr.Dataset) -> list[xr.Dataset]:
-    """The runs of each setting in which every run has a minimum, in the order of the runs."""
-    names = [setting_of(run) for run in comparison["run"].values]
-    groups = [
-        comparison.isel(run=[i for i, own in enumerate(names) if own == name])
-        for name in dict.fromkeys(names)
-    ]
-    known = "minimum_test_error"
-    return [g for g in groups if known in g and np.isfinite(g[known].values[:, 0]).all()]
-
-
 def name_of(setting: xr.Dataset) -> str:
     """Variant of a setting's runs, or their ``eta lam``."""
     return str(setting["variant"].values[0]) or f"ηλ = {float(setting['intrinsic_lr'][0]):.2g}"
-
-
-def shared(values: FloatArray) -> FloatArray:
-    """The columns of values on (run, period) up to the last one that every run has."""
-    whole = np.asarray(np.isfinite(values).all(axis=0))
-    return values[:, : len(whole) if whole.all() else int(whole.argmin())]
-
-
-def mean_over_runs(values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Mean and standard error over runs, of the columns that every run has."""
-    values = shared(values)
-    n = len(values)
-    spread = values.std(axis=0, ddof=1) if n > 1 else np.full(values.shape[1], np.nan)
-    return values.mean(axis=0), spread / np.sqrt(n)
-
-
-def ensemble_curve(setting: xr.Dataset, name: str) -> tuple[FloatArray, FloatArray]:
-    """Mean test error of ensembles of k = 1, 2, ... and its standard error."""
-    values = setting[name].values
-    mean, error = mean_over_runs(values)
-    if name != ENSEMBLES[0][0]:  # groups share runs
-        error = np.array([standard_error(values[:, k], k + 1) for k in range(len(mean))])
-    return mean, error
 
 
 def draw(comparison: xr.Dataset) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The report of bare trajectories, such as a monitor saves: what happened, what theory says."""
 
-import json
+from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
@@ -8,20 +8,26 @@ import xarray as xr
 from compare.measure.recorded import observe
 from compare.report.figures.over_time import monitored
 from compare.report.html.captions import MONITORED
-from compare.report.html.page import Figure, Fold, Page, Section
+from compare.report.html.page import Figure, Fold, Page, Section, as_json
 from compare.report.pages.monitored import run as followed
 from compare.report.pages.monitored.headline import headline
 from compare.report.pages.monitored.run import Followed
+from theory.laws.equilibrium import Equilibrium
 
 MAX_RUNS = 8  # what one page can show
 
 
 def draw(trajectories: xr.Dataset) -> dict[str, str]:
     """Draw the figures as SVG, by name."""
+    settled = {run: followed.settle(trajectories, run)[0] for run in _shown(trajectories)}
+    return _draw(trajectories, settled)
+
+
+def _draw(trajectories: xr.Dataset, settled: Mapping[str, Equilibrium | None]) -> dict[str, str]:
+    """The same beside the equilibria of the runs that are shown."""
     drawn = {}
-    for run in _shown(trajectories):
-        settled, _ = followed.settle(trajectories, run)
-        drawn[f"trajectory-{run}"] = monitored.trajectory(trajectories, run, settled)
+    for run, rest in settled.items():
+        drawn[f"trajectory-{run}"] = monitored.trajectory(trajectories, run, rest)
         if "layer_weight_norm" in trajectories:
             drawn[f"layers-{run}"] = monitored.layers(trajectories, run)
     return drawn
@@ -30,8 +36,8 @@ def draw(trajectories: xr.Dataset) -> dict[str, str]:
 def page_of(trajectories: xr.Dataset) -> Page:
     """The page of bare trajectories: a section for each run, the first of them up front."""
     observed = observe(trajectories)
-    drawn = draw(trajectories)
     shown = [Followed.of(trajectories, observed.sel(run=run)) for run in _shown(trajectories)]
+    drawn = _draw(trajectories, {one.id: one.settled for one in shown})
     first = f"trajectory-{shown[0].id}"
     figure = Figure(first, drawn.pop(first), MONITORED["trajectory"])
     model, data = (_names(trajectories, name) for name in ("model", "data"))
@@ -95,7 +101,7 @@ def _background(trajectories: xr.Dataset, n_shown: int) -> Section:
 def _evidence(trajectories: xr.Dataset) -> Section:
     """Which weights are scale-invariant, and how all this was recorded."""
     attributes = {name: str(value) for name, value in trajectories.attrs.items()}
-    folds = [Fold("How this was recorded", json.dumps(attributes, indent=2, ensure_ascii=False))]
+    folds = [Fold("How this was recorded", as_json(attributes))]
     if evidence := _invariance(trajectories):
         folds.insert(0, Fold("Evidence for each parameter", evidence))
     return Section("evidence", "Scale invariance, as measured", folds=folds, open=False)
