@@ -136,11 +136,12 @@ class Batches:
             Normalised images (n_active, n_examples, channels, height, width) and their labels
             (n_active, n_examples).
         """
-        chosen = chosen.long()
-        images = self.images[chosen]
+        # whole images at a time, several times as fast as indexing with many indices is on a CPU
+        flat = chosen.flatten()
+        images = self.images.index_select(0, flat).view(*chosen.shape, *self.images.shape[1:])
         if places is not None:
             images = augment.cut(images, places.long())
-        return self.normalise(images), self.labels[chosen]
+        return self.normalise(images), self.labels.index_select(0, flat).view_as(chosen)
 
     def every_example(self, n_active: int) -> Sequence[Tensor]:
         """All examples for each run, cut into batches, (n_active, n_examples) each."""

@@ -1,21 +1,21 @@
-"""The scale-invariant MLP for many runs at once: one batched product a layer for all of them."""
+"""MLPs of many runs at once: one batched product a layer for all of them."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Generator, Tensor
+from torch import Tensor
 
 from empirical.device.precision import at_least_float32
-from empirical.networks.architectures import LAST_LAYER_NORM
 from empirical.networks.weight_layout import Layout
 
+aten = torch.ops.aten
+Affine = tuple[Tensor | None, Tensor | None]
 
-def _products(left: Tensor, right: Tensor) -> Tensor:
+
+def products(left: Tensor, right: Tensor) -> Tensor:
     """Batched matrix product whose rounding does not depend on the number of runs.
 
     torch hands a batch of one to another kernel, which rounds differently, so a single run
@@ -26,99 +26,123 @@ def _products(left: Tensor, right: Tensor) -> Tensor:
     return torch.bmm(left.expand(2, -1, -1), right.expand(2, -1, -1))[:1]
 
 
-@dataclass(frozen=True)
-class ScaleInvariantMLP:
-    """Bias-free linear layers, each with BatchNorm (no affine) and ReLU, then a frozen layer.
+class _Passed(NamedTuple):
+    """What one layer leaves behind for the way back."""
 
-    Every trained weight feeds a batch normalisation, so the loss does not change when a
-    layer's weights are multiplied by a positive number. The last layer is frozen at a random
-    direction with a fixed Frobenius norm; otherwise its growth would rescale the logits.
+    below: Tensor
+    product: Tensor
+    affine: Affine
+    statistics: list[Tensor]
 
-    Source: Lobacheva et al. 2021 (arXiv 2106.15739), section 3, with dense layers.
+
+class BatchedMLP:
+    """Bias-free linear layers, each with BatchNorm and ReLU, then the last layer.
+
+    Activations are laid out (run, feature, example), so that the pair (run, feature) is a
+    channel of one ordinary batch normalisation and all runs share its fused kernel.
 
     Attributes:
-        widths: input width, hidden widths, number of classes; e.g. ``(64, 64, 64, 10)``.
-        last_layer_norm: Frobenius norm of the frozen last layer.
-        norm_eps: epsilon of the batch normalisation. Not 0, which torch rejects in training;
-            small enough that the loss stays invariant to float32 rounding.
+        layers: trained tensors: the layers' weights; where more is trained, scale and shift of
+            each normalisation, then the last layer.
+        invariant: the layers' weights.
+        frozen: the last layer, unless it is trained.
+        norm_eps: epsilon of the batch normalisations.
     """
 
-    widths: tuple[int, ...]
-    last_layer_norm: float = LAST_LAYER_NORM
-    norm_eps: float = 1e-12
-
-    @property
-    def layers(self) -> Layout:
-        """Trained layers (out, in), all scale-invariant."""
-        shapes = [(n_out, n_in) for n_in, n_out in pairwise(self.widths[:-1])]
-        return Layout(tuple(f"layer{i + 1}" for i in range(len(shapes))), tuple(shapes))
-
-    @property
-    def invariant(self) -> Layout:
-        """The layers that are scale-invariant: all."""
-        return self.layers
-
-    def to(self, device: torch.device, dtype: torch.dtype) -> ScaleInvariantMLP:
-        """The same: all it computes with is handed to it."""
-        return self
-
-    def initialise(self, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Draw one network.
-
-        Args:
-            generator: source of all randomness of the initialisation.
-
-        Returns:
-            The trained weights, flat, (n_weights,); uniform in +-1/sqrt(in) per layer, torch's
-            default. And the frozen last layer, flat, (n_classes * last hidden width,).
-        """
-        layers = [
-            (2 * torch.rand(n_out * n_in, generator=generator) - 1) / math.sqrt(n_in)
-            for n_out, n_in in self.layers.shapes
-        ]
-        last = torch.randn(self.widths[-1], self.widths[-2], generator=generator)
-        return torch.cat(layers), last.flatten() * (self.last_layer_norm / last.norm())
+    layers: Layout
+    invariant: Layout
+    frozen: Layout
+    norm_eps: float
 
     def losses(
         self, leaves: list[Tensor], frozen: Tensor, images: Tensor, labels: Tensor
     ) -> Tensor:
-        """Mean losses; see ``empirical.networks.by_name.Network``.
-
-        Activations are laid out (run, feature, example), so that the pair (run, feature) is a
-        channel of one ordinary batch normalisation and all runs share its fused kernel.
-        """
+        """Mean losses; see ``empirical.networks.by_name.Network``."""
+        weights, affine, last = self._in_order(leaves, frozen)
         n_runs, n_examples = labels.shape
         hidden = images.flatten(2).transpose(1, 2)
-        for layer in leaves:
-            product = _products(layer, hidden).view(1, -1, n_examples)
-            normal = F.batch_norm(product, None, None, training=True, eps=self.norm_eps)
+        for weight, (scale, shift) in zip(weights, affine, strict=True):
+            product = products(weight, hidden).view(1, -1, n_examples)
+            normal = F.batch_norm(product, None, None, scale, shift, True, eps=self.norm_eps)
             hidden = F.relu(normal).view(n_runs, -1, n_examples)
-        logits = at_least_float32(_products(self._last(frozen), hidden))
+        logits = at_least_float32(products(last, hidden))
         return F.cross_entropy(logits, labels, reduction="none").mean(dim=1)
 
     def gradients(
         self, leaves: list[Tensor], frozen: Tensor, images: Tensor, labels: Tensor, *, out: Tensor
     ) -> Tensor:
         """Mean losses and their gradients; see ``empirical.networks.by_name.Network``."""
+        if images.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
+            return self._gradients_by_hand(leaves, frozen, images, labels, out)
         own = [leaf.detach().requires_grad_() for leaf in leaves]
         losses = self.losses(own, frozen, images, labels)
         parts = torch.autograd.grad(losses.sum(), own)
         torch.cat([part.flatten(1) for part in parts], dim=1, out=out)
         return losses.detach()
 
-    def test_logits(
-        self, leaves: list[Tensor], frozen: Tensor, population: Tensor, images: Tensor
-    ) -> Tensor:
-        """Logits with the population's statistics; see ``empirical.networks.by_name.Network``."""
-        n_runs, n_population = len(frozen), len(population)
-        hidden = torch.cat([population.flatten(1), images.flatten(1)]).T.expand(n_runs, -1, -1)
-        for layer in leaves:
-            product = _products(layer, hidden)
-            variance, mean = torch.var_mean(product[:, :, :n_population], dim=2, correction=0)
-            statistics, flat = (mean.flatten(), variance.flatten()), product.flatten(0, 1)[None]
-            normal = F.batch_norm(flat, *statistics, training=False, eps=self.norm_eps)
-            hidden = F.relu(normal).view_as(product)
-        return _products(self._last(frozen), hidden[:, :, n_population:])
+    def _in_order(
+        self, leaves: list[Tensor], frozen: Tensor
+    ) -> tuple[list[Tensor], list[Affine], Tensor]:
+        """The layers' weights; scale and shift of their normalisations, or None; the last layer."""
+        depth = len(self.invariant.names)
+        *tensors, last = *leaves, *self.frozen.split(frozen)
+        flat = [tensor.flatten() for tensor in tensors[depth:]]
+        affine: list[Affine] = [*zip(flat[::2], flat[1::2], strict=True)] or [(None, None)] * depth
+        return tensors[:depth], affine, last
 
-    def _last(self, frozen: Tensor) -> Tensor:
-        return frozen.view(len(frozen), self.widths[-1], self.widths[-2])
+    def _gradients_by_hand(
+        self, leaves: list[Tensor], frozen: Tensor, images: Tensor, labels: Tensor, out: Tensor
+    ) -> Tensor:
+        """The same, bit for bit, by the operations that autograd chooses.
+
+        Of small networks, autograd's own work takes as long as many of the operations.
+        """
+        weights, affine, last = self._in_order(leaves, frozen)
+        n_runs, n_examples = labels.shape
+        hidden, passed = images.flatten(2).transpose(1, 2), []
+        for weight, own in zip(weights, affine, strict=True):
+            product = products(weight, hidden).view(1, -1, n_examples)
+            normal, *statistics = aten.native_batch_norm(
+                product, *own, None, None, True, 0.0, self.norm_eps
+            )
+            passed.append(_Passed(hidden, product, own, statistics))
+            hidden = normal.relu_().view(n_runs, -1, n_examples)
+        log_p = products(last, hidden).log_softmax(dim=1)
+        slope = torch.zeros_like(log_p).scatter_(1, labels[:, None], -1 / n_examples)
+        slope = aten._log_softmax_backward_data(slope, log_p, 1, log_p.dtype)
+        self._backward(slope, hidden, passed, [*weights[1:], last], self.layers.split(out))
+        return F.nll_loss(log_p, labels, reduction="none").mean(dim=1)
+
+    def _backward(
+        self,
+        slope: Tensor,
+        hidden: Tensor,
+        passed: list[_Passed],
+        above: list[Tensor],
+        parts: list[Tensor],
+    ) -> None:
+        """Write the gradients into ``parts``, from the slope of the loss in the logits.
+
+        Args:
+            slope: of the loss in the logits, (n_runs, n_classes, n_examples).
+            hidden: what enters the last layer, (n_runs, width, n_examples).
+            passed: what the layers left behind.
+            above: the weights that each layer's output is multiplied with.
+            parts: gradients of all that is trained.
+        """
+        depth = len(passed)
+        for part in parts[3 * depth :]:  # the last layer, where it is trained
+            part.copy_(products(slope, hidden.transpose(1, 2)))
+        mask = [True, *[len(parts) > depth] * 2]
+        for i in reversed(range(depth)):
+            below, product, (scale, _), statistics = passed[i]
+            slope = products(above[i].transpose(1, 2), slope)
+            slope = aten.threshold_backward(slope, hidden, 0).view_as(product)
+            slope, *own = aten.native_batch_norm_backward(
+                slope, product, scale, None, None, *statistics, True, self.norm_eps, mask
+            )
+            for part, found in zip(parts[depth + 2 * i :][:2], own, strict=False):
+                part.copy_(found.view_as(part))
+            slope = slope.view_as(hidden)
+            parts[i].copy_(products(slope, below.transpose(1, 2)))
+            hidden = below

@@ -16,7 +16,7 @@ from empirical.data.images import ImageData
 from empirical.invariance.search import scale_invariant_parameters
 from empirical.networks import architectures
 from empirical.networks.any_module import ModuleNetwork
-from empirical.networks.batched_mlp import ScaleInvariantMLP
+from empirical.networks.mlp import AllTrainedMLP, ScaleInvariantMLP
 from empirical.networks.weight_layout import Layout
 from empirical.training.recipe import Recipe
 
@@ -98,12 +98,16 @@ def build(recipe: Recipe, data: ImageData) -> Network:
     Raises:
         ValueError: if no architecture has that name, or it does not fit the data.
     """
-    batched = recipe.trained == "scale-invariant" and recipe.normalised
-    if recipe.model.split("-")[0] == "mlp" and batched:
+    mlp = recipe.model.split("-")[0] == "mlp" and ":" not in recipe.model
+    batched = mlp and recipe.normalised
+    if batched and recipe.trained == "scale-invariant":
         return ScaleInvariantMLP(_mlp_widths(recipe.model, data), norm_eps=recipe.norm_eps)
     example = module(recipe, data)
     _check_output(example, recipe.model, data)
-    return ModuleNetwork(lambda: module(recipe, data), _invariant_names(example, recipe, data))
+    make, invariant = lambda: module(recipe, data), _invariant_names(example, recipe, data)
+    if batched:
+        return AllTrainedMLP(make, invariant, norm_eps=recipe.norm_eps)
+    return ModuleNetwork(make, invariant)
 
 
 def module(recipe: Recipe, data: ImageData) -> nn.Module:

@@ -41,9 +41,9 @@ class Recipe:
             learning rate stays the same (training on the sphere).
         clip: C > 0 shortens gradients to at most ``sqrt(2 C lam/eta) rho``; 0 leaves them.
             Source: Li et al. 2022 (arXiv 2202.00980).
-        schedule: ``constant``, ``step``, ``cosine``, ``rising`` a thousandfold, or ``growing``:
-            without decay, at a rate that grows such that directions stay the same. See
-            ``theory.laws.schedules``.
+        schedule: ``constant``, ``step``, ``cosine``, ``rising`` a thousandfold, ``probing`` with
+            one rise after another, or ``growing``: without decay, at a rate that grows such that
+            directions stay the same. See ``theory.laws.schedules``.
         precision: ``float32``, ``tf32`` or ``bf16`` for products and convolutions alone, or
             ``float64`` for everything: slow, a reference to hold the others against.
         sharpness_examples: number of training examples on which spherical sharpness, loss and

@@ -131,10 +131,13 @@ def _pieces(flat: Tensor, layout: Layout) -> list[Tensor]:
 
     A sum over all weights need not know the layers: fewer, larger operations.
     """
-    whole = layout.n_weights - layout.n_weights % ROW
+    n_weights = layout.n_weights
+    whole = n_weights - n_weights % ROW
     rows = flat[:, :whole].view(len(flat), whole // ROW, ROW)
-    rest = flat[:, whole : layout.n_weights]
-    return [piece for piece in (rows, rest) if piece.shape[1]]
+    if whole == n_weights:
+        return [rows]
+    rest = flat[:, whole:n_weights]
+    return [rows, rest] if whole else [rest]
 
 
 def norms_at_once(flat: Tensor, layout: Layout) -> Tensor:
@@ -175,6 +178,8 @@ def sum_over_rows(
     """Sum a function of rows (n_runs, out, n) -> (n_runs, out) over rows and layers, (n_runs,)."""
     pairs = zip(left, right, strict=True)
     parts = [of(_rows(a), _rows(b)).sum(dim=1) for a, b in pairs]
+    if len(parts) == 1:
+        return parts[0]
     return torch.stack(parts, dim=1).sum(dim=1)  # along memory, however many runs there are
 
 

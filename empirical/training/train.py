@@ -266,8 +266,11 @@ def _for_a_while(ensemble: Ensemble, chunks: dict[int, int]) -> None:
 
 
 def _next_chunk(chunk: int, seconds: float) -> int:
-    """Steps of the next chunk, to take half the time between looks; at most twice as many."""
-    ideal = chunk * LOOK_SECONDS / 2 / max(seconds, 1e-6)
+    """Steps of the next chunk, to take a tenth of the time between looks; at most twice as many.
+
+    Ensembles side by side wait at each look for the last one's chunk, so chunks are short.
+    """
+    ideal = chunk * LOOK_SECONDS / 10 / max(seconds, 1e-6)
     return int(max(1, min(ideal, 2 * chunk, LONGEST_CHUNK)))
 
 

@@ -165,6 +165,27 @@ def test_mlp_as_a_module_is_the_batched_one():
     assert many.item() == pytest.approx(loss.item(), rel=1e-5)
 
 
+@pytest.mark.parametrize("weights", ["scale-invariant", "all"])
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize(("n_runs", "batch_size"), [(1, 128), (3, 100), (3, 33)])
+def test_gradients_of_the_mlp_are_those_of_autograd_bit_for_bit(
+    n_runs, batch_size, precision, weights
+):
+    runs = [RunSpec(0.5, 1e-2, seed, 20) for seed in range(n_runs)]
+    changes = {"batch_size": batch_size, "precision": precision, "trained": weights}
+    trainer = ensemble(runs, model="mlp-24-16-8", **changes)
+    trainer.advance(5)
+    batch = trainer.batches.take(trainer.batches.draw(5, 6, range(n_runs)).chosen[0])
+    own = [leaf.detach().requires_grad_() for leaf in trainer.leaves]
+    expected = trainer.network.losses(own, trainer.frozen, *batch)
+    parts = torch.autograd.grad(expected.sum(), own)
+    found = torch.empty_like(trainer.weights)
+    losses = trainer.network.gradients(trainer.leaves, trainer.frozen, *batch, out=found)
+    assert torch.equal(losses, expected)
+    assert torch.equal(found, torch.cat([part.flatten(1) for part in parts], dim=1))
+    assert (found != 0).any(dim=1).all()
+
+
 @pytest.mark.slow
 def test_test_images_are_classified_with_the_population_s_statistics():
     trainer = trained([RunSpec(0.1, 0.05, 0, 10), RunSpec(0.1, 0.05, 1, 10)], model="convnet-4")

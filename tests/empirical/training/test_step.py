@@ -25,7 +25,8 @@ RECIPES = {
     "growing": {"model": "mlp-16-16", "schedule": "growing", "augment": True},
     "cosine": {"model": "mlp-16-16", "schedule": "cosine", "precision": "float64"},
     "full batch": {"model": "mlp-16-16", "full_batch": True},
-    "module": {"model": "mlp-16-16", "trained": "all"},
+    "all trained": {"model": "mlp-16-16", "trained": "all"},
+    "module": {"model": "mlp-16-16", "normalised": False},
     "convnet": {"model": "convnet-2", "augment": True},
     "resnet18": {"model": "resnet18-2", "keep_last_batch": True},
 }
