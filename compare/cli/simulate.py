@@ -31,7 +31,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("--rho0", type=float, help="initial norm (default: 1, or that recorded)")
     parser.add_argument(
         "--schedule",
-        choices=("constant", "step", "cosine", "rising", "growing"),
+        choices=("constant", "step", "cosine", "rising", "growing", "probing"),
         default="constant",
         help="of the learning rate; growing: the twin without decay (default: constant)",
     )

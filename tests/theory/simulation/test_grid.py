@@ -180,3 +180,22 @@ def test_theory_imports_neither_torch_nor_a_compiler():
         "assert 'torch' not in sys.modules and 'numba' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_probing_rises_again_and_again_between_its_bounds():
+    factors = schedules.factors("probing", 5000)
+    steps = np.diff(np.log(factors))
+    drops = np.flatnonzero(steps < 0)
+    slow, fast = schedules.PROBING_RATE
+    assert len(factors) == 5000 and len(drops) > 3
+    assert factors[0] == pytest.approx(2.0)
+    assert steps[steps > 0].min() >= slow * 0.999 and steps[steps > 0].max() <= fast * 1.001
+    assert factors[drops + 1].min() >= 1 and factors[drops + 1].max() <= 8
+    assert factors[drops].min() >= 8 * np.exp(-fast) and factors[drops].max() <= 50
+
+
+def test_probing_is_another_one_for_another_length():
+    some, whole = np.array([10, 4000]), schedules.factors("probing", 5000)
+    rates = schedules.learning_rates("probing", 0.1, 0.0, 5000, steps=some)
+    assert rates == pytest.approx(0.1 * whole[some])
+    assert not np.allclose(schedules.factors("probing", 4999), whole[:4999])
