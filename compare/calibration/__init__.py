@@ -1,9 +1,11 @@
 """Models of a cycle, fitted to the calibration runs of a study and to nothing else.
 
 held_out          which runs are fitted to, which predicted, and the wall between
-observed_cycles   complete cycles of measured runs
-calibrate         all models, and refits to resampled seeds
-kick_fit          laws of the kick model
+observed_cycles   complete and unfinished cycles of measured runs
+laws/             priors from other networks, evidence from these runs, laws from both
+calibrate         all models
+kick_fit          the kick model in the middle of the laws
 hazard_fit        the hazard process
-parameter_table   the parameters with their errors
+simple_laws       a constant and a power law, without theory
+parameter_table   the numbers of the laws with their uncertainty
 """

@@ -7,37 +7,41 @@ from typing import TypeVar
 
 import numpy as np
 
-from compare.calibration import hazard_fit, kick_fit
-from compare.calibration.kick_fit import log_line
+from compare.calibration import hazard_fit, kick_fit, simple_laws
+from compare.calibration.laws import evidence
+from compare.calibration.laws.regularised import Laws, Prior
 from compare.calibration.observed_cycles import SettingCycles, collect
+from compare.calibration.simple_laws import SimpleLaw
 from theory.cycle_models.hazard_model import GompertzProcess
 from theory.cycle_models.kick_model import KickModel
-from theory.cycle_models.log_line import LogLine
 from theory.strict_dataclass import read
 from theory.trajectory import Runs
 
-MIN_CYCLES_PER_SETTING = 10
-SMALLEST_RANGE = 1.5
-RESAMPLES = 60
+MIN_CYCLES_PER_SETTING = 5  # for what has no priors to lean on
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """The fitted models, their baselines and where they come from.
+    """What calibration runs say of a network.
 
     Attributes:
-        model: the kick model.
-        process: the same kicks at jumps that come at random, at a hazard.
-        baseline: mean period times ``eta lam``, the constant of the baseline.
-        power_law: ``ln(period)`` as a line in ``ln(eta lam)``, with no theory in it.
+        laws: the quantities of the kick model, with what is not known of them.
+        start: ``ln(elr)`` at initialisation.
+        model: the kick model in the middle of them.
+        process: the same kicks at jumps that come at random, at a hazard; None where two settings
+            of ``MIN_CYCLES_PER_SETTING`` cycles are missing.
+        baseline: ``T eta lam = const``; None where no period is complete.
+        power_law: T as a power of ``eta lam``; None likewise, or for one setting alone.
         runs: ids of the runs that were used.
     """
 
+    laws: Laws
+    start: float
     model: KickModel
-    process: GompertzProcess
-    baseline: float
-    power_law: LogLine
+    process: GompertzProcess | None
+    baseline: SimpleLaw | None
+    power_law: SimpleLaw | None
     runs: tuple[str, ...]
 
 
@@ -46,100 +50,77 @@ class Sample:
     """What is known of the runs to calibrate on.
 
     Attributes:
-        settings: their cycles; those that jump.
+        settings: their cycles.
+        momentum: that they were trained with.
         initial_norm: weight norm at initialisation.
+        start: ``ln(elr)`` there.
         loss_law: ``loss_at_unit_gradient`` and ``loss_exponent``.
         runs: their ids.
     """
 
     settings: list[SettingCycles]
+    momentum: float
     initial_norm: float
+    start: float
     loss_law: tuple[float, float]
     runs: tuple[str, ...]
 
 
-def observe(runs: Runs, chosen: Sequence[str], *, named: bool = True) -> Sample:
+def observe(runs: Runs, chosen: Sequence[str]) -> Sample:
     """Look at the calibration runs, and at nothing else.
-
-    Settings of which most runs are in equilibrium serve for kick and growing share alone: onset
-    and landing are not those of a sawtooth.
 
     Args:
         runs: what networks recorded; only the chosen ones are looked at.
         chosen: ids of the calibration runs.
-        named: whether the study names them, so that none may be left out for having too few
-            cycles.
 
     Raises:
-        ValueError: if fewer than two periodic values of ``eta lam`` are left, or a named one has
-            fewer than ``MIN_CYCLES_PER_SETTING`` cycles.
+        ValueError: if none of them recorded a step.
     """
-    seen = {run: runs[run] for run in chosen}
-    norm = float(np.mean([run.weight_norm[0] for run in seen.values()]))
-    return Sample(usable(collect(seen), named=named), norm, _loss_law(seen), tuple(seen))
+    seen = {run: runs[run] for run in chosen if len(runs[run].weight_norm)}
+    if not seen:
+        raise ValueError("no calibration run recorded a step")
+    return Sample(
+        settings=collect(seen),
+        momentum=next(iter(seen.values())).momentum,
+        initial_norm=float(np.mean([run.weight_norm[0] for run in seen.values()])),
+        start=float(np.mean([run.log_elr[0] for run in seen.values()])),
+        loss_law=_loss_law(seen),
+        runs=tuple(seen),
+    )
 
 
-def calibrate(sample: Sample) -> Calibration:
-    """Fit all models."""
-    periodic = [cycles for cycles in sample.settings if cycles.periodic]
-    model = kick_fit.fit(sample.settings, sample.initial_norm, sample.loss_law)
+def calibrate(sample: Sample, prior: Prior) -> Calibration:
+    """Fit all models.
+
+    Args:
+        sample: what ``observe`` returns.
+        prior: of the network, learnt from other ones.
+    """
+    laws = evidence.learn(Laws(prior, momentum=sample.momentum), sample.settings)
+    cycling = [cycles for cycles in sample.settings if cycles.n_cycles]
+    cycling = [cycles for cycles in cycling if cycles.periodic] or cycling
+    told = [c for c in cycling if c.periodic and c.n_cycles >= MIN_CYCLES_PER_SETTING]
     return Calibration(
-        model=model,
-        process=hazard_fit.fit(periodic),
-        baseline=float(np.mean([c.all("lengths").mean() * c.intrinsic_lr for c in periodic])),
-        power_law=log_line(periodic, lambda c: float(np.log(c.all("lengths").mean()))),
+        laws=laws,
+        start=sample.start,
+        model=kick_fit.fit(
+            laws, sample.settings, sample.initial_norm, sample.start, sample.loss_law
+        ),
+        process=hazard_fit.fit(told) if len(told) > 1 else None,
+        baseline=simple_laws.constant(cycling) if cycling else None,
+        power_law=simple_laws.power_law(cycling) if cycling else None,
         runs=sample.runs,
     )
 
 
-def usable(settings: list[SettingCycles], *, named: bool = True) -> list[SettingCycles]:
-    """The settings with enough jumps.
-
-    One in equilibrium that has fewer is left out; so is a periodic one that is not ``named``.
+def laws_from_json(text: str) -> tuple[Laws, float]:
+    """The laws, and ``ln(elr)`` at the start, that a comparison's attribute ``calibration`` holds.
 
     Raises:
-        ValueError: if the periodic ones are too few, too close or too short.
+        ValueError: if the text does not hold them.
     """
-    jumping = [cycles for cycles in settings if cycles.n_cycles]
-    periodic = [cycles for cycles in jumping if cycles.periodic]
-    for cycles in periodic:
-        if named and cycles.n_cycles < MIN_CYCLES_PER_SETTING:
-            raise ValueError(
-                f"calibration at eta*lam = {cycles.intrinsic_lr:g} has {cycles.n_cycles} "
-                f"complete cycles, {MIN_CYCLES_PER_SETTING} needed; train longer"
-            )
-    values = [c.intrinsic_lr for c in periodic if c.n_cycles >= MIN_CYCLES_PER_SETTING]
-    if len(values) < 2 or values[-1] < SMALLEST_RANGE * values[0]:
-        raise ValueError(
-            "calibration needs periodic runs at two or more values of eta*lam at least a factor "
-            f"{SMALLEST_RANGE} apart, got {', '.join(f'{value:g}' for value in values) or 'none'}"
-        )
-    return [c for c in jumping if c.n_cycles >= MIN_CYCLES_PER_SETTING]
-
-
-def resample(sample: Sample, *, count: int = RESAMPLES) -> list[KickModel]:
-    """Refit the kick model to runs drawn with replacement among the seeds of each setting.
-
-    Args:
-        sample: what ``observe`` returns.
-        count: how many times. A draw that leaves too few periodic settings is left out.
-
-    Returns:
-        The models; none where a setting has one run, which says nothing about another.
-    """
-    if min(len(cycles.runs) for cycles in sample.settings) < 2:
-        return []
-    rng = np.random.default_rng(0)
-    models = []
-    for _ in range(count):
-        drawn = [cycles.resampled(rng) for cycles in sample.settings]
-        try:
-            models.append(
-                kick_fit.fit(usable(drawn, named=False), sample.initial_norm, sample.loss_law)
-            )
-        except ValueError:
-            continue
-    return models
+    laws = _part(Laws, text, "laws")
+    return laws, float(json.loads(text)["start"])
 
 
 def model_from_json(text: str) -> KickModel:
@@ -149,15 +130,6 @@ def model_from_json(text: str) -> KickModel:
         ValueError: if the text does not hold one.
     """
     return _part(KickModel, text, "model")
-
-
-def process_from_json(text: str) -> GompertzProcess:
-    """The hazard process that a comparison's attribute ``calibration`` holds.
-
-    Raises:
-        ValueError: if the text does not hold one.
-    """
-    return _part(GompertzProcess, text, "process")
 
 
 def _part(kind: type[T], text: str, name: str) -> T:
@@ -182,6 +154,8 @@ def _loss_law(runs: Runs) -> tuple[float, float]:
     loss = np.concatenate([run.train_loss for run in runs.values()])
     g = np.concatenate([run.effective_grad_norm for run in runs.values()])
     valid = (loss > 0) & (g > 0) & np.isfinite(loss) & np.isfinite(g)
+    if valid.sum() < 2:
+        return 1.0, 1.0
     log_loss, log_g = np.log(loss[valid]), np.log(g[valid])
-    exponent = float(log_loss.std() / log_g.std())
+    exponent = float(log_loss.std() / max(float(log_g.std()), np.finfo(float).tiny))
     return float(np.exp(log_loss.mean() - exponent * log_g.mean())), exponent

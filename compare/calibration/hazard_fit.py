@@ -1,11 +1,14 @@
 """The hazard process, fitted to the cycles of periodic settings."""
 
+from collections.abc import Callable
+
 import numpy as np
 
-from compare.calibration.kick_fit import centred, log_line, slope
+from compare.calibration.kick_fit import centred, slope
 from compare.calibration.observed_cycles import SettingCycles
 from theory.arrays import FloatArray
 from theory.cycle_models.hazard_model import GompertzProcess, fit_hazard
+from theory.cycle_models.log_line import LogLine
 
 RESIDUAL_QUANTILES = 101
 
@@ -28,6 +31,13 @@ def fit(periodic: list[SettingCycles]) -> GompertzProcess:
         log_kick_spread=log_line(periodic, lambda c: float(np.log(c.all("kicks").std()))),
         residuals=tuple(np.quantile(residuals, np.linspace(0, 1, RESIDUAL_QUANTILES)).tolist()),
     )
+
+
+def log_line(settings: list[SettingCycles], quantity: Callable[[SettingCycles], float]) -> LogLine:
+    """Least-squares line in ``ln(eta lam)``; exact for two settings."""
+    values = [quantity(cycles) for cycles in settings]
+    per_log, at_one = np.polyfit([np.log(c.intrinsic_lr) for c in settings], values, 1)
+    return LogLine(at_one=float(at_one), slope=float(per_log))
 
 
 def _sensitivity(cycles: SettingCycles) -> float:

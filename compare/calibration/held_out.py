@@ -9,6 +9,7 @@ import xarray as xr
 from compare.calibration.observed_cycles import SAME_SETTING, same_settings
 from theory.trajectory import RecordedRun, Runs
 
+FASTER = 10.0  # from which on a prediction counts as a forecast
 ALIKE = ("variant", "momentum", "model", "data", "update_rule")
 
 
@@ -19,12 +20,10 @@ class Split:
     Attributes:
         calibration: ids of the runs to calibrate on.
         predicted: ids of the runs to predict.
-        named: whether the study names the calibration runs.
     """
 
     calibration: tuple[str, ...]
     predicted: tuple[str, ...]
-    named: bool = True
 
 
 def splits(
@@ -37,8 +36,9 @@ def splits(
     one (symmetry, theory.md law 9), and so are the seeds of a setting.
 
     Raises:
-        ValueError: if no run may be calibrated on, calibration runs differ in more than rate,
-            decay and seed, or a held-out run is one of them in all but name.
+        ValueError: if no run may be calibrated on, there is only one value of ``eta lam`` to
+            leave out, calibration runs differ in more than rate, decay and seed, or a held-out run
+            is one of them in all but name.
     """
     if leave_one_out:
         return _leave_one_out(networks, runs)
@@ -49,6 +49,28 @@ def splits(
     held_out = [run for run in alike if roles[run] == "held_out"]
     refuse_leaks(networks, Split(tuple(chosen), tuple(held_out)))
     return [Split(tuple(chosen), tuple(alike))]
+
+
+def extrapolations(networks: xr.Dataset, runs: Runs) -> list[Split]:
+    """One split for each value of ``eta lam`` with runs that decay ``FASTER`` times as fast.
+
+    These predict it: what a user asks for is the slow run from fast ones.
+
+    Raises:
+        ValueError: as ``splits``.
+    """
+    decaying = [str(run) for run in networks["run"].values[networks["weight_decay"].values > 0]]
+    alike = _alike(networks, runs, decaying)
+    values = networks["intrinsic_lr"].sel(run=alike).values
+    made = []
+    for value, same in same_settings(values):
+        fast = values >= FASTER * value * (1 - SAME_SETTING)
+        chosen, predicted = (
+            tuple(run for run, one in zip(alike, kept, strict=True) if one) for kept in (fast, same)
+        )
+        if chosen:
+            made.append(Split(chosen, predicted))
+    return made
 
 
 def refuse_leaks(networks: xr.Dataset, split: Split) -> None:
@@ -75,11 +97,14 @@ def _leave_one_out(networks: xr.Dataset, runs: Runs) -> list[Split]:
         raise ValueError("no run has a weight decay")
     alike = _alike(networks, runs, decaying)
     values = networks["intrinsic_lr"].sel(run=alike).values
+    found = same_settings(values)
+    if len(found) < 2:
+        raise ValueError(f"no run is left to calibrate on: all have eta*lam = {found[0][0]:g}")
     made: list[Split] = []
-    for _, same in same_settings(values):
+    for _, same in found:
         predicted = tuple(run for run, one in zip(alike, same, strict=True) if one)
         rest = tuple(run for run, one in zip(alike, same, strict=True) if not one)
-        made.append(Split(rest, predicted, named=False))
+        made.append(Split(rest, predicted))
         refuse_leaks(networks, made[-1])
     return made
 
@@ -105,10 +130,8 @@ def _check_rule(chosen: Sequence[RecordedRun]) -> None:
     """Refuse runs whose decay of the norm between jumps is not ``eta lam`` a step.
 
     Raises:
-        ValueError: for momentum, a schedule, or records of some steps only.
+        ValueError: for a schedule, or records of some steps only.
     """
-    if any(run.momentum > 0 for run in chosen):
-        raise ValueError("the kick model is for runs without momentum")
     if any(run.scheduled for run in chosen):
         raise ValueError("the kick model is for runs at a constant learning rate")
     if any(run.every > 1 for run in chosen):

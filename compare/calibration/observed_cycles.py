@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from theory.trajectory import RecordedRun, Runs
 from theory.trajectory.regimes import classify, growing_share
 
 SAME_SETTING = 1e-6  # relative difference of eta*lam within which settings are one
+LOW_LOSS = 0.1  # quantile
 SMALLEST_SHARE, LARGEST_SHARE = 1e-6, 0.49  # of the time, during which the norm grows
 
 
@@ -24,33 +25,49 @@ class RunCycles:
         lengths: steps from onset to onset.
         onsets: ``ln(elr)`` at the first onset of each cycle.
         landings: ``ln(elr)`` at the lowest point after it.
+        all_landings: the same after every jump that the run got over, (n_cycles or one more,).
         kicks: growth of ``ln(rho^2)`` over the cycle.
         next_onsets: ``ln(elr)`` at the onset that ends it.
         first_step: step of the first onset of the run.
         first_onset: ``ln(elr)`` there.
         first_kick: growth of ``ln(rho^2)`` until there.
         growth: ``ln y`` of the run's growing share, of which noise can make more than 1/2.
+        unfinished: steps from the last onset to the end of the run.
+        loss_floor: ln of the loss that a tenth of the steps after the first jump stay below.
         regime: of the run.
     """
 
     lengths: FloatArray
     onsets: FloatArray
     landings: FloatArray
+    all_landings: FloatArray
     kicks: FloatArray
     next_onsets: FloatArray
     first_step: float
     first_onset: float
     first_kick: float
     growth: float
+    unfinished: float
+    loss_floor: float
     regime: str
 
 
 @dataclass(frozen=True)
 class SettingCycles:
-    """Runs of one intrinsic learning rate that jump at least once."""
+    """Runs of one intrinsic learning rate.
+
+    Attributes:
+        intrinsic_lr: eta lam; with momentum, the share of the norm that decay takes in a step.
+        runs: those that jump at least once.
+        never: for each run on its way to a first jump, ``ln(elr)`` that decay alone would have
+            reached.
+        n_resting: runs that do not jump because their norm has come to rest.
+    """
 
     intrinsic_lr: float
     runs: tuple[RunCycles, ...]
+    never: tuple[float, ...] = ()
+    n_resting: int = 0
 
     @property
     def rate(self) -> float:
@@ -74,16 +91,16 @@ class SettingCycles:
     def resampled(self, rng: np.random.Generator) -> SettingCycles:
         """As many runs, drawn with replacement."""
         chosen = rng.integers(len(self.runs), size=len(self.runs))
-        return SettingCycles(self.intrinsic_lr, tuple(self.runs[i] for i in chosen))
+        return replace(self, runs=tuple(self.runs[i] for i in chosen))
 
 
 def collect(runs: Runs) -> list[SettingCycles]:
     """Cycles of all runs that stayed finite, by rising ``eta lam``."""
-    values = np.array([run.learning_rate * run.weight_decay for run in runs.values()])
+    values = np.array([run.decay for run in runs.values()])
     finite = np.array([run.finite for run in runs.values()])
     everyone = list(runs.values())
     return [
-        SettingCycles(value, _cycles([everyone[i] for i in np.flatnonzero(same & finite)], value))
+        _of_setting([everyone[i] for i in np.flatnonzero(same & finite)], value)
         for value, same in same_settings(values)
     ]
 
@@ -100,9 +117,18 @@ def same_settings(intrinsic_lr: FloatArray) -> list[tuple[float, BoolArray]]:
     return found
 
 
-def _cycles(runs: list[RecordedRun], intrinsic_lr: float) -> tuple[RunCycles, ...]:
-    """Cycles of those runs of a setting that jump."""
-    return tuple(_of_run(run, intrinsic_lr) for run in runs if len(run.jumps.onsets))
+def _of_setting(runs: list[RecordedRun], intrinsic_lr: float) -> SettingCycles:
+    """Cycles of the runs of a setting, and how far those came that have none."""
+    still = [run for run in runs if len(run.log_elr) > 2 and not len(run.jumps.onsets)]
+    regimes = [classify(run.log_elr, run.jumps, intrinsic_lr, finite=True) for run in still]
+    moving = [run.log_elr for run, one in zip(still, regimes, strict=True) if one != "equilibrium"]
+    rate = decay_rate(intrinsic_lr)
+    return SettingCycles(
+        intrinsic_lr,
+        runs=tuple(_of_run(run, intrinsic_lr) for run in runs if len(run.jumps.onsets)),
+        never=tuple(float(one[0] + rate * (len(one) - 1)) for one in moving),
+        n_resting=len(still) - len(moving),
+    )
 
 
 def _of_run(run: RecordedRun, intrinsic_lr: float) -> RunCycles:
@@ -115,11 +141,25 @@ def _of_run(run: RecordedRun, intrinsic_lr: float) -> RunCycles:
         lengths=gaps,
         onsets=at_onset[:-1],
         landings=log_elr[jumps.landings[: len(gaps)]],
+        all_landings=log_elr[jumps.landings],
         kicks=rate * gaps - np.diff(at_onset),
         next_onsets=at_onset[1:],
         first_step=float(first),
         first_onset=float(at_onset[0]),
         first_kick=float(rate * first - (at_onset[0] - log_elr[0])),
-        growth=float(np.log(time_share(np.clip(share, SMALLEST_SHARE, LARGEST_SHARE)))),
+        unfinished=float(jumps.end - jumps.onsets[-1]),
+        loss_floor=_floor(run.train_loss[jumps.onsets[0] :]),
+        growth=log_share(share),
         regime=classify(log_elr, jumps, intrinsic_lr, finite=True),
     )
+
+
+def log_share(growing: float) -> float:
+    """``ln y`` of a share of the time during which the norm grows; noise can make it above 1/2."""
+    return float(np.log(time_share(np.clip(growing, SMALLEST_SHARE, LARGEST_SHARE))))
+
+
+def _floor(train_loss: FloatArray) -> float:
+    """Logarithm of the loss that a tenth of the values are below; NaN where none is known."""
+    known = train_loss[train_loss > 0]
+    return float(np.log(np.quantile(known, LOW_LOSS))) if len(known) else float("nan")

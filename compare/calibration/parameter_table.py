@@ -1,8 +1,6 @@
-"""A calibration as a labelled table: every parameter with its uncertainty, and what it fits."""
+"""A calibration as a labelled table: every number with its uncertainty, and what it fits."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import xarray as xr
@@ -10,9 +8,10 @@ import xarray as xr
 from compare.calibration.calibrate import Calibration
 from compare.calibration.observed_cycles import SettingCycles
 from theory.arrays import FloatArray
-from theory.cycle_models.kick_model import KickModel, mean_cycle
-from theory.cycle_models.log_line import LogLine
 
+NUMBERS = ("level", "slope", "straight", "steps")  # of each law, in the order of the prior
+CURVE = 60  # points of a law's curve
+BEYOND = 10.0  # factor that the curves go on below the slowest setting
 # what is fitted: how it is measured in a setting, and its label
 FITTED: dict[str, tuple[str, Callable[[SettingCycles], FloatArray]]] = {
     "kick": ("growth of ln ρ² in a period", lambda c: np.asarray(c.rate * c.all("lengths"))),
@@ -23,75 +22,52 @@ FITTED: dict[str, tuple[str, Callable[[SettingCycles], FloatArray]]] = {
 
 
 def build(
-    calibration: Calibration, resampled: Sequence[KickModel], settings: Sequence[SettingCycles]
+    calibration: Calibration, settings: Sequence[SettingCycles], slowest: float = np.inf
 ) -> xr.Dataset:
     """Tabulate a calibration.
 
     Args:
         calibration: the fitted models.
-        resampled: the kick model refitted to resampled seeds, for the uncertainties.
         settings: the cycles that it was fitted to.
+        slowest: eta lam to which the curves go at least.
 
     Returns:
-        ``value`` and ``standard_error`` along ``parameter`` (dotted names, as in the attribute
-        ``calibration`` of the comparison) and ``resampled`` (``resample``, ``parameter``), of the
-        kick model; along ``setting`` mean and standard error of what it fits.
+        ``value`` and ``standard_error`` along ``parameter`` (``kick.level``, ``kick.slope``, ...,
+        the numbers of each law); along ``setting`` mean and standard error of what was seen; along
+        ``curve`` each law of ``FITTED`` over eta lam (``curve_intrinsic_lr``) as ``<name>_law``,
+        with its standard deviation ``<name>_law_error``.
     """
-    names = list(flatten(asdict(calibration.model)))
-    table = np.array([list(flatten(asdict(model)).values()) for model in resampled])
-    table = table.reshape(-1, len(names))
-    error = table.std(axis=0) if len(table) > 1 else np.full(len(names), np.nan)
-    values = list(flatten(asdict(calibration.model)).values())
+    laws, jumping = calibration.laws, [cycles for cycles in settings if cycles.runs]
+    mean, covariance = laws.numbers()
     made = xr.Dataset(
         {
-            "value": ("parameter", values),
-            "standard_error": ("parameter", error),
-            "resampled": (("resample", "parameter"), table),
-            "intrinsic_lr": ("setting", [c.intrinsic_lr for c in settings]),
-            "n_cycles": ("setting", [float(c.n_cycles) for c in settings]),
-            "periodic": ("setting", [str(c.periodic).lower() for c in settings]),
+            "value": ("parameter", mean),
+            "standard_error": ("parameter", np.sqrt(np.maximum(np.diag(covariance), 0))),
+            "intrinsic_lr": ("setting", [c.intrinsic_lr for c in jumping]),
+            "n_cycles": ("setting", [float(c.n_cycles) for c in jumping]),
+            "periodic": ("setting", [str(c.periodic).lower() for c in jumping]),
         },
-        {"parameter": names},
+        {"parameter": [f"{name}.{number}" for name in laws.prior.names for number in NUMBERS]},
     )
     for name, (label, quantity) in FITTED.items():
-        _add_fit(made, name, label, [quantity(c) for c in settings])
+        _add_fit(made, name, label, [quantity(c) for c in jumping])
+    if jumping:
+        seen = made["intrinsic_lr"].values
+        grid = np.geomspace(min(seen.min() / BEYOND, slowest), seen.max(), CURVE)
+        made["curve_intrinsic_lr"] = ("curve", grid)
+        for name in FITTED:
+            known = np.array([laws.of(name, float(one)) for one in grid])
+            made[f"{name}_law"] = ("curve", known[:, 0])
+            made[f"{name}_law_error"] = ("curve", known[:, 1])
     _describe(made)
     return made
 
 
-def period_error(table: xr.Dataset, model: KickModel, intrinsic_lr: float) -> float:
-    """Standard error of the predicted mean period, steps; NaN where nothing was resampled."""
-    if not table.sizes.get("resample"):
-        return float("nan")
-    rows = table["resampled"].to_dataset("parameter")
-    periods = [
-        mean_cycle(
-            replace(model, kick=LogLine(float(at_one), float(slope)), recovery=float(recovery)),
-            intrinsic_lr,
-        ).period
-        for at_one, slope, recovery in zip(
-            *(rows[name].values for name in ("kick.at_one", "kick.slope", "recovery")), strict=True
-        )
-    ]
-    return float(np.std(periods)) if len(periods) > 1 else float("nan")
-
-
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
-    """Nested numbers by dotted name."""
-    flat: dict[str, float] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = float(value)
-    return flat
-
-
-def _add_fit(made: xr.Dataset, name: str, label: str, samples: list[Any]) -> None:
-    """Mean and standard error of a quantity in each setting."""
-    made[name] = ("setting", [float(one.mean()) for one in samples])
-    errors = [float(one.std() / np.sqrt(len(one))) for one in samples]
-    made[f"{name}_sem"] = ("setting", errors)
+def _add_fit(made: xr.Dataset, name: str, label: str, samples: list[FloatArray]) -> None:
+    """Mean and standard error of a quantity in each setting; NaN where there is none."""
+    means = [float(one.mean()) if len(one) else np.nan for one in samples]
+    errors = [float(one.std() / np.sqrt(len(one))) if len(one) else np.nan for one in samples]
+    made[name], made[f"{name}_sem"] = ("setting", means), ("setting", errors)
     made[name].attrs["long_name"] = label
 
 

@@ -67,14 +67,13 @@ def _of_the_norm(run: RecordedRun) -> dict[str, float | str]:
     """What the norm does: jumps, phase A, rest, regime."""
     if len(run.weight_norm) < 3:
         return {"regime": "convergence" if run.finite else "divergence", **_too_short()}
-    intrinsic_lr = intrinsic_decay(run.learning_rate, run.weight_decay, run.momentum)
-    between = 1 - (1 - intrinsic_lr) ** run.every  # what decay takes from record to record
+    between = 1 - (1 - run.decay) ** run.every  # what decay takes from record to record
     regime = classify(run.log_elr, run.jumps, between, finite=run.finite)
     scheduled = run.scheduled and run.update_rule != "growing"
     measured = {
         "regime": regime,
         **_jump_statistics(run),
-        **_phase_a(run, regime, intrinsic_lr),
+        **_phase_a(run, regime),
         **_stationary(run),
     }
     if run.update_norm is not None or run.every > 1:  # the balance is that of every single step
@@ -93,17 +92,6 @@ def _at_scheduled_rate(run: RecordedRun) -> dict[str, float | str]:
         "effective_lr_before_jump": _geometric_mean(log_elr[jumps.onsets]),
         "effective_lr_after_jump": _geometric_mean(log_elr[jumps.landings]),
     }
-
-
-def intrinsic_decay(learning_rate: float, weight_decay: float, momentum: float) -> float:
-    """Share of the norm that decay takes in a step in the long run; eta lam without momentum.
-
-    Where decay oscillates with momentum, its envelope: ``1 - sqrt(m)``.
-    """
-    try:
-        return 1 - laws.momentum_shrink(learning_rate, weight_decay, momentum)
-    except ValueError:
-        return float(1 - np.sqrt(momentum))
 
 
 def measure(runs: Runs) -> xr.Dataset:
@@ -168,11 +156,11 @@ def _geometric_mean(logs: FloatArray) -> float:
     return float(np.exp(logs.mean())) if len(logs) else float("nan")
 
 
-def _phase_a(run: RecordedRun, regime: str, intrinsic_lr: float) -> dict[str, float | str]:
+def _phase_a(run: RecordedRun, regime: str) -> dict[str, float | str]:
     """Phase-A decay rate over ``eta lam``, for periodic runs."""
     ratio, reason = float("nan"), f"no phase A: the regime is {regime}"
     if regime == "periodic":
-        ratio = phase_a_rate(run.log_elr, run.jumps) / (run.every * intrinsic_lr)
+        ratio = phase_a_rate(run.log_elr, run.jumps) / (run.every * run.decay)
         reason = f"no rise of {MIN_RISE_STEPS} records between jumps" if np.isnan(ratio) else ""
     return {"decay_rate_ratio": ratio, "reason_decay_rate_ratio": reason}
 

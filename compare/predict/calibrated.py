@@ -6,25 +6,40 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from compare.calibration.calibrate import Calibration, Sample, calibrate, observe, resample
+from compare.calibration.calibrate import Calibration, Sample, calibrate, observe
 from compare.calibration.held_out import Split
-from theory import trajectory
+from compare.calibration.laws.regularised import Prior
+from compare.predict import outlook
+from theory import laws, trajectory
 from theory.arrays import FloatArray
 from theory.cycle_models import hazard_model, kick_model, kick_trajectories
 from theory.cycle_models.kick_model import KickModel
 from theory.trajectory import Runs, RunSpec
 
-# variable of the comparison: field of the model's prediction
-KICK_MODEL = {
-    "predicted_period": "period",
-    "predicted_period_low": "period_low",
-    "predicted_period_high": "period_high",
-    "predicted_first_jump": "first_jump",
-    "predicted_effective_lr_before_jump": "effective_lr_before_jump",
-    "predicted_effective_lr_after_jump": "effective_lr_after_jump",
-    "predicted_regime": "regime",
-    "predicted_regime_probability": "regime_probability",
-}
+# what the outlook says of a run, as variables of the comparison named predicted_*
+PREDICTED = (
+    "regime",
+    "regime_probability",
+    "period",
+    "period_low",
+    "period_high",
+    "mean_period_low",
+    "mean_period_high",
+    "first_jump",
+    "first_jump_low",
+    "first_jump_high",
+    "effective_lr_before_jump",
+    "effective_lr_after_jump",
+)
+EXTRAPOLATED = (
+    "period",
+    "period_error",
+    "mean_period_low",
+    "mean_period_high",
+    "first_jump",
+    "effective_lr_before_jump",
+    "effective_lr_after_jump",
+)
 PROCESS = {
     "process_period": "period",
     "process_period_low": "period_low",
@@ -32,6 +47,7 @@ PROCESS = {
     "process_first_jump": "first_jump",
     "process_effective_lr_before_jump": "effective_lr_before_jump",
 }
+SETTING = ("learning_rate", "weight_decay", "momentum", "n_steps")
 SPECIFIED = ("learning_rate", "weight_decay", "seed", "n_steps", "momentum", "variant")
 
 
@@ -42,24 +58,24 @@ class Forecast:
     Attributes:
         sample: what they were fitted to.
         calibration: the fitted models.
-        resampled: the kick model, refitted to resampled seeds.
         predicted: ids of the runs.
     """
 
     sample: Sample
     calibration: Calibration
-    resampled: list[KickModel]
     predicted: tuple[str, ...]
 
 
-def forecast(runs: Runs, split: Split) -> Forecast:
+def forecast(runs: Runs, split: Split, prior: Prior) -> Forecast:
     """Calibrate one split.
 
     Raises:
-        ValueError: if its calibration runs do not allow it.
+        ValueError: if no setting of its calibration runs is periodic.
     """
-    sample = observe(runs, split.calibration, named=split.named)
-    return Forecast(sample, calibrate(sample), resample(sample), split.predicted)
+    sample = observe(runs, split.calibration)
+    if not any(cycles.n_cycles and cycles.periodic for cycles in sample.settings):
+        raise ValueError("no setting to calibrate on has a complete period of a sawtooth")
+    return Forecast(sample, calibrate(sample, prior), split.predicted)
 
 
 def columns(networks: xr.Dataset, forecasts: list[Forecast]) -> xr.Dataset:
@@ -75,7 +91,7 @@ def columns(networks: xr.Dataset, forecasts: list[Forecast]) -> xr.Dataset:
         memo: dict[tuple[float, ...], dict[str, Any]] = {}
         for run in one.predicted:
             own = networks.sel(run=run)
-            key = tuple(float(own[name]) for name in ("learning_rate", "weight_decay", "n_steps"))
+            key = tuple(float(own[name]) for name in SETTING)
             if key not in memo:
                 memo[key] = {**_row(one, *key), "calibrated_on": known}
             rows[run] = memo[key]
@@ -90,20 +106,44 @@ def columns(networks: xr.Dataset, forecasts: list[Forecast]) -> xr.Dataset:
     )
 
 
-def _row(one: Forecast, learning_rate: float, weight_decay: float, n_steps: float) -> Any:
+def extrapolated(networks: xr.Dataset, forecasts: list[Forecast]) -> xr.Dataset:
+    """Predictions from much faster settings along ``run``, named ``extrapolated_*``.
+
+    ``extrapolated_baseline_period`` and ``extrapolated_power_law_period`` are those of the same
+    runs without theory.
+    """
+    found = columns(networks, forecasts)
+    kept = [f"predicted_{name}" for name in EXTRAPOLATED]
+    kept += ["baseline_period", "power_law_period", "calibrated_on"]
+    names = {name: f"extrapolated_{name.removeprefix('predicted_')}" for name in kept}
+    return found[[name for name in kept if name in found]].rename(
+        {name: names[name] for name in kept if name in found}
+    )
+
+
+def _row(
+    one: Forecast, learning_rate: float, weight_decay: float, momentum: float, n_steps: float
+) -> dict[str, Any]:
     """All predictions for one setting."""
-    calibration, intrinsic_lr = one.calibration, learning_rate * weight_decay
-    model = calibration.model
-    cycle = kick_model.predict(model, learning_rate, weight_decay, n_steps=n_steps)
-    drawn = hazard_model.predict(calibration.process, model, learning_rate, weight_decay)
-    others = [kick_model.mean_cycle(other, intrinsic_lr).period for other in one.resampled]
-    return {
-        **{name: getattr(cycle, field) for name, field in KICK_MODEL.items()},
-        **{name: getattr(drawn, field) for name, field in PROCESS.items()},
-        "predicted_period_error": float(np.std(others)) if len(others) > 1 else float("nan"),
-        "baseline_period": calibration.baseline / intrinsic_lr,
-        "power_law_period": float(np.exp(calibration.power_law(intrinsic_lr))),
+    calibration, model = one.calibration, one.calibration.model
+    decay = laws.long_run_decay(learning_rate, weight_decay, momentum)
+    start = float(np.log(learning_rate / model.initial_norm**2))
+    network = outlook.networks(calibration.laws, decay, start)
+    # a period also where rest is the more probable: its error is to be seen
+    found = outlook.summary(network, learning_rate, n_steps) | outlook.sawtooth(network, n_steps)
+    row = {
+        f"predicted_{name}": np.nan if found[name] is None else found[name] for name in PREDICTED
     }
+    row["predicted_period_error"] = float(network.period.std())
+    if calibration.process is not None:
+        setting = (learning_rate, decay / learning_rate)
+        drawn = hazard_model.predict(calibration.process, model, *setting)
+        row |= {name: getattr(drawn, field) for name, field in PROCESS.items()}
+    for name, law in (("baseline", calibration.baseline), ("power_law", calibration.power_law)):
+        if law is not None:
+            row[f"{name}_period"], row[f"{name}_period_error"] = law.period(decay)
+            row[f"{name}_period_low"], row[f"{name}_period_high"] = law.single(decay)
+    return row
 
 
 def _get(rows: dict[str, dict[str, Any]], run: str, name: str, texts: tuple[str, ...]) -> Any:
@@ -116,12 +156,18 @@ def _values(networks: xr.Dataset, runs: tuple[str, ...]) -> str:
 
 
 def _path(model: KickModel, spec: RunSpec) -> dict[str, FloatArray]:
-    """A sawtooth, or the way to rest where an equilibrium is predicted."""
-    setting = (spec.learning_rate, spec.weight_decay)
+    """A sawtooth, or the way to rest where an equilibrium is predicted.
+
+    With momentum the path of the norm alone: gradients do not follow from it.
+    """
+    decay = laws.long_run_decay(spec.learning_rate, spec.weight_decay, spec.momentum)
+    setting = (spec.learning_rate, decay / spec.learning_rate)
     if kick_model.predict(model, *setting, n_steps=spec.n_steps).regime == "equilibrium":
-        return kick_trajectories.relax(model, *setting, n_steps=spec.n_steps)
-    rng = np.random.default_rng([spec.seed, int(spec.intrinsic_lr * 1e12)])
-    return kick_trajectories.simulate(model, *setting, n_steps=spec.n_steps, rng=rng)
+        drawn = kick_trajectories.relax(model, *setting, n_steps=spec.n_steps)
+    else:
+        rng = np.random.default_rng([spec.seed, int(spec.intrinsic_lr * 1e12)])
+        drawn = kick_trajectories.simulate(model, *setting, n_steps=spec.n_steps, rng=rng)
+    return {"weight_norm": drawn["weight_norm"]} if spec.momentum else drawn
 
 
 def simulate(networks: xr.Dataset, forecasts: list[Forecast]) -> xr.Dataset:
@@ -138,9 +184,8 @@ def simulate(networks: xr.Dataset, forecasts: list[Forecast]) -> xr.Dataset:
     for i, spec in enumerate(specs):
         if (model := model_of.get(str(networks["run"].values[i]))) is None:
             continue
-        drawn = _path(model, spec)
-        for name in names:
-            series[name][i, : spec.n_steps] = drawn[name]
+        for name, values in _path(model, spec).items():
+            series[name][i, : spec.n_steps] = values
     theory = trajectory.build(
         specs,
         series,

@@ -1,19 +1,24 @@
 """Period, jumps and regime of a setting, by the model that a study has calibrated."""
 
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from compare.calibration.calibrate import model_from_json, process_from_json
-from compare.calibration.parameter_table import period_error
+import numpy as np
+
+from compare.calibration.calibrate import laws_from_json, model_from_json
+from compare.predict import outlook
 from compare.study import store
-from theory.cycle_models import hazard_model, kick_model
+from theory import validate
+from theory.laws import long_run_decay
+
+TYPICAL_CYCLES = 10
 
 
 def predict_from_study(
-    study: str | Path, learning_rate: float, weight_decay: float
+    study: str | Path, learning_rate: float, weight_decay: float, steps: int | None = None
 ) -> dict[str, Any]:
-    """Predict the cycle of a setting with the model that a study has calibrated.
+    """Predict a run with the laws that a study has calibrated.
 
         >>> from sawtooth import predict_from_study
         >>> found = predict_from_study("results/reference/digits/study.nc", 0.5, 2e-3)
@@ -24,31 +29,42 @@ def predict_from_study(
         study: file of a study of networks.
         learning_rate: eta, above 0.
         weight_decay: lam, above 0, with ``eta lam < 1``.
+        steps: length of the run; ten expected periods after the first jump by default.
 
     Returns:
-        Values by the names of the vocabulary; no period where the regime is not ``periodic``.
+        The values of a forecast (see ``sawtooth.forecast``) without pilots, and ``extrapolation``:
+        the slowest calibrated eta*lam over this one; where the setting is faster than all that were
+        calibrated, the fastest over it. Values that are not said are None.
 
     Raises:
-        ValueError: if the file is no study, holds no calibrated model, or a number is out of range.
+        ValueError: if the file is no study, holds no calibrated laws, or a number is out of range.
     """
-    text, table = store.read_calibration(Path(study))
+    text = store.read_calibration(Path(study))
     if not text:
         raise ValueError(f"{study} holds no calibrated model; its report says why")
     try:
-        model, process = model_from_json(text), process_from_json(text)
+        (known, _), model = laws_from_json(text), model_from_json(text)
     except ValueError as error:
         raise ValueError(f"{study}: {error}") from error
-    setting, intrinsic_lr = (learning_rate, weight_decay), learning_rate * weight_decay
-    cycle = kick_model.predict(model, *setting)
-    result = {
+    learning_rate, weight_decay = validate.setting(learning_rate, weight_decay)
+    validate.positive("weight_decay", weight_decay)
+    decay = long_run_decay(learning_rate, weight_decay, known.momentum)
+    start = float(np.log(learning_rate / model.initial_norm**2))
+    network = outlook.networks(known, decay, start)
+    usual = float(np.median(network.first) + TYPICAL_CYCLES * np.median(network.period))
+    n_steps = usual if steps is None else validate.at_least("steps", steps, 1)
+    seen = known.evidence.intrinsic_lr
+    return {
         "learning_rate": learning_rate,
         "weight_decay": weight_decay,
-        "intrinsic_lr": intrinsic_lr,
-        **asdict(cycle),
-        "period_error": period_error(table, model, intrinsic_lr),
-        "process_period": hazard_model.predict(process, model, *setting).period,
+        "momentum": known.momentum,
+        "intrinsic_lr": learning_rate * weight_decay,
+        "steps": round(n_steps),
+        **outlook.summary(network, learning_rate, n_steps),
+        "extrapolation": _outside(seen, decay),
     }
-    if cycle.regime != "periodic":  # an equilibrium has no period
-        for name in [key for key in result if "period" in key] + ["first_jump"]:
-            del result[name]
-    return {name: value for name, value in result.items() if value == value}  # NaN is no answer
+
+
+def _outside(seen: Sequence[float], decay: float) -> float:
+    """Slowest or, for a setting beyond it, fastest calibrated decay over that of the setting."""
+    return max(seen) / decay if decay > max(seen) else min(seen) / decay

@@ -38,19 +38,36 @@ def of_study(
         )
     if "predicted_period" in settings and len(absolute_errors(settings, "period")):
         scores |= _of_prediction(comparison, settings)
+    if "extrapolated_period" in settings:
+        scores |= _of_extrapolation(settings)
     return scores
+
+
+def _of_extrapolation(settings: xr.Dataset) -> dict[str, float]:
+    """How well slow settings were predicted from fast ones; empty where none can be judged."""
+    errors = absolute_errors(settings, "period", source="extrapolated")
+    if not len(errors):
+        return {}
+    found = {"n_extrapolated": float(len(errors)), "extrapolation_error": float(np.median(errors))}
+    for name in ("power_law", "baseline"):
+        if f"extrapolated_{name}_period" in settings:
+            simple = absolute_errors(settings, "period", source=f"extrapolated_{name}")
+            if len(simple):
+                found[f"extrapolation_{name}_error"] = float(np.median(simple))
+    return {name: value if name.startswith("n_") else 100 * value for name, value in found.items()}
 
 
 def _of_prediction(comparison: xr.Dataset, settings: xr.Dataset) -> dict[str, float]:
     """How well held-out settings were predicted."""
     errors = absolute_errors(settings, "period")
-    held_out = (comparison["role"] == "held_out") & comparison["predicted_period"].notnull()
+    held_out = (comparison["role"] == "held_out") & (comparison["predicted_regime"] != "")
     chosen = comparison.isel(run=held_out.values)
     known = with_period(settings)
     uncertainty = (known["period_sem"] / known["period"]).values[known["role"] == "held_out"]
     simple = {
         f"{source}_error": 100 * median_absolute_error(settings, "period", source=source)
         for source in ("baseline", "power_law")
+        if f"{source}_period" in settings  # one setting to fit has no power law
     }
     return simple | {
         "n_held_out": float(len(errors)),

@@ -1,11 +1,14 @@
 """Put theory, networks and their comparison on the same runs."""
 
+import contextlib
 from collections.abc import Mapping
 
 import xarray as xr
 
 from compare.calibration import held_out, parameter_table
 from compare.calibration.calibrate import to_json
+from compare.calibration.laws import priors
+from compare.calibration.laws.regularised import Prior
 from compare.measure import edge_of_stability, exact_laws, loss_laws, phases
 from compare.measure import twins as directions
 from compare.measure.minima import successive
@@ -47,16 +50,19 @@ def compare_with_theory(
     observed = _observe(networks, runs, study)
     try:
         plan = held_out.splits(networks, runs, study.roles, leave_one_out=study.leave_one_out)
-        forecasts = [calibrated.forecast(runs, split) for split in plan]
-        final = _final(runs, plan, forecasts)
+        prior = _prior(networks, plan, study)
+        forecasts = [calibrated.forecast(runs, split, prior) for split in plan]
+        final = forecasts[0] if len(plan) == 1 else _of_all(runs, plan, prior)
     except ValueError as refusal:
         observed.attrs["reason_prediction"] = str(refusal)
         return networks[["n_steps"]], describe_comparison(observed), xr.Dataset()
     observed = observed.merge(calibrated.columns(networks, forecasts))
+    if study.leave_one_out:
+        observed = observed.merge(_extrapolated(networks, runs, prior))
     theory = calibrated.simulate(networks, forecasts)
     observed = observed.merge(phases.predict(read_runs(theory)).assign_coords(run=networks["run"]))
     observed.attrs["calibration"] = to_json(final.calibration)
-    table = parameter_table.build(final.calibration, final.resampled, final.sample.settings)
+    table = parameter_table.build(final.calibration, final.sample.settings)
     return theory, describe_comparison(observed), table
 
 
@@ -80,14 +86,31 @@ def _observe(networks: xr.Dataset, runs: Runs, study: Study) -> xr.Dataset:
     return observed
 
 
-def _final(
-    runs: Runs, plan: list[held_out.Split], forecasts: list[calibrated.Forecast]
-) -> calibrated.Forecast:
+def _prior(networks: xr.Dataset, plan: list[held_out.Split], study: Study) -> Prior:
+    """Prior of the network that is calibrated, from other networks trained alike."""
+    first = plan[0].calibration[0]
+    one = networks.sel(run=first)
+    return priors.prior_for(
+        str(one["model"].values),
+        str(one["data"].values),
+        momentum=float(one["momentum"]),
+        trained=study.trained[first],
+    )
+
+
+def _extrapolated(networks: xr.Dataset, runs: Runs, prior: Prior) -> xr.Dataset:
+    """What settings at least ten times faster say of each; empty where there are none."""
+    made = []
+    for split in held_out.extrapolations(networks, runs):
+        with contextlib.suppress(ValueError):  # fast runs without a period say nothing
+            made.append(calibrated.forecast(runs, split, prior))
+    return calibrated.extrapolated(networks, made) if made else xr.Dataset()
+
+
+def _of_all(runs: Runs, plan: list[held_out.Split], prior: Prior) -> calibrated.Forecast:
     """The calibration to keep for settings that the study has not: of all that may serve."""
-    if len(plan) == 1:
-        return forecasts[0]
     everyone = tuple(run for split in plan for run in split.predicted)
-    return calibrated.forecast(runs, held_out.Split(everyone, (), named=False))
+    return calibrated.forecast(runs, held_out.Split(everyone, ()), prior)
 
 
 def _run_coordinates(networks: xr.Dataset, roles: Mapping[str, str]) -> dict[str, xr.DataArray]:

@@ -199,6 +199,11 @@ class Study:
         return {run.id: s.role for s in self.settings for run in self.runs_of(s)}
 
     @property
+    def trained(self) -> dict[str, str]:
+        """Which weights of each run are trained, by its id."""
+        return {run.id: s.recipe.trained for s in self.settings for run in self.runs_of(s)}
+
+    @property
     def expected(self) -> dict[str, str]:
         """Regime that the study expects, by run id; "" where nothing is said."""
         return {run.id: s.expect for s in self.settings for run in self.runs_of(s)}

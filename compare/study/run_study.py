@@ -40,7 +40,7 @@ def run(
         OSError: if the folder cannot be written.
         Stopped: when asked to stop while training; the checkpoint is kept.
     """
-    _check_folder(study, out, resume=resume, overwrite=overwrite)
+    check_folder(study, out, resume=resume, overwrite=overwrite)
     finished, checkpoint = out / STUDY_FILE, out / CHECKPOINT_FILE
     diverged: list[str] = []
     if isinstance(study, Study):
@@ -156,15 +156,7 @@ def _run_networks(
     study: Study, finished: Path, checkpoint: Path, *, resume: bool, overwrite: bool
 ) -> list[str]:
     """Train or take up the networks, compare them with theory, and write the study file."""
-    if overwrite:
-        checkpoint.unlink(missing_ok=True)
-    if resume and finished.exists() and not checkpoint.exists():
-        held = store.read(finished)
-        store.check_whole(held)
-        networks, provenance = held["empirical"].to_dataset(), held.attrs["provenance"]
-    else:
-        networks, device = _train(study, checkpoint)
-        provenance = json.dumps(store.provenance(device, study.precisions))
+    networks, provenance = trained(study, finished, checkpoint, resume=resume, overwrite=overwrite)
     theory, comparison, calibration = compare_with_theory(networks, study)
     groups = {
         "theory": theory,
@@ -174,6 +166,25 @@ def _run_networks(
     }
     store.write(finished, groups, config=study.to_json(), provenance=provenance)
     return _diverged(networks, study)
+
+
+def trained(
+    study: Study, finished: Path, checkpoint: Path, *, resume: bool, overwrite: bool
+) -> tuple[xr.Dataset, str]:
+    """The networks of a study, trained now or taken up, and their provenance as JSON.
+
+    Raises:
+        ValueError: if the finished file holds thinned trajectories.
+        Stopped: when asked to stop; the checkpoint is kept.
+    """
+    if overwrite:
+        checkpoint.unlink(missing_ok=True)
+    if resume and finished.exists() and not checkpoint.exists():
+        held = store.read(finished)
+        store.check_whole(held)
+        return held["empirical"].to_dataset(), held.attrs["provenance"]
+    networks, device = _train(study, checkpoint)
+    return networks, json.dumps(store.provenance(device, study.precisions))
 
 
 def _train(study: Study, checkpoint: Path) -> tuple[xr.Dataset, str]:
@@ -200,7 +211,7 @@ def _train(study: Study, checkpoint: Path) -> tuple[xr.Dataset, str]:
     return networks, train.describe_device(device)
 
 
-def _check_folder(study: Study | ToyStudy, out: Path, *, resume: bool, overwrite: bool) -> None:
+def check_folder(study: Study | ToyStudy, out: Path, *, resume: bool, overwrite: bool) -> None:
     """Refuse a folder that would lose something or cannot be written.
 
     Raises:

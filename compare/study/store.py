@@ -101,20 +101,18 @@ def read(path: Path, *, bare: bool = False) -> xr.DataTree:
             raise ValueError(f"{path} is not a readable netCDF file ({error})") from error
 
 
-def read_calibration(path: Path) -> tuple[str, xr.Dataset]:
+def read_calibration(path: Path) -> str:
     """Read what a study has calibrated, and nothing else of the file.
 
     Returns:
-        The attribute ``calibration`` of the comparison, "" where there is none, and the table
-        of parameters.
+        The attribute ``calibration`` of the comparison, "" where there is none.
 
     Raises:
         ValueError: if the file is missing, damaged or not a study file of this schema.
     """
     with _opened(path) as tree:
         _check(path, tree, bare=False)
-        table = tree["calibration"].to_dataset() if "calibration" in tree.children else xr.Dataset()
-        return str(tree["comparison"].attrs.get("calibration", "")), table.load()
+        return str(tree["comparison"].attrs.get("calibration", ""))
 
 
 @contextmanager

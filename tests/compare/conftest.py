@@ -47,7 +47,8 @@ def networks_from(model, intrinsic_lrs, *, seeds=12, n_cycles=60):
 def asked(roles, *, leave_one_out=False):
     """What a comparison asks of a study, for runs that no study has trained."""
     nothing = {name: {} for name in ("expected", "twins", "spheres", "at_fixed_norm")}
-    return SimpleNamespace(roles=roles, leave_one_out=leave_one_out, **nothing)
+    trained = dict.fromkeys(roles, "scale-invariant")
+    return SimpleNamespace(roles=roles, trained=trained, leave_one_out=leave_one_out, **nothing)
 
 
 def roles_of(networks, calibration):

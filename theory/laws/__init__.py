@@ -11,6 +11,7 @@ schedules         learning rates that change in time
 
 from theory.laws.equivalent_runs import equivalent_setting, growing_learning_rate
 from theory.laws.momentum import (
+    long_run_decay,
     momentum_shrink,
     next_radial_update,
     next_reduced_lr_with_momentum,
@@ -38,6 +39,7 @@ __all__ = [
     "is_delta_jump",
     "jump_constant",
     "log_balance_ratio",
+    "long_run_decay",
     "momentum_shrink",
     "next_radial_update",
     "next_reduced_lr",

@@ -87,3 +87,18 @@ def momentum_shrink(learning_rate: float, weight_decay: float, momentum: float =
             f"got {learning_rate * weight_decay:g} with momentum {momentum:g}"
         )
     return float((trace + np.sqrt(discriminant)) / 2)
+
+
+def long_run_decay(learning_rate: float, weight_decay: float, momentum: float = 0.0) -> float:
+    """Share of the norm that decay takes in a step in the long run; eta lam without momentum.
+
+    Where decay oscillates with momentum, its envelope: ``1 - sqrt(m)``.
+
+    Source: LA19, for the larger root.
+    """
+    if not momentum:
+        return learning_rate * weight_decay
+    try:
+        return 1 - momentum_shrink(learning_rate, weight_decay, momentum)
+    except ValueError:
+        return float(1 - np.sqrt(momentum))

@@ -98,6 +98,11 @@ class RecordedRun:
             radial_update=series("radial_update") if general else None,
         )
 
+    @property
+    def decay(self) -> float:
+        """Share of the norm that decay takes in a step; see ``laws.long_run_decay``."""
+        return laws.long_run_decay(self.learning_rate, self.weight_decay, self.momentum)
+
     @cached_property
     def scheduled(self) -> bool:
         """Whether the learning rate changes in time."""

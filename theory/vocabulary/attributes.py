@@ -5,6 +5,7 @@ import xarray as xr
 from theory.vocabulary import VARIABLES
 
 PREFIXES = {
+    "extrapolated_": "from settings ten times faster: ",
     "predicted_": "predicted ",
     "expected_": "expected ",
     "process_": "hazard process: ",
@@ -16,6 +17,9 @@ PREFIXES = {
 
 
 SOURCES = {
+    "extrapolated_baseline_": "baseline",
+    "extrapolated_power_law_": "baseline",
+    "extrapolated_": "theory",
     "predicted_": "theory",
     "expected_": "theory",
     "process_": "theory",
@@ -48,7 +52,7 @@ def describe_comparison(comparison: xr.Dataset) -> xr.Dataset:
             "long_name": PREFIXES.get(prefix, "") + variable.long_name,
             "units": "1" if prefix == "reason_" else variable.units,
             "symbol": variable.symbol,
-            "source": SOURCES.get(prefix, "network"),
+            "source": next((s for p, s in SOURCES.items() if str(name).startswith(p)), "network"),
         }
     return comparison
 

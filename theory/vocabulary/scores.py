@@ -21,6 +21,14 @@ SCORES: dict[str, Variable] = {
     "power_law_error": Variable(
         "error of a power law without theory, median", units="%", perfect=0.0
     ),
+    "n_extrapolated": Variable("settings predicted from ten times faster ones"),
+    "extrapolation_error": Variable(
+        "error of the mean period from ten times faster settings, median", units="%", perfect=0.0
+    ),
+    "extrapolation_power_law_error": Variable(
+        "the same of a power law without theory", units="%", perfect=0.0
+    ),
+    "extrapolation_baseline_error": Variable("the same of T ηλ = const", units="%", perfect=0.0),
     "uncertainty": Variable("standard error of a measured mean period, median", units="%"),
     "coverage": Variable(
         "single periods inside the predicted 90 % interval", units="%", perfect=90.0

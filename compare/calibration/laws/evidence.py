@@ -1,0 +1,138 @@
+"""What measured cycles say of the quantities of which the kick model is made.
+
+kick            growth of ln(rho^2) in a period, r T
+onset, landing  ln(elr) before and after a jump
+onset_spread    ln of the standard deviation of ln(elr) before jumps
+variation       ln of standard deviation over mean of the periods
+reach           ln(elr) that decay alone would have reached at the first onset
+first_spread    ln of the standard deviation of that over runs
+growth          ln y of the share of the time during which the norm grows
+loss_floor      ln of the training loss between jumps, in nats, at its lower tenth
+"""
+
+import numpy as np
+
+from compare.calibration.laws.regularised import Laws
+from compare.calibration.observed_cycles import SettingCycles, log_share
+from theory.arrays import FloatArray
+
+QUANTITIES = (
+    "kick",
+    "onset",
+    "landing",
+    "onset_spread",
+    "variation",
+    "reach",
+    "first_spread",
+    "growth",
+    "loss_floor",
+)
+CORRELATED = 1.2  # variance of a mean of successive cycles over that of independent ones
+# Standard deviation of runs about the mean of their setting, beyond that of their cycles.
+RUN_SCATTER = {"kick": 0.05, "onset": 0.06, "landing": 0.04}
+FEWEST_FOR_SPREAD = 3
+NOISE = -0.5  # ln y from which on growth and decay share the time: no sawtooth to learn from
+SPREADS = {
+    "onset": 0.3,
+    "landing": 0.25,
+    "growth": 1.3,
+    "loss_floor": 0.3,
+}  # of a cycle, or of a run
+
+
+def learn(laws: Laws, settings: list[SettingCycles]) -> Laws:
+    """What is known of a network once the cycles of some settings were seen.
+
+    Complete cycles first; then what did not end, where it took longer than was to be expected.
+
+    Args:
+        laws: what was known before.
+        settings: their cycles.
+    """
+    for cycles in settings:
+        laws = _mean(laws, "growth", cycles, _growth(cycles), max(cycles.n_cycles, 1))
+    settings = [cycles for cycles in settings if not _is_noise(cycles)]
+    for cycles in settings:  # spreads before means: they say how well means are known
+        laws = _spread(laws, "onset_spread", cycles, _all(cycles, "next_onsets"))
+        kicks = cycles.rate * _all(cycles, "lengths")
+        laws = _spread(laws, "variation", cycles, kicks / kicks.mean() if len(kicks) else kicks)
+        laws = _spread(laws, "first_spread", cycles, _reaches(cycles))
+    for cycles in settings:
+        laws = _mean(laws, "onset", cycles, _all(cycles, "next_onsets"))
+        laws = _mean(laws, "landing", cycles, _all(cycles, "all_landings"))
+        laws = _mean(laws, "kick", cycles, cycles.rate * _all(cycles, "lengths"))
+        laws = _mean(laws, "reach", cycles, _reaches(cycles))
+        floors = _all(cycles, "loss_floor")
+        laws = _mean(laws, "loss_floor", cycles, floors[np.isfinite(floors)])
+    laws = laws.doubted()
+    for cycles in settings:
+        laws = _unfinished(laws, cycles)
+    return laws
+
+
+def scatter(laws: Laws, quantity: str, intrinsic_lr: float) -> float:
+    """Standard deviation of single values of a quantity in a setting."""
+    if quantity == "kick":
+        level = max(laws.of("kick", intrinsic_lr)[0], 0.05)
+        return level * _spread_of(laws, "variation", intrinsic_lr)
+    if quantity == "reach":
+        return _spread_of(laws, "first_spread", intrinsic_lr)
+    if quantity == "onset":
+        return _spread_of(laws, "onset_spread", intrinsic_lr)
+    return SPREADS[quantity]
+
+
+def _spread_of(laws: Laws, quantity: str, intrinsic_lr: float) -> float:
+    """A spread from the law of its logarithm; none that is absurd far from all that was seen."""
+    return float(np.exp(np.clip(laws.of(quantity, intrinsic_lr)[0], np.log(0.02), np.log(3.0))))
+
+
+def _all(cycles: SettingCycles, name: str) -> FloatArray:
+    return cycles.all(name) if cycles.runs else np.empty(0)
+
+
+def _reaches(cycles: SettingCycles) -> FloatArray:
+    return np.asarray(_all(cycles, "first_onset") + _all(cycles, "first_kick"))
+
+
+def _is_noise(cycles: SettingCycles) -> bool:
+    growth = _growth(cycles)
+    return len(growth) > 0 and float(growth.mean()) > NOISE
+
+
+def _growth(cycles: SettingCycles) -> FloatArray:
+    """``ln y`` of the runs; in one at rest the norm grows as long as it shrinks."""
+    return np.append(_all(cycles, "growth"), np.full(cycles.n_resting, log_share(0.5)))
+
+
+def _spread(laws: Laws, quantity: str, cycles: SettingCycles, values: FloatArray) -> Laws:
+    """Add the logarithm of a standard deviation, which n values tell to ``1/sqrt(2 (n - 1))``."""
+    if len(values) < FEWEST_FOR_SPREAD or not values.std():
+        return laws
+    free = len(values) - 1
+    spread = float(np.log(values.std(ddof=1)) + 0.5 / free)  # the logarithm is low by that
+    return laws.seeing(quantity, cycles.intrinsic_lr, spread, (2 * free) ** -0.5)
+
+
+def _mean(
+    laws: Laws, quantity: str, cycles: SettingCycles, values: FloatArray, n_values: int = 0
+) -> Laws:
+    """Add the mean of single values, by default as many as are independent."""
+    if not len(values):
+        return laws
+    n_values = n_values or len(values)
+    error = scatter(laws, quantity, cycles.intrinsic_lr) * (CORRELATED / n_values) ** 0.5
+    n_runs = max(len(cycles.runs), 1)
+    error = float(np.hypot(error, RUN_SCATTER.get(quantity, 0.0) / n_runs**0.5))
+    return laws.seeing(quantity, cycles.intrinsic_lr, float(values.mean()), error)
+
+
+def _unfinished(laws: Laws, cycles: SettingCycles) -> Laws:
+    """Add the periods and first climbs that were not over when their runs ended."""
+    at = cycles.intrinsic_lr
+    for run in cycles.runs:
+        bound = cycles.rate * run.unfinished
+        laws = laws.exceeding("kick", at, bound, scatter(laws, "kick", at))
+    for bound in cycles.never:
+        laws = laws.exceeding("reach", at, bound, scatter(laws, "reach", at))
+    return laws

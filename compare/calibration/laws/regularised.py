@@ -1,0 +1,228 @@
+r"""Laws of a network in ``ln(eta lam)``, fitted with priors instead of a choice of model.
+
+A quantity q of a network, where decay takes the share eta lam of the norm in a step, is
+
+    q = level + slope s(x) + straight (x - s(x)) + steps r / (1 - m) + B(x) + error,
+
+with ``x = ln(eta lam / CENTER)`` and ``r = -2 ln(1 - eta lam)``. Towards slow decay ``s(x) = BEND
+(exp(x / BEND) - 1)`` bends to a limit: with ``straight = 0`` the quantity has one as ``eta lam``
+goes to 0, with ``straight = slope`` it is a line in ``ln(eta lam)``; which of them, networks say
+(docs/theory.md, hypothesis 2). Steps do not depend on the decay; momentum m makes them longer. On
+the way to the first jump they count as the root of ``r / (1 - m)``: fast decay has less time.
+About this the quantity wanders as a Brownian motion B of ``drift^2`` a unit of x, which starts at
+x = 0, and it misses each setting by an error. The kick is larger by ``1 + m`` with momentum.
+
+The numbers of all quantities together have a Gaussian prior: networks whose onsets scatter more
+have periods that grow more towards slow decay, so that fast runs, which tell the scatter, tell of
+slow ones. All is Gaussian and the posterior is in closed form. The further a setting lies from
+those that were measured, the less is known of it; no number of parameters is chosen.
+
+Source: Rasmussen and Williams 2006, sections 2.2 and 2.7, for several outputs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import log_ndtr
+
+from theory.arrays import FloatArray, IntArray
+from theory.laws import decay_rate
+
+CENTER = 1e-2  # of eta lam, where x is 0
+BEND = 4.0
+NUMBERS = 4  # level, slope, straight, steps
+SCALED = "kick"  # the quantity that momentum scales
+ROOTED = "reach"  # the quantity in which steps count as a root
+SAME_SETTING = 1e-6  # difference of x within which settings are one
+DOUBTS = tuple(float(one) for one in np.geomspace(1.0, 100.0, 15))
+SMALLEST_SHRINK = 1e-3  # of a variance, below which a bound tells nothing
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is known of the quantities of a network before any of its runs was seen.
+
+    Attributes:
+        names: of the quantities, (n,).
+        mean: level, slope, straight and steps of each, one after another, (4 n,).
+        covariance: of these, (4 n) rows of (4 n).
+        drift: standard deviation of what the law of each misses, over a unit of x, (n,).
+        error: standard deviation of what it misses in each setting, (n,).
+    """
+
+    names: tuple[str, ...]
+    mean: tuple[float, ...]
+    covariance: tuple[tuple[float, ...], ...]
+    drift: tuple[float, ...]
+    error: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Measured quantities, each in one setting; all (n,).
+
+    Attributes:
+        quantity: names.
+        intrinsic_lr: eta lam of the settings.
+        value: of the quantities.
+        error: their standard errors.
+    """
+
+    quantity: tuple[str, ...] = ()
+    intrinsic_lr: tuple[float, ...] = ()
+    value: tuple[float, ...] = ()
+    error: tuple[float, ...] = ()
+
+    def and_(self, quantity: str, intrinsic_lr: float, value: float, error: float) -> Evidence:
+        """The same and one more measurement; two of one setting are one, their weighted mean."""
+        rows = list(zip(self.quantity, self.intrinsic_lr, self.value, self.error, strict=True))
+        for i, (name, known, old, doubt) in enumerate(rows):
+            if name == quantity and abs(math.log(known / intrinsic_lr)) < SAME_SETTING:
+                weights = doubt**-2, error**-2
+                mean = (weights[0] * old + weights[1] * value) / sum(weights)
+                rows[i] = (name, known, mean, sum(weights) ** -0.5)
+                break
+        else:
+            rows.append((quantity, intrinsic_lr, value, error))
+        return Evidence(*zip(*rows, strict=True))
+
+
+@dataclass(frozen=True)
+class Laws:
+    """What is known of a network.
+
+    Attributes:
+        prior: before any of its runs was seen.
+        evidence: what was seen.
+        momentum: m, that it is trained with.
+        doubt: by how much the prior's variances are larger than they were learnt to be.
+    """
+
+    prior: Prior
+    evidence: Evidence = Evidence()
+    momentum: float = 0.0
+    doubt: float = 1.0
+
+    def at(self, intrinsic_lr: float) -> tuple[FloatArray, FloatArray]:
+        """Mean of all quantities in a setting, (n,), and their covariance, (n, n)."""
+        names = self.prior.names
+        return self._posterior(self._points(names, [intrinsic_lr] * len(names)))
+
+    def of(self, quantity: str, intrinsic_lr: float) -> tuple[float, float]:
+        """Mean and standard deviation of one quantity in a setting."""
+        mean, covariance = self._posterior(self._points([quantity], [intrinsic_lr]))
+        return float(mean[0]), float(np.sqrt(max(covariance[0, 0], 0.0)))
+
+    def numbers(self) -> tuple[FloatArray, FloatArray]:
+        """Mean of the numbers of all quantities, (4 n,), and their covariance, (4 n, 4 n)."""
+        columns = np.eye(len(self.prior.mean))
+        own = np.repeat(np.arange(len(self.prior.names)), NUMBERS)
+        nowhere = np.full(len(columns), np.nan)  # no place on the path of a Brownian motion
+        return self._posterior(_Points(columns, own, nowhere))
+
+    def seeing(self, quantity: str, intrinsic_lr: float, value: float, error: float) -> Laws:
+        """What is known after one more measurement."""
+        return replace(self, evidence=self.evidence.and_(quantity, intrinsic_lr, value, error))
+
+    def doubted(self) -> Laws:
+        """The same with as much doubt about the prior as the evidence asks for, at least 1.
+
+        A network that is unlike all that are known is surprising, and what those have in common
+        is trusted the less: the doubt is the one of the largest marginal likelihood (type II,
+        Rasmussen and Williams, section 5.4).
+        """
+        if not self.evidence.value:
+            return self
+        return max((replace(self, doubt=one) for one in DOUBTS), key=Laws._log_likelihood)
+
+    def _log_likelihood(self) -> float:
+        """Logarithm of the density of the evidence, with that of the doubt before it."""
+        prior, evidence = self.prior, self.evidence
+        seen = self._points(evidence.quantity, evidence.intrinsic_lr)
+        known = self.doubt * _covariance(prior, seen, seen) + np.diag(np.square(evidence.error))
+        misfit = np.array(evidence.value) - seen.columns @ np.array(prior.mean)
+        sign, log_det = np.linalg.slogdet(known)
+        return float(-0.5 * (misfit @ np.linalg.solve(known, misfit) + sign * log_det)) - math.log(
+            self.doubt
+        )
+
+    def exceeding(self, quantity: str, intrinsic_lr: float, bound: float, scatter: float) -> Laws:
+        """What is known after one value of a quantity was only seen to exceed a bound.
+
+        A period that was not over when the run ended says no more. Values scatter normally about
+        that of the setting; the posterior has its mean and variance in closed form, and what would
+        have led to them as a measurement is added to the rest.
+
+        Source: Minka 2001, assumed-density filtering.
+
+        Args:
+            quantity: its name.
+            intrinsic_lr: eta lam.
+            bound: that the value exceeds.
+            scatter: standard deviation of single values in a setting.
+        """
+        mean, spread = self.of(quantity, intrinsic_lr)
+        both = float(np.hypot(spread, scatter))
+        z = (mean - bound) / both
+        surprise = math.exp(-(z**2 + math.log(2 * math.pi)) / 2 - log_ndtr(z))
+        shrink = spread**2 / both**2 * surprise * (z + surprise)
+        if shrink < SMALLEST_SHRINK:  # it was to be expected
+            return self
+        moved, left = mean + spread**2 / both * surprise, spread**2 * (1 - shrink)
+        weight = 1 / left - 1 / spread**2
+        value = (moved / left - mean / spread**2) / weight
+        return self.seeing(quantity, intrinsic_lr, value, weight**-0.5)
+
+    def _posterior(self, here: _Points) -> tuple[FloatArray, FloatArray]:
+        """Mean and covariance at some points, given the evidence."""
+        prior, evidence = self.prior, self.evidence
+        seen = self._points(evidence.quantity, evidence.intrinsic_lr)
+        known = self.doubt * _covariance(prior, seen, seen) + np.diag(np.square(evidence.error))
+        between = self.doubt * _covariance(prior, here, seen)
+        pull = np.linalg.solve(known, between.T).T
+        middle = np.array(prior.mean)
+        mean = here.columns @ middle + pull @ (np.array(evidence.value) - seen.columns @ middle)
+        return mean, self.doubt * _covariance(prior, here, here) - pull @ between.T
+
+    def _points(self, quantities: Sequence[str], intrinsic_lr: Sequence[float]) -> _Points:
+        """Quantities in settings, one by one."""
+        names, m = self.prior.names, self.momentum
+        own = np.array([names.index(name) for name in quantities], dtype=int)
+        columns = np.zeros((len(own), len(self.prior.mean)))
+        for i, (which, one) in enumerate(zip(own, intrinsic_lr, strict=True)):
+            scale = 1 + m if names[which] == SCALED else 1.0
+            steps = decay_rate(one) / (1 - m)
+            row = np.array([*shape(one), math.sqrt(steps) if names[which] == ROOTED else steps])
+            columns[i, NUMBERS * which : NUMBERS * (which + 1)] = scale * row
+        return _Points(columns, own, np.log(np.array(intrinsic_lr, dtype=float) / CENTER))
+
+
+@dataclass(frozen=True)
+class _Points:
+    """What multiplies the numbers, (k, 4 n), which quantity it is, and x, (k,)."""
+
+    columns: FloatArray
+    own: IntArray
+    x: FloatArray
+
+
+def shape(intrinsic_lr: float) -> tuple[float, float, float]:
+    """What multiplies level, slope and straight."""
+    x = math.log(intrinsic_lr / CENTER)
+    s = BEND * math.expm1(x / BEND)
+    return 1.0, s, x - s
+
+
+def _covariance(prior: Prior, one: _Points, other: _Points) -> FloatArray:
+    """Covariance of quantities before any was seen, (m, k)."""
+    law = one.columns @ np.array(prior.covariance) @ other.columns.T
+    x, y = one.x[:, None], other.x[None]
+    wander = np.where(x * y > 0, np.minimum(abs(x), abs(y)), 0.0)
+    same = abs(x - y) < SAME_SETTING
+    drift, error = (np.square(np.array(of))[one.own][:, None] for of in (prior.drift, prior.error))
+    alike = one.own[:, None] == other.own[None]
+    return np.asarray(law + alike * (drift * wander + error * same))

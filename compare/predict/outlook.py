@@ -1,0 +1,262 @@
+"""What will happen to a run, drawn from what is known of its network.
+
+Everything that is not known is drawn together: the quantities of the network at the run's setting
+from their posteriors (``calibration.laws.regularised``), then runs with their scatter. The first
+jump comes when decay has raised ``ln(elr)`` by a log-normal rise, for it cannot come before the
+start; periods are gamma distributed about the mean of the network drawn.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtr
+
+from compare.calibration.laws.regularised import Laws
+from theory.arrays import FloatArray
+from theory.cycle_models.kick_model import time_share
+from theory.laws import decay_rate
+from theory.trajectory.regimes import PERIODIC_SHARE
+
+N_DRAWS = 2000
+SEED = 0
+MOST_CYCLES = 2000
+LOW, HIGH = 0.05, 0.95
+GROWTH_SCATTER = 1.3  # of ln y over runs, times the root of their cycles: as in the battery
+SMALLEST_MEAN = 0.3  # of a kick, and of the rise to the first jump: far from all that was seen
+SMALLEST_DROP = 0.1
+OPEN_LEVEL = 1.5  # standard deviation of a level of ln(elr) that nothing was seen of
+SPREADS = (math.log(0.02), math.log(3.0))  # of periods over their mean, of ln(elr)
+FAR = 100.0  # times slower, or 2 times faster, than all that was seen: a word of caution
+FASTER = 2.0
+
+
+@dataclass(frozen=True)
+class Network:
+    """Networks as they may be at a setting; one entry a draw, (n_draws,).
+
+    Attributes:
+        rate: rise of ``ln(elr)`` by decay in a step.
+        period: mean number of steps between jumps.
+        variation: standard deviation of single periods over their mean.
+        first: mean step of the first jump.
+        first_spread: its standard deviation over runs, steps.
+        onset: mean ``ln(elr)`` before a jump.
+        landing: mean ``ln(elr)`` after it.
+        growth: ``ln y`` of the share of the time during which the norm grows.
+    """
+
+    rate: float
+    period: FloatArray
+    variation: FloatArray
+    first: FloatArray
+    first_spread: FloatArray
+    onset: FloatArray
+    landing: FloatArray
+    growth: FloatArray
+
+
+def networks(
+    laws: Laws, decay: float, start: float, *, n_draws: int = N_DRAWS, seed: int = SEED
+) -> Network:
+    """Draw what the network may be like.
+
+    Args:
+        laws: what is known of it.
+        decay: share of the norm that decay takes in a step.
+        start: ``ln(elr)`` at initialisation.
+        n_draws: how many.
+        seed: of the draws; the same draws for the same laws.
+    """
+    mean, covariance = laws.at(decay)
+    rng, names = np.random.default_rng(seed), laws.prior.names
+    rows = rng.multivariate_normal(mean, covariance, n_draws, check_valid="ignore", method="eigh")
+    drawn = dict(zip(names, rows.T, strict=True))
+    rate = decay_rate(decay)
+    kick = _positive(drawn["kick"], *laws.of("kick", decay))
+    reach, spread = laws.of("reach", decay)
+    rise = _positive(drawn["reach"], reach - start, min(spread, max(reach - start, SMALLEST_MEAN)))
+    return Network(
+        rate=rate,
+        period=kick / rate,
+        variation=_spread(drawn["variation"]),
+        first=rise / rate,
+        first_spread=_spread(drawn["first_spread"]) / rate,
+        onset=drawn["onset"],
+        landing=np.minimum(drawn["landing"], drawn["onset"] - SMALLEST_DROP),
+        growth=drawn["growth"],
+    )
+
+
+def _spread(logs: FloatArray) -> FloatArray:
+    """Spreads from their logarithms; far from all that was seen, none that is absurd."""
+    return np.asarray(np.exp(np.clip(logs, *SPREADS)))
+
+
+def _positive(drawn: FloatArray, mean: float, spread: float) -> FloatArray:
+    """Normal draws as those of the log-normal distribution of the same mean and spread."""
+    mean = max(mean, SMALLEST_MEAN)
+    width = float(np.sqrt(np.log1p((spread / mean) ** 2)))
+    z = (drawn - drawn.mean()) / (float(drawn.std()) or 1.0)
+    return np.asarray(mean * np.exp(width * z - width**2 / 2))
+
+
+def jump_times(network: Network, n_steps: float, *, seed: int = SEED) -> FloatArray:
+    """Draw the jumps of one run of each network.
+
+    Args:
+        network: networks as they may be.
+        n_steps: length of the run.
+        seed: of the draws.
+
+    Returns:
+        Steps of the jumps, rising, infinite beyond the end; (n_draws, n_jumps), at least one and
+        at most ``MOST_CYCLES`` of them.
+    """
+    rng = np.random.default_rng([seed, 1])
+    times = [first_jumps(network, seed=seed)]
+    shape = network.variation**-2
+    while len(times) < MOST_CYCLES and (times[-1] < n_steps).any():
+        times.append(times[-1] + rng.gamma(shape, network.period / shape))
+    found = np.stack(times, axis=1)
+    return np.where(found < n_steps, found, np.inf)
+
+
+def first_jumps(network: Network, *, seed: int = SEED) -> FloatArray:
+    """Draw the step of the first jump of one run of each network, (n_draws,)."""
+    middle, width = _of_first(network)
+    z = np.random.default_rng([seed, 3]).standard_normal(len(middle))
+    return np.asarray(np.exp(middle + width * z))
+
+
+def no_jump(network: Network, n_steps: float) -> FloatArray:
+    """Probability that a run of each network ends before its first jump, (n_draws,)."""
+    middle, width = _of_first(network)
+    return np.asarray(ndtr((middle - np.log(n_steps)) / width))
+
+
+def _of_first(network: Network) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation of the logarithm of the first jump."""
+    variance = np.log1p((network.first_spread / network.first) ** 2)
+    return np.log(network.first) - variance / 2, np.sqrt(variance)
+
+
+def single_periods(network: Network, *, seed: int = SEED) -> FloatArray:
+    """Draw one period of each network, steps, (n_draws,)."""
+    shape = network.variation**-2
+    return np.random.default_rng([seed, 2]).gamma(shape, network.period / shape)
+
+
+def regime_probabilities(
+    network: Network, n_steps: float, diverged: float = 0.0
+) -> dict[str, float]:
+    """Probability of each regime that a run of so many steps may be seen in.
+
+    ``convergence`` if it ends before its first jump; otherwise by the share of the time during
+    which the norm grows, see ``theory.cycle_models.kick_model``.
+
+    Args:
+        network: networks as they may be.
+        n_steps: length of the run.
+        diverged: probability that it stops being finite.
+    """
+    jumps = 1 - no_jump(network, n_steps)
+    n_cycles = np.clip((n_steps - network.first) / network.period, 1, None)
+    border = np.log(time_share(PERIODIC_SHARE))
+    sawtooth = ndtr((border - network.growth) * np.sqrt(n_cycles) / GROWTH_SCATTER)
+    finite = 1 - diverged
+    return {
+        "periodic": finite * float((jumps * sawtooth).mean()),
+        "equilibrium": finite * float((jumps * (1 - sawtooth)).mean()),
+        "convergence": finite * float((1 - jumps).mean()),
+        "divergence": diverged,
+    }
+
+
+def summary(
+    network: Network, learning_rate: float, n_steps: float, *, diverged: float = 0.0
+) -> dict[str, Any]:
+    """What will happen to a run, in numbers by the names of the vocabulary.
+
+    Args:
+        network: networks as they may be, from ``networks``.
+        learning_rate: eta.
+        n_steps: length of the run.
+        diverged: probability that it stops being finite.
+
+    Returns:
+        ``regime`` and ``regime_probability``; ``period`` (steps; the median of what the mean may
+        be) with 90 % of single periods in ``period_low/high`` and of means in
+        ``mean_period_low/high``; ``first_jump`` likewise, and ``effective_lr_before_jump`` and
+        ``.._after_jump``; ``n_jumps_low/high`` within the run; ``equilibrium_norm``, None but in an
+        equilibrium, which has no periods.
+    """
+    chances = regime_probabilities(network, n_steps, diverged)
+    regime = max(chances, key=lambda name: chances[name])
+    said: dict[str, Any] = {"regime": regime, "regime_probability": chances[regime]}
+    numbers: Mapping[str, Any] = sawtooth(network, n_steps)
+    resting = regime == "equilibrium"
+    if resting or regime == "divergence":
+        numbers = dict.fromkeys(numbers, None)
+    rest = _rest(network, learning_rate) if resting and _known(network.onset) else None
+    return {**said, **numbers, "equilibrium_norm": rest}
+
+
+def sawtooth(network: Network, n_steps: float) -> dict[str, float | None]:
+    """Periods and jumps of a run by the names of ``summary``, whatever its regime may be.
+
+    None for elr where no jump was seen: its level is that of the network alone.
+    """
+    times = jump_times(network, n_steps)
+    first = first_jumps(network)
+    found: dict[str, float | None] = {}
+    found["period"] = float(np.median(network.period))
+    found |= _ends("period", single_periods(network)) | _ends("mean_period", network.period)
+    found["first_jump"] = float(np.median(first))
+    found |= _ends("first_jump", first)
+    for name, logs in (("before", network.onset), ("after", network.landing)):
+        known = _known(logs)
+        quantity = f"effective_lr_{name}_jump"
+        found[quantity] = float(np.exp(np.median(logs))) if known else None
+        ends = _ends(quantity, np.exp(logs))
+        found |= ends if known else dict.fromkeys(ends, None)
+    return found | _ends("n_jumps", np.isfinite(times).sum(axis=1).astype(float))
+
+
+def _known(logs: FloatArray) -> bool:
+    """Whether a level of ln(elr) was seen at all."""
+    return float(logs.std()) < OPEN_LEVEL
+
+
+def _ends(name: str, values: FloatArray) -> dict[str, float]:
+    low, high = interval(values)
+    return {f"{name}_low": low, f"{name}_high": high}
+
+
+def _rest(network: Network, learning_rate: float) -> float:
+    """Norm half-way between onset and landing, where kicks have merged."""
+    middle = float(np.median(network.onset + network.landing)) / 2
+    return math.sqrt(learning_rate / math.exp(middle))
+
+
+def interval(values: FloatArray) -> tuple[float, float]:
+    """5th and 95th percentile."""
+    low, high = np.quantile(values, [LOW, HIGH], method="closest_observation")
+    return float(low), float(high)
+
+
+def far(result: Mapping[str, Any]) -> str:
+    """A sentence on a setting far outside what was seen; "" inside."""
+    factor = result["extrapolation"]
+    if factor < 1 / FASTER:
+        times, way = 1 / factor, "faster"
+    elif factor > FAR:
+        times, way = factor, "slower"
+    else:
+        return ""
+    return (
+        f"It decays {times:.3g} times {way} than anything that was seen: the intervals are wide "
+        "because nobody has looked there, and something of another kind may happen."
+    )

@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+
+from compare.calibration.laws import evidence, priors
+from compare.calibration.laws.evidence import CORRELATED, RUN_SCATTER
+from compare.calibration.laws.regularised import Laws
+from compare.calibration.observed_cycles import SettingCycles
+from theory.laws import decay_rate
+
+from ..made_cycles import run_cycles as cycles
+
+AT = 2e-3
+
+
+def seen(*runs, never=()):
+    return SettingCycles(AT, tuple(runs), tuple(never))
+
+
+def learnt(settings):
+    return evidence.learn(Laws(priors.from_networks([])), settings)
+
+
+def rows(laws):
+    held = laws.evidence
+    return {
+        name: (value, error)
+        for name, value, error in zip(held.quantity, held.value, held.error, strict=True)
+    }
+
+
+def test_means_are_those_of_the_cycles_with_the_errors_of_their_scatter():
+    lengths = [200, 300, 250, 350, 220, 280]
+    laws = learnt([seen(cycles(lengths), cycles(lengths))])
+    found, rate = rows(laws), decay_rate(AT)
+    assert found["kick"][0] == pytest.approx(rate * np.mean(lengths), rel=1e-12)
+    variation = np.exp(laws.of("variation", AT)[0])
+    scatter = laws.of("kick", AT)[0] * variation
+    expected = np.hypot(scatter * (CORRELATED / 12) ** 0.5, RUN_SCATTER["kick"] / 2**0.5)
+    assert found["kick"][1] == pytest.approx(expected, rel=0.2)  # scatter by what was known before
+    assert found["landing"][0] == pytest.approx(-3.8)
+    assert found["onset"][0] == pytest.approx(-2.8)
+    assert found["reach"][0] == pytest.approx(-2.5)
+    assert found["loss_floor"][0] == -6.0
+    twice = np.tile(lengths, 2)
+    assert found["variation"][0] == pytest.approx(
+        np.log(twice.std(ddof=1) / twice.mean()) + 0.5 / 11, rel=1e-9
+    )
+    assert found["variation"][1] == pytest.approx(22**-0.5)
+
+
+def test_more_runs_are_known_better():
+    one, four = (rows(learnt([seen(*[cycles([200, 300, 250])] * n)])) for n in (1, 4))
+    for name in ("landing", "reach", "loss_floor"):  # of the others the scatter is known better too
+        assert four[name][1] == pytest.approx(one[name][1] / 2, rel=0.05)
+
+
+@pytest.mark.parametrize("n_runs", [1, 4])
+def test_a_long_run_is_one_run_however_long(n_runs):
+    """Runs of a setting differ by more than their cycles tell."""
+    found = rows(learnt([seen(*[cycles(np.tile([200, 300, 250, 250], 500))] * n_runs)]))
+    for name, scatter in RUN_SCATTER.items():
+        assert found[name][1] == pytest.approx(scatter / n_runs**0.5, rel=0.05)
+
+
+def test_a_period_that_goes_on_and_on_raises_the_mean():
+    short = learnt([seen(cycles([200, 300, 250], unfinished=5.0))])
+    long = learnt([seen(cycles([200, 300, 250], unfinished=900.0))])
+    assert short.of("kick", AT)[0] == pytest.approx(
+        evidence.learn(
+            Laws(priors.from_networks([])), [seen(cycles([200, 300, 250], unfinished=0.0))]
+        ).of("kick", AT)[0],
+        rel=1e-3,
+    )
+    assert long.of("kick", AT)[0] > 1.05 * short.of("kick", AT)[0]
+
+
+def test_runs_that_never_jump_put_the_first_jump_later():
+    some = learnt([seen(cycles([200, 300]))])
+    with_bound = learnt([seen(cycles([200, 300]), never=(-1.0, -1.0))])
+    assert with_bound.of("reach", AT)[0] > some.of("reach", AT)[0] + 0.1
+
+
+def test_runs_without_a_jump_alone_say_only_that():
+    before = Laws(priors.from_networks([]))
+    found = evidence.learn(before, [SettingCycles(AT, (), (0.5, 0.5))])
+    assert set(found.evidence.quantity) == {"reach"}
+    assert found.of("reach", AT)[0] > before.of("reach", AT)[0] + 0.5
+    assert found.of("kick", AT)[0] == before.of("kick", AT)[0]
+
+
+def test_noise_tells_of_the_regime_alone():
+    found = learnt([seen(cycles([20, 30, 25], growth=evidence.NOISE + 0.1))])
+    assert set(found.evidence.quantity) == {"growth"}

@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+
+from compare.calibration.laws import priors
+from compare.calibration.laws.evidence import QUANTITIES
+from compare.calibration.laws.priors import KnownNetwork
+from compare.calibration.laws.regularised import NUMBERS, Evidence, Laws, shape
+from theory.laws import decay_rate
+
+SETTINGS = np.geomspace(1e-4, 2e-2, 8)
+
+
+def network(model, kick, *, momentum=0.0, error=0.01):
+    """A network whose kicks are known, and nothing else."""
+    held = Evidence()
+    for at in SETTINGS:
+        row = np.array([*shape(float(at)), decay_rate(float(at)) / (1 - momentum)])
+        held = held.and_("kick", float(at), float((1 + momentum) * row @ kick), error)
+    return KnownNetwork(model, "scale-invariant", momentum, held)
+
+
+def numbers_of_kick(prior):
+    return np.array(prior.mean)[:NUMBERS], np.array(prior.covariance)[:NUMBERS, :NUMBERS]
+
+
+def test_the_population_that_made_the_networks_is_found():
+    rng = np.random.default_rng(3)
+    mean, spread = np.array([1.0, -0.1, 0.0, 7.0]), np.array([0.2, 0.15, 0.1, 3.0])
+    spread_of = (
+        np.diag(spread)
+        @ np.array([[1, -0.8, 0, 0], [-0.8, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+        @ np.diag(spread)
+    )
+    drawn = rng.multivariate_normal(mean, spread_of, 60)
+    prior = priors.from_networks([network(f"n{i}", kick) for i, kick in enumerate(drawn)])
+    found, covariance = numbers_of_kick(prior)
+    assert (abs(found - mean) < 3 * spread / 60**0.5).all()
+    np.testing.assert_allclose(np.sqrt(np.diag(covariance)), spread, rtol=0.35)
+    together = covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
+    assert together == pytest.approx(-0.8, abs=0.15)
+
+
+def test_a_network_that_is_known_badly_counts_for_little():
+    good = [network(f"n{i}", [1.0, -0.1, 0.0, 7.0]) for i in range(6)]
+    bad = network("odd", [3.0, -0.1, 0.0, 7.0], error=20.0)
+    alone, both = (numbers_of_kick(priors.from_networks(k))[0] for k in (good, [*good, bad]))
+    np.testing.assert_allclose(both, alone, atol=0.05)
+
+
+def test_levels_of_the_elr_are_open_together():
+    prior = Laws(priors.prior_for("another"))
+    spreads = {name: prior.of(name, 1e-3)[1] for name in ("onset", "landing", "reach", "kick")}
+    assert min(spreads["onset"], spreads["landing"], spreads["reach"]) > 2.9
+    assert spreads["kick"] < 0.6
+    seen = prior.seeing("onset", 1e-3, -9.0, 0.05)  # another architecture, another rate
+    assert seen.of("landing", 1e-3)[0] == pytest.approx(-10, abs=1)
+
+
+def test_what_is_forecast_has_no_part_in_its_prior(monkeypatch):
+    known = priors.known_networks()
+    own = [one for one in known if one.model == "mlp-64-64"]
+    assert len(own) >= 2
+    clean = priors.prior_for("mlp-64-64")
+    other = priors.prior_for("mlp-32-32")
+    nonsense = tuple(
+        network(one.model, [9.0, 1.0, 0.0, 0.0], momentum=one.momentum) if one in own else one
+        for one in known
+    )
+    monkeypatch.setattr(priors, "known_networks", lambda: nonsense)
+    priors.prior_for.cache_clear()
+    try:
+        assert priors.prior_for("mlp-64-64") == clean
+        assert priors.prior_for("mlp-32-32") != other  # a leak would show
+    finally:
+        priors.prior_for.cache_clear()
+
+
+def test_priors_between_momenta_are_between():
+    known = [network(f"p{i}", [1.0, -0.1, 0.0, 7.0]) for i in range(3)]
+    known += [network(f"m{i}", [2.0, -0.1, 0.0, 7.0], momentum=0.9) for i in range(3)]
+    levels = [
+        numbers_of_kick(priors.from_networks(known, momentum=m))[0][0] for m in (0, 0.45, 0.9, 0.99)
+    ]
+    np.testing.assert_allclose(levels, [1, 1.5, 2, 2], atol=0.02)
+
+
+def test_every_known_network_is_one():
+    known = priors.known_networks()
+    assert len({(one.model, one.trained, one.momentum) for one in known}) == len(known) >= 12
+    for one in known:
+        assert set(one.evidence.quantity) <= set(QUANTITIES)
+        assert np.isfinite(one.evidence.value).all()
+        assert min(one.evidence.error) > 0
+        assert min(one.evidence.intrinsic_lr) > 1e-5
+
+
+def test_without_any_network_the_floor_is_wide():
+    nothing, some = priors.from_networks([]), priors.prior_for("another")
+    assert Laws(nothing).of("kick", 1e-4)[1] > 1.2 * Laws(some).of("kick", 1e-2)[1]
+    mean, covariance = numbers_of_kick(nothing)
+    np.testing.assert_array_equal(mean, priors.FLOOR["kick"][0])
+    spreads = priors.OF_NO_NETWORK**0.5 * np.array(priors.FLOOR["kick"][1])
+    np.testing.assert_allclose(covariance, np.diag(spreads**2))
+
+
+def test_other_data_leave_the_loss_open():
+    own, other = (Laws(priors.prior_for("another", data)) for data in ("digits", "folder:x"))
+    assert other.of("loss_floor", 1e-3)[1] > 2.9 > 2 > own.of("loss_floor", 1e-3)[1]
+    assert other.of("kick", 1e-3) == pytest.approx(own.of("kick", 1e-3))
+    seen = [one.seeing("loss_floor", 1e-3, 0.5, 0.1).of("kick", 1e-3)[0] for one in (own, other)]
+    before = own.of("kick", 1e-3)[0]
+    assert abs(seen[1] - before) < 0.4 * abs(seen[0] - before)
