@@ -1,5 +1,6 @@
 """Predict the periods of normalised networks trained with weight decay, and watch them happen.
 
+    forecast                                   a run that is planned, from cheap ones
     predict, equilibrium, predict_from_study   what theory says of a learning rate and a decay
     simulate, solve_norm                       toy losses; the norm for gradients that are given
     run_study, open_study, report              a study, its data, its report
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from compare.forecast.run_forecast import forecast
     from compare.measure.recorded import check_laws, observe
     from compare.predict.closed_forms import equilibrium, predict
     from compare.predict.from_study import predict_from_study
@@ -35,6 +37,7 @@ __all__ = [
     "Monitor",
     "check_laws",
     "equilibrium",
+    "forecast",
     "load_images",
     "observe",
     "open_study",
@@ -53,6 +56,7 @@ _HOMES = {
     "Monitor": "empirical.monitor:Monitor",
     "check_laws": "compare.measure.recorded:check_laws",
     "equilibrium": "compare.predict.closed_forms:equilibrium",
+    "forecast": "compare.forecast.run_forecast:forecast",
     "load_images": "empirical.data.sources:load",
     "observe": "compare.measure.recorded:observe",
     "open_study": "compare.study.run_study:open_study",

@@ -5,6 +5,7 @@ A command's file imports nothing heavy before it runs, so that ``--help`` answer
 main       picks the command, and turns a user's mistake into one sentence
 parsing    exit codes and a parser whose errors are one line
 run        a study from theory and training to its report
+forecast   a planned run, from cheap pilots
 train      networks over a grid of settings
 predict    closed forms, or a calibrated model, for one setting
 simulate   toy dynamics over a grid of settings

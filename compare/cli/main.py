@@ -4,10 +4,10 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from compare.cli import bench, predict, report, run, simulate, thin, train
+from compare.cli import bench, forecast, predict, report, run, simulate, thin, train
 from compare.cli.parsing import DONE, INTERRUPTED, Parser, refuse
 
-COMMANDS = (run, train, predict, simulate, report, thin, bench)
+COMMANDS = (run, forecast, train, predict, simulate, report, thin, bench)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

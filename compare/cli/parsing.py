@@ -19,6 +19,18 @@ class Parser(argparse.ArgumentParser):
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
+def add_set(parser: argparse.ArgumentParser, examples: str) -> None:
+    """Declare ``--set KEY=VALUE``, for all keys of a recipe that have no option of their own."""
+    parser.add_argument(
+        "--set",
+        dest="others",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help=f"any other key of a study's recipe, e.g. {examples}",
+    )
+
+
 def refuse(sentence: str) -> int:
     """Say on stderr what was wrong with the input, and return the exit code for it."""
     print(f"sawtooth: {sentence}", file=sys.stderr)

@@ -16,9 +16,14 @@ UNITS = {
     "period": " steps",
     "period_low": " steps: 5 % of periods are shorter",
     "period_high": " steps: 5 % of periods are longer",
-    "period_error": " steps: standard error of the mean period, from resampled seeds",
-    "process_period": " steps, by the hazard process",
+    "mean_period_low": " steps: 5 % chance that the mean is less",
+    "mean_period_high": " steps: 5 % chance that the mean is more",
     "first_jump": " steps",
+    "first_jump_low": " steps: 5 % of first jumps come earlier",
+    "first_jump_high": " steps: 5 % of first jumps come later",
+    "steps": " steps of the run",
+    "pilot_steps": " steps of all pilots together",
+    "extrapolation": " times slower than the slowest that was seen",
     "settling_steps": " steps to within 1 % of the equilibrium norm",
 }
 
@@ -33,9 +38,10 @@ def add_to(commands: Commands) -> None:
         dest="study",
         type=Path,
         metavar="STUDY.nc",
-        help="predict period, jumps and regime with the model that this study has calibrated; "
-        "of the options below it takes --json alone",
+        help="predict period, jumps and regime with the laws that this study has calibrated; "
+        "of the options below it takes --steps and --json alone",
     )
+    parser.add_argument("--steps", type=int, help="length of the run, with --from")
     parser.add_argument(
         "--optimizer",
         choices=("sgd", "adamw", "adam", "lion"),
@@ -70,6 +76,8 @@ def execute(options: argparse.Namespace) -> int:
 def _closed_forms(options: argparse.Namespace) -> dict[str, Any]:
     from compare.predict.closed_forms import predict
 
+    if options.steps is not None:
+        raise ValueError("--steps goes with --from")
     given = {name: getattr(options, name) for name in OF_THE_OPTIMIZER}
     try:
         return predict(options.lr, options.wd, optimizer=options.optimizer, **given)
@@ -83,7 +91,7 @@ def _from_study(options: argparse.Namespace) -> dict[str, Any]:
     for name in OF_THE_OPTIMIZER:
         if getattr(options, name) is not None:
             raise ValueError(f"{_flag(name)} does not go with --from: the study knows it")
-    return predict_from_study(options.study, options.lr, options.wd)
+    return predict_from_study(options.study, options.lr, options.wd, options.steps)
 
 
 def _flag(name: str) -> str:
@@ -101,11 +109,17 @@ def as_lines(result: Mapping[str, Any]) -> str:
     """One line for each value, with its unit, and what they mean."""
     width = max(map(len, result))
     lines = [
-        f"{name:{width}}  {value if isinstance(value, str | int) else _digits(value)}"
-        f"{UNITS.get(name, '')}"
+        f"{name:{width}}  {_shown(value)}{UNITS.get(name, '')}"
         for name, value in result.items()
+        if value is not None
     ]
     return "\n".join([*lines, "", meaning(result)])
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_digits, value))
+    return str(value) if isinstance(value, str | int) else _digits(value)
 
 
 def _digits(value: float) -> str:
@@ -123,6 +137,13 @@ def meaning(result: Mapping[str, Any]) -> str:
             f"{degrees:.2g} degrees; small deviations fade within about "
             f"{_digits(result['relaxation_steps'])} steps."
         )
+    from compare.predict.outlook import far
+
+    return " ".join(filter(None, (_of_regime(result), far(result))))
+
+
+def _of_regime(result: Mapping[str, Any]) -> str:
+    """What happens to a run, in a sentence."""
     if result["regime"] == "periodic":
         return (
             f"Training is expected to destabilise for the first time near step "
@@ -130,4 +151,6 @@ def meaning(result: Mapping[str, Any]) -> str:
         )
     if result["regime"] == "convergence":
         return "The run is expected to end before it destabilises for the first time."
+    if result["regime"] == "divergence":
+        return "The run is expected to stop being finite: pilots did."
     return "The weight norm is expected to settle into an equilibrium, without periods."

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from compare.cli.parsing import DONE, Commands, say_diverged, say_stopped
+from compare.cli.parsing import DONE, Commands, add_set, say_diverged, say_stopped
 
 
 def add_to(commands: Commands) -> None:
@@ -17,14 +17,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("--model", help="architecture, or MODULE:CALLABLE (default: mlp-64-64)")
     parser.add_argument("--data", help="data source (default: digits)")
     parser.add_argument("--batch-size", type=int, help="examples in a batch (default: 128)")
-    parser.add_argument(
-        "--set",
-        dest="others",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="any other key of a study's recipe, e.g. augment=true, clip=2.0, full_batch=true",
-    )
+    add_set(parser, "augment=true, clip=2.0, full_batch=true")
     parser.add_argument("--eval-every", type=int, default=100, help="(default: 100 steps)")
     parser.add_argument("--group-size", type=int, default=0, help="most runs trained as one")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")

@@ -7,7 +7,7 @@ from typing import Any
 import xarray as xr
 
 from compare.report.html.page import render as as_html
-from compare.report.pages import norm_law, toys
+from compare.report.pages import forecast, norm_law, toys
 from compare.report.pages import study as networks
 from compare.report.pages.monitored import page as monitored
 from compare.report.saved_study import SavedStudy
@@ -67,6 +67,8 @@ def _kind(study: xr.DataTree) -> tuple[ModuleType, Any]:
         return monitored, study.to_dataset()
     if store.is_toys(study):
         return toys, study
+    if "forecast" in study.children:
+        return forecast, study
     return networks, SavedStudy.of(study)
 
 

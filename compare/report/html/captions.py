@@ -182,6 +182,30 @@ PAIR = Caption(
     narrow=True,
 )
 
+FORECAST = {
+    "fan": Caption(
+        "The planned run",
+        "Effective learning rate and weight norm against steps of the planned run, on log scales: "
+        "bands that hold half and nine tenths of all paths, and one path.",
+        "Where the run may be at each step: dark, half of all paths; light, nine tenths. The line "
+        "above is one run as it may go: a slow rise, a sudden fall. Jumps come at random times, so "
+        "that the bands lose the sawtooth after the first few.",
+        narrow=True,
+    ),
+    "jumps": Caption(
+        "When it jumps",
+        "Expected number of jumps in equal stretches of the planned run, and of first jumps.",
+        "Light: all jumps due in a stretch of the run. Dark: the first of them.",
+    ),
+    "pilots": Caption(
+        "Pilots",
+        "Growth of ln rho^2 in a period against decay: pilots with errors, the law with its band, "
+        "and a line at the planned run.",
+        "The period is this growth over twice the decay. Points: what the pilots showed. Line and "
+        "band: what follows for slower decay. Dotted: the planned run.",
+    ),
+}
+
 NORM_LAW = Caption(
     "The norm over time",
     "Weight norm and effective learning rate against optimizer steps, on log scales: the discrete "

@@ -68,6 +68,21 @@ def _prediction(evidence: Evidence) -> Claim | None:
     return Claim(sentence, ("periods", "trajectories"))
 
 
+def _extrapolation(evidence: Evidence) -> Claim | None:
+    if "extrapolation_error" not in evidence.scores:
+        return None
+    sentence = Markup(
+        "From settings at least ten times faster alone, theory forecasts the mean period of {} "
+        'slow settings to <span class="theory">{}</span> (median); the rule {} is off by {}.'
+    ).format(
+        evidence.say("n_extrapolated"),
+        evidence.say("extrapolation_error"),
+        fixed("T ηλ = const"),
+        evidence.say("extrapolation_baseline_error"),
+    )
+    return Claim(sentence, ("periods", "trajectories"))
+
+
 def _first_jump(evidence: Evidence) -> Claim | None:
     settings = evidence.settings
     if "sphere_first_jump" not in settings:
@@ -149,6 +164,7 @@ def _exact_law(evidence: Evidence) -> Claim:
 
 
 CLAIMS: tuple[Callable[[Evidence], Claim | None], ...] = (
+    _extrapolation,
     _prediction,
     _first_jump,
     _twins,

@@ -30,6 +30,8 @@ def of_levels(study: SavedStudy) -> list[Table]:
 def of_scores(study: SavedStudy) -> list[Table]:
     """How well held-out settings were predicted."""
     by_setting, made = study.settings, []
+    if "extrapolated_period" in by_setting:
+        made.append(scores.extrapolation_table(by_setting))
     if "process_period" in by_setting and scores.held_out(by_setting).any():
         made += [scores.winner_table(by_setting), scores.score_table(by_setting)]
         made.append(scores.interval_table(by_setting, study.comparison))

@@ -102,7 +102,7 @@ def percent(value: float, *, signed: bool = True) -> Cell:
 
 
 # scores that count something
-COUNTS = ("n_runs", "total_steps", "n_periodic", "n_jumps", "n_held_out")
+COUNTS = ("n_runs", "total_steps", "n_periodic", "n_jumps", "n_held_out", "n_extrapolated")
 
 
 def score(name: str, value: float) -> Cell:

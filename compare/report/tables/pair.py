@@ -1,6 +1,5 @@
 """Tables of two studies side by side, and what of each study goes into them."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from typing import Any, Self
 import numpy as np
 import xarray as xr
 
-from compare.calibration.parameter_table import flatten
 from compare.predict import scores
 from compare.report.saved_study import SavedStudy
 from compare.report.tables import cells as tables
@@ -35,7 +33,7 @@ class Told:
         comparison: its comparison along ``run``.
         settings: the same, setting by setting.
         scores: its numbers.
-        model: parameters of the model it has calibrated, by dotted name; empty for none.
+        model: numbers of the laws it has calibrated, by dotted name; empty for none.
         errors: their standard errors, as far as they are known.
     """
 
@@ -58,15 +56,14 @@ class Told:
         if store.is_toys(tree):
             raise ValueError(f"{path} is a study of toys; --compare takes studies of networks")
         study = SavedStudy.of(tree)
-        model = json.loads(study.comparison.attrs.get("calibration", "{}")).get("model", {})
         return cls(
             name=study.config["name"],
             config=study.config,
             comparison=study.comparison,
             settings=study.settings,
             scores=scores.of_study(study.networks, study.comparison, study.settings),
-            model=flatten(model),
-            errors=_errors(study.calibration),
+            model=_parameters(study.calibration, "value"),
+            errors=_parameters(study.calibration, "standard_error"),
         )
 
 
@@ -167,9 +164,9 @@ def models(pair: Pair) -> Table:
     return Table("Kick model", head, rows)
 
 
-def _errors(table: xr.Dataset) -> dict[str, float]:
-    """Standard errors of a study's parameters, from the table that newer study files hold."""
-    if "standard_error" not in table:
+def _parameters(table: xr.Dataset, column: str) -> dict[str, float]:
+    """A column of a study's table of parameters, by their names; empty where it has none."""
+    if column not in table:
         return {}
-    known = zip(table["parameter"].values, table["standard_error"].values, strict=True)
-    return {str(name): float(error) for name, error in known}
+    known = zip(table["parameter"].values, table[column].values, strict=True)
+    return {str(name): float(value) for name, value in known}

@@ -8,9 +8,11 @@ from compare.predict import scores
 from compare.predict.errors import interval_coverage
 from compare.published import values
 from compare.report.tables.cells import (
+    Cell,
     Table,
     count,
     each_setting,
+    intrinsic_cell,
     number,
     percent,
     setting_name,
@@ -18,6 +20,47 @@ from compare.report.tables.cells import (
 from compare.report.tables.predictions import SOURCES
 
 MODELS = ("predicted", "process", "power_law", "baseline")
+
+
+def extrapolation_table(settings: xr.Dataset) -> Table:
+    """Slow settings predicted from ten times faster ones: the forecast, beside no theory."""
+    rows = []
+    for one in each_setting(settings):
+        said, measured = float(one["extrapolated_period"]), float(one["period"])
+        if not (np.isfinite(said) and np.isfinite(measured)):
+            continue
+        simple = [
+            percent(float(one[f"extrapolated_{name}_period"]) / measured - 1)
+            if f"extrapolated_{name}_period" in one
+            else Cell("–")
+            for name in ("power_law", "baseline")
+        ]
+        others = [
+            percent(float(one[f"extrapolated_{name}"] / one[name]) - 1)
+            for name in ("first_jump", "effective_lr_before_jump", "effective_lr_after_jump")
+        ]
+        rows.append(
+            [
+                intrinsic_cell(one),
+                number(measured, float(one["period_sem"])),
+                number(said, float(one["extrapolated_period_error"])),
+                percent(said / measured - 1),
+                *simple,
+                *others,
+            ]
+        )
+    head = [
+        "ηλ",
+        "period measured ± s.e.",
+        "forecast ± its own",
+        "error",
+        "power law",
+        "T ηλ = const",
+        "first jump",
+        "elr before a jump",
+        "elr after it",
+    ]
+    return Table("Slow settings, forecast from settings at least ten times faster", head, rows)
 
 
 def score_table(settings: xr.Dataset) -> Table:
@@ -137,7 +180,7 @@ def equilibrium_table(settings: xr.Dataset) -> Table:
 
 
 def calibration_table(calibration: xr.Dataset) -> Table:
-    """Every parameter of the kick model with its standard error."""
+    """The numbers of every law with their uncertainty."""
     rows = [
         [name, number(float(value)), number(float(error))]
         for name, value, error in zip(
@@ -147,8 +190,8 @@ def calibration_table(calibration: xr.Dataset) -> Table:
             strict=True,
         )
     ]
-    caption = "The calibrated kick model; standard errors from resampled seeds, if there are two"
-    return Table(caption, ["parameter", "value", "standard error"], rows)
+    caption = "The calibrated laws: prior and runs together"
+    return Table(caption, ["number", "value", "standard deviation"], rows)
 
 
 def held_out(settings: xr.Dataset) -> np.typing.NDArray[np.bool_]:

@@ -13,6 +13,7 @@ from compare.predict import scores
 from compare.report.tables import cells as tables
 from compare.report.tables import pair
 from compare.report.tables.cells import score
+from compare.study import store
 from theory.cycle_models.log_line import LogLine
 from theory.vocabulary import VARIABLES
 
@@ -85,11 +86,14 @@ def test_numbers_of_both_beside_the_perfect_ones(html, study):
 
 def test_parameters_and_their_difference(html, files):
     first, second = map(pair.Told.read, files)
-    a, b = (one.model["kick.at_one"] for one in (first, second))
+    a, b = (one.model["kick.level"] for one in (first, second))
     assert b > a  # B was made with larger kicks
-    errors = [one.errors["kick.at_one"] for one in (first, second)]
+    errors = [one.errors["kick.level"] for one in (first, second)]
+    for path, value, error in zip(files, (a, b), errors, strict=True):
+        held = store.read(path)["calibration"].to_dataset().sel(parameter="kick.level")
+        assert (value, error) == (float(held["value"]), float(held["standard_error"]))
     expected = [tables.number(a, errors[0]), tables.number(b, errors[1]), tables.number(b - a)]
-    found = rows(html, "Kick model")["kick, at one"]
+    found = rows(html, "Kick model")["kick, level"]
     assert found[:4] == [*expected, tables.percent(b / a - 1)]
     assert found[4] == tables.number((b - a) / (errors[0] ** 2 + errors[1] ** 2) ** 0.5)
 

@@ -1,9 +1,11 @@
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
 
 from compare.report.figures.over_settings import predictions
 from compare.report.tables import scores
+from compare.report.tables.cells import number
 
 SETTING = {"learning_rate": 0.5, "weight_decay": 4e-3, "momentum": 0.0, "variant": ""}
 
@@ -84,15 +86,55 @@ def test_first_jumps_stand_beside_what_the_sphere_says(settings):
     assert [row[-1] for row in rows.rows] == ["+10.0 %", "-10.0 %"]
 
 
-@pytest.mark.slow
-def test_the_drawn_fit_is_the_model(settings):
+def test_slow_settings_stand_beside_what_fast_ones_said(settings):
+    """Only those that something faster forecasts, each beside no theory where there is one."""
+    period = settings["period"].values
+    columns = {
+        "extrapolated_period": period * [1.05, np.nan, 0.9, np.nan, np.nan],
+        "extrapolated_period_error": period * 0.1,
+        "extrapolated_baseline_period": period * 0.5,
+        "extrapolated_first_jump": settings["first_jump"].values * 1.3,
+    }
+    made = settings.assign({name: ("setting", one) for name, one in columns.items()})
+    made["learning_rate"] = made["weight_decay"] = made["intrinsic_lr"]
+    for name in ("effective_lr_before_jump", "effective_lr_after_jump"):
+        made[name] = ("setting", np.full(5, 0.06))
+        made[f"extrapolated_{name}"] = ("setting", np.full(5, 0.03))
+    rows = scores.extrapolation_table(made).rows
+    assert [row[3] for row in rows] == ["+5.0 %", "-10.0 %"]
+    assert rows[0][1:3] == [number(1000, 20), number(1050, 100)]
+    assert [row[4:] for row in rows] == [["–", "-50.0 %", "+30.0 %", "-50.0 %", "-50.0 %"]] * 2
+
+
+def test_the_drawn_law_is_the_tables():
+    """Means with their errors, the curve of the law, and one standard deviation about it."""
+    law, error = np.array([1.3, 1.2, 1.1]), np.array([0.2, 0.1, 0.05])
     table = xr.Dataset(
-        {"value": ("parameter", [0.85, -0.06, 5.0])},
-        {"parameter": ["kick.at_one", "kick.slope", "recovery"]},
+        {
+            "intrinsic_lr": ("setting", [1e-3, 4e-3]),
+            "kick": ("setting", [1.25, 1.15]),
+            "kick_sem": ("setting", [0.02, 0.03]),
+            "curve_intrinsic_lr": ("curve", [1e-4, 1e-3, 4e-3]),
+            "kick_law": ("curve", law),
+            "kick_law_error": ("curve", error),
+        }
     )
-    x = np.array([1e-3, 1e-1])
-    expected = 0.85 - 0.06 * np.log(x) - 10 * np.log1p(-x)
-    np.testing.assert_allclose(predictions._fit(table, "kick", x), expected, rtol=1e-12)
+    figure, axis = plt.subplots()
+    predictions._draw_fit(axis, table, {"kick": "kick K"})
+    x, y = axis.lines[-2].get_data()
+    np.testing.assert_array_equal(x, table["curve_intrinsic_lr"])
+    np.testing.assert_array_equal(y, law)
+    band = axis.collections[-1].get_paths()[0].vertices
+    for sign in (-1, 1):
+        edge = np.column_stack([x, law + sign * error])
+        assert all((np.isclose(band, one).all(axis=1)).any() for one in edge)
+    (measured,) = axis.containers
+    np.testing.assert_array_equal(measured.lines[0].get_ydata(), [1.25, 1.15])
+    plt.close(figure)
+
+
+@pytest.mark.slow
+def test_errors_and_first_jumps_are_drawn(settings):
     assert predictions.errors(settings).count("<svg") == 1
     svg = predictions.first_jumps(settings)
     assert svg.count("<svg") == 1

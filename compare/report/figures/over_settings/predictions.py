@@ -10,7 +10,6 @@ from compare.report.figures.style import BASELINE, NETWORK, STYLE, THEORY, svg
 from compare.report.html import theme
 from compare.report.tables.predictions import SOURCES
 from compare.report.tables.scores import held_out
-from theory.arrays import FloatArray
 from theory.cycle_models.kick_model import time_share
 from theory.trajectory.regimes import PERIODIC_SHARE
 from theory.vocabulary import label
@@ -86,7 +85,6 @@ def calibration(table: xr.Dataset) -> str:
 def _draw_fit(axis: Axes, table: xr.Dataset, names: dict[str, str]) -> None:
     """Measured means with their errors, and the fit through them."""
     x = table["intrinsic_lr"].values
-    grid = np.geomspace(x.min(), x.max(), 100)
     for marker, (name, text) in zip("os", names.items(), strict=False):
         axis.errorbar(
             x,
@@ -98,17 +96,17 @@ def _draw_fit(axis: Axes, table: xr.Dataset, names: dict[str, str]) -> None:
             capsize=2,
             label=f"network, {text}",
         )
-        axis.plot(grid, _fit(table, name, grid), color=THEORY)
-    axis.plot([], [], color=THEORY, label="fit")
+        if f"{name}_law" in table:
+            _draw_law(axis, table, name)
+    axis.plot([], [], color=THEORY, label="law ± 1 s.d.")
 
 
-def _fit(table: xr.Dataset, name: str, intrinsic_lr: FloatArray) -> FloatArray:
-    """The fitted law of a quantity between and beyond the settings."""
-    number = table["value"].to_series()
-    fit = number[f"{name}.at_one"] + number[f"{name}.slope"] * np.log(intrinsic_lr)
-    if name == "kick":
-        fit = fit - 2 * np.log1p(-intrinsic_lr) * number["recovery"]
-    return np.asarray(fit)
+def _draw_law(axis: Axes, table: xr.Dataset, name: str) -> None:
+    """A law between and beyond the settings, with what is not known of it."""
+    x, law = table["curve_intrinsic_lr"].values, table[f"{name}_law"].values
+    error = table[f"{name}_law_error"].values
+    axis.plot(x, law, color=THEORY)
+    axis.fill_between(x, law - error, law + error, color=THEORY, alpha=0.15, lw=0)
 
 
 def first_jumps(settings: xr.Dataset) -> str:

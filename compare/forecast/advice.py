@@ -1,0 +1,99 @@
+"""What to set so that a planned run does not destabilise, or comes to rest instead."""
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from compare.calibration.laws.regularised import Laws
+from compare.forecast.planned_run import PlannedRun
+from compare.predict import outlook
+
+SURE = 0.9
+DECADES = 6.0  # that are searched to either side
+GRID = 121
+
+
+def advice(run: PlannedRun, laws: Laws, start: float) -> dict[str, float | None]:
+    """The borders nearest to a planned run, other things being as planned.
+
+    Args:
+        run: the planned run.
+        laws: what is known of its network.
+        start: ``ln(elr)`` at initialisation at the planned learning rate.
+
+    Returns:
+        ``avoid_weight_decay`` and ``avoid_learning_rate``, the largest with which the run ends
+        before its first jump with probability ``SURE``; ``equilibrium_weight_decay``, the smallest
+        with which its norm comes to rest instead, as surely. None where there is none within
+        ``DECADES``.
+    """
+
+    def at_decay(factor: float) -> PlannedRun:
+        return replace(run, weight_decay=factor * run.weight_decay)
+
+    def at_rate(factor: float) -> PlannedRun:
+        return replace(run, learning_rate=factor * run.learning_rate)
+
+    def quiet(other: PlannedRun) -> float:
+        shifted = start + math.log(other.learning_rate / run.learning_rate)
+        return no_jump(other, laws, shifted)
+
+    def resting(other: PlannedRun) -> float:
+        network = outlook.networks(laws, other.decay, start)
+        return outlook.regime_probabilities(network, other.n_steps)["equilibrium"]
+
+    largest_decay, largest_rate = (
+        _border(make, quiet, rising=False) for make in (at_decay, at_rate)
+    )
+    smallest = _border(at_decay, resting, rising=True)
+    return {
+        "avoid_weight_decay": _times(run.weight_decay, largest_decay),
+        "avoid_learning_rate": _times(run.learning_rate, largest_rate),
+        "equilibrium_weight_decay": _times(run.weight_decay, smallest),
+    }
+
+
+def no_jump(run: PlannedRun, laws: Laws, start: float) -> float:
+    """Probability that a run ends before its first jump."""
+    network = outlook.networks(laws, run.decay, start)
+    return float(outlook.no_jump(network, run.n_steps).mean())
+
+
+def _border(
+    make: Callable[[float], PlannedRun], sure: Callable[[PlannedRun], float], *, rising: bool
+) -> float | None:
+    """The factor on a setting where a probability that falls, or rises, with it passes ``SURE``."""
+    factors = np.logspace(-DECADES, DECADES, GRID)[:: -1 if rising else 1]
+    found = [(float(one), _probability(make, sure, float(one))) for one in factors]
+    if rising:  # beyond the largest decay that can be trained with there is nothing
+        found = list(itertools.dropwhile(lambda pair: pair[1] == 0, found))
+    enough = list(itertools.takewhile(lambda pair: pair[1] >= SURE, found))
+    if not enough:
+        return None
+    step = 10 ** (2 * DECADES / (GRID - 1))
+    inside = enough[-1][0]
+    outside = inside / step if rising else inside * step
+    for _ in range(30):
+        middle = math.sqrt(inside * outside)
+        if _probability(make, sure, middle) >= SURE:
+            inside = middle
+        else:
+            outside = middle
+    return inside
+
+
+def _probability(
+    make: Callable[[float], PlannedRun], sure: Callable[[PlannedRun], float], factor: float
+) -> float:
+    """The probability with a factor; 0 where no run can be made."""
+    try:
+        return sure(make(factor))
+    except ValueError:
+        return 0.0
+
+
+def _times(value: float, factor: float | None) -> float | None:
+    return None if factor is None else value * factor

@@ -1,0 +1,103 @@
+"""A forecast: pilots are trained, and what they say of the planned run is drawn from it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from compare.calibration.calibrate import Calibration
+from compare.calibration.laws.regularised import Laws
+from compare.forecast import fan
+from compare.forecast.pilots import Pilot
+from compare.forecast.planned_run import PlannedRun
+from compare.predict import outlook
+from compare.predict.outlook import Network
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+POINTS = 400
+FAN_DRAWS = 500
+SAMPLES = 3
+BINS = 60
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What is known of a planned run.
+
+    Attributes:
+        run: the planned run.
+        laws: of its network.
+        start: ``ln(elr)`` at initialisation.
+        pilots: what was trained for it.
+        diverged: probability that the run stops being finite.
+    """
+
+    run: PlannedRun
+    laws: Laws
+    start: float
+    pilots: tuple[Pilot, ...]
+    diverged: float = 0.0
+
+    @classmethod
+    def of(
+        cls, run: PlannedRun, calibration: Calibration, pilots: list[Pilot], diverged: float
+    ) -> "Forecast":
+        """The forecast that a calibration on pilots makes."""
+        return cls(run, calibration.laws, calibration.start, tuple(pilots), diverged)
+
+    @property
+    def network(self) -> Network:
+        """The network as it may be at the planned setting, always the same draws."""
+        return outlook.networks(self.laws, self.run.decay, self.start)
+
+    def values(self) -> dict[str, Any]:
+        """The forecast in numbers, by the names of docs/data.md; None where nothing is said."""
+        run = self.run
+        lrs = [run.learning_rate * run.weight_decay_for(one.decay) for one in self.pilots]
+        return {
+            "learning_rate": run.learning_rate,
+            "weight_decay": run.weight_decay,
+            "momentum": run.momentum,
+            "intrinsic_lr": run.intrinsic_lr,
+            "steps": run.n_steps,
+            **outlook.summary(self.network, run.learning_rate, run.n_steps, diverged=self.diverged),
+            "pilot_steps": sum(one.n_seeds * one.n_steps for one in self.pilots),
+            "pilot_intrinsic_lr": lrs,
+            "extrapolation": min(lrs) / run.intrinsic_lr,
+        }
+
+    def dataset(self) -> xr.Dataset:
+        """The fan of paths and the distribution of jumps, for the file and its page.
+
+        Returns:
+            ``effective_lr`` and ``weight_norm`` along ``quantile`` and ``planned_step``, some
+            paths as ``sample_effective_lr`` (``sample``, ``planned_step``); along ``bin`` (from
+            ``bin_step``, its left end) the expected number of jumps, ``jump_density``, and the
+            probability that the first falls into it, ``first_jump_density``. The values are the
+            attribute ``forecast``.
+        """
+        run = self.run
+        network = outlook.networks(self.laws, run.decay, self.start, n_draws=FAN_DRAWS)
+        times = outlook.jump_times(network, run.n_steps)
+        steps = np.unique(np.linspace(0, run.n_steps - 1, POINTS).astype(int))
+        log_elr = fan.paths(network, times, self.start, steps)
+        elr = np.exp(np.quantile(log_elr, QUANTILES, axis=0))
+        edges = np.linspace(0, run.n_steps, BINS + 1)
+        seen = np.isfinite(times)
+        jumps = np.histogram(times[seen], edges)[0] / FAN_DRAWS
+        first = np.histogram(times[seen[:, 0], 0], edges)[0] / FAN_DRAWS
+        return xr.Dataset(
+            {
+                "effective_lr": (("quantile", "planned_step"), elr),
+                "weight_norm": (
+                    ("quantile", "planned_step"),
+                    np.sqrt(run.learning_rate / elr[::-1]),
+                ),
+                "sample_effective_lr": (("sample", "planned_step"), np.exp(log_elr[:SAMPLES])),
+                "bin_step": ("bin", edges[:-1]),
+                "jump_density": ("bin", jumps),
+                "first_jump_density": ("bin", first),
+            },
+            {"quantile": list(QUANTILES), "planned_step": steps},
+        )

@@ -1,0 +1,171 @@
+"""Which cheap runs tell most about an expensive one.
+
+Pilots differ from the planned run in their weight decay alone, so that they start where it starts;
+law 9 makes eta lam what counts. Every plan of a small grid (one to three decays, how many seeds,
+how the budget is shared) is asked how well it would let the planned run's mean period and first
+jump be known, by the same formula that later tells how well they are: the posterior's spread does
+not depend on what will be measured.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from compare.calibration.laws.evidence import CORRELATED, FEWEST_FOR_SPREAD, RUN_SCATTER, scatter
+from compare.calibration.laws.regularised import Laws
+from compare.forecast.planned_run import PlannedRun
+from theory.laws import decay_rate
+
+LARGEST_DECAY = 0.05
+FASTER = (1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 1000.0, 3000.0)
+# How many networks, how many periods of each, and ln y of the growing share of the fastest, all on
+# the side of a sawtooth: fewer and nearer to its border only where the budget allows no more.
+TIERS: tuple[tuple[tuple[int, ...], float, float], ...] = (
+    ((1, 2, 3, 4, 6), 3.0, -2.0),
+    ((1,), 2.0, -2.0),
+    ((1,), 2.0, -1.3),
+)
+SHARES = ((1.0,), (0.7, 0.3), (0.5, 0.5), (0.3, 0.7), (0.5, 0.3, 0.2), (0.4, 0.3, 0.3))
+RISE = 1.5  # of ln(elr) until the first jump, where nothing is known of it
+FIRST_STEPS = 10.0
+FIRST_WEIGHT = 0.03  # of the first jump beside the period
+SHORTEST = 30  # steps
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """A setting of pilots.
+
+    Attributes:
+        decay: share of the norm that decay takes in a step; eta lam without momentum.
+        n_seeds: runs.
+        n_steps: length of each.
+    """
+
+    decay: float
+    n_seeds: int
+    n_steps: int
+
+
+def choose(
+    run: PlannedRun,
+    laws: Laws,
+    *,
+    budget: float,
+    least_speedup: float = 1.0,
+) -> list[Pilot]:
+    """The pilots that leave least uncertainty about the planned run.
+
+    Args:
+        run: the planned run.
+        laws: what is known of its network before.
+        budget: largest share of its steps that all pilots together may take.
+        least_speedup: how much faster than the planned run the slowest pilot decays, at least.
+
+    Raises:
+        ValueError: if the budget allows no pilot that ends its second period.
+    """
+    n_steps = int(budget * run.n_steps)
+    for seeds, n_cycles, growth in TIERS:
+        fastest = _fastest(run, laws, least_speedup, growth)
+        plans = _plans(run, laws, n_steps, least_speedup, seeds, n_cycles, fastest)
+        scored = [(_uncertainty(run, laws, plan), i, plan) for i, plan in enumerate(plans)]
+        if scored:
+            break
+    else:
+        needed = math.ceil(max(_length(laws, fastest, n_cycles), SHORTEST))
+        raise ValueError(
+            f"a budget of {budget:g} allows {n_steps} pilot steps, and the shortest pilot of "
+            f"{n_cycles:g} periods takes {needed}; give a larger budget or plan a longer run"
+        )
+    return min(scored)[2]
+
+
+def _plans(
+    run: PlannedRun,
+    laws: Laws,
+    n_steps: int,
+    least_speedup: float,
+    all_seeds: tuple[int, ...],
+    n_cycles: float,
+    fastest: float,
+) -> Iterator[list[Pilot]]:
+    """All plans of the grid within the budget."""
+    decays = [run.decay * max(one, least_speedup) for one in FASTER]
+    decays = sorted({run.near(min(one, fastest)) for one in decays if one <= 1.5 * fastest})
+    for shares in SHARES:
+        for chosen in itertools.combinations(decays, len(shares)):
+            for seeds in all_seeds:
+                plan = [
+                    _pilot(run, laws, decay, int(share * n_steps), seeds, n_cycles)
+                    for decay, share in zip(chosen, shares, strict=True)
+                ]
+                if None not in plan:
+                    yield [one for one in plan if one is not None]
+
+
+def _fastest(run: PlannedRun, laws: Laws, least_speedup: float, growth: float) -> float:
+    """Largest decay of a pilot: where the norm of most networks still moves as a sawtooth."""
+    low, high = run.decay, LARGEST_DECAY
+    grid = np.geomspace(high, 1e-6, 100)
+    still = grid[[laws.of("growth", float(one))[0] <= growth for one in grid]]
+    border = float(still[0]) if len(still) else high
+    return max(low, min(max(border, low * least_speedup), LARGEST_DECAY))
+
+
+def _pilot(
+    run: PlannedRun, laws: Laws, decay: float, n_steps: int, n_seeds: int, n_cycles: float
+) -> Pilot | None:
+    """Pilots of one setting that take so many steps; None where they would end too early."""
+    length = min(n_steps // n_seeds, run.n_steps)
+    if length < max(_length(laws, decay, n_cycles), SHORTEST):
+        return None
+    return Pilot(decay, n_seeds, length)
+
+
+def _first(laws: Laws, decay: float) -> float:
+    """Expected step of the first jump: a rise as the known networks have, and steps."""
+    return RISE / decay_rate(decay) + FIRST_STEPS / (1 - laws.momentum)
+
+
+def _period(laws: Laws, decay: float) -> float:
+    return max(laws.of("kick", decay)[0], 0.1) / decay_rate(decay)
+
+
+def _length(laws: Laws, decay: float, n_cycles: float) -> float:
+    """Steps until so many periods are expected to be complete."""
+    return _first(laws, decay) + n_cycles * _period(laws, decay)
+
+
+def _uncertainty(run: PlannedRun, laws: Laws, plan: list[Pilot]) -> tuple[float, int]:
+    """Relative variance of the period, and of the first jump with its weight; fewer steps win."""
+    for pilot in plan:
+        cycles = (pilot.n_steps - _first(laws, pilot.decay)) / _period(laws, pilot.decay)
+        laws = expecting(laws, pilot, max(cycles, 0.5))
+    mean, spread = laws.of("kick", run.decay)
+    first = laws.of("reach", run.decay)[1] / RISE
+    total = sum(one.n_seeds * one.n_steps for one in plan)
+    return (spread / max(mean, 0.1)) ** 2 + FIRST_WEIGHT * first**2, total
+
+
+def expecting(laws: Laws, pilot: Pilot, n_cycles: float) -> Laws:
+    """What would be known after a pilot whose runs complete so many periods each."""
+    at, n_cycles, n_runs = pilot.decay, n_cycles * pilot.n_seeds, pilot.n_seeds
+    middle, _ = laws.at(at)
+    expected = dict(zip(laws.prior.names, middle, strict=True))
+    for name in ("kick", "onset", "landing", "reach", "growth", "loss_floor"):
+        n_values = n_runs if name in ("reach", "loss_floor") else n_cycles
+        error = scatter(laws, name, at) * (CORRELATED / n_values) ** 0.5
+        error = math.hypot(error, RUN_SCATTER.get(name, 0.0) / n_runs**0.5)
+        laws = laws.seeing(name, at, expected[name], error)
+    for name, n_values in (
+        ("onset_spread", n_cycles),
+        ("variation", n_cycles),
+        ("first_spread", n_runs),
+    ):
+        if n_values >= FEWEST_FOR_SPREAD:
+            laws = laws.seeing(name, at, expected[name], (2 * (n_values - 1)) ** -0.5)
+    return laws
