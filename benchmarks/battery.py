@@ -1,0 +1,460 @@
+"""The battery: networks of many sizes, long runs to learn from and to be forecast, and the scores.
+
+    python benchmarks/battery.py train [--out FOLDER]      long runs: hours on two cores
+    python benchmarks/battery.py learn [--out FOLDER]      known_networks.json, from these
+    python benchmarks/battery.py laws [--out FOLDER]       the error that no pilot can remove
+    python benchmarks/battery.py forecast [--out FOLDER]   pilots, forecasts, scores: minutes
+
+Runs are kept in FOLDER (``results/battery``) and not trained again. Each target is forecast with
+a prior from which its architecture was left out, from pilots that decay at least ten times as fast
+and take at most a tenth of its steps (three tenths at 1e-3), a planned run being ten periods. ``eta
+lam`` is what decay takes from the norm in the long run: with momentum m, ``eta lam / (1 - m)``.
+
+With CIFAR-10 as an image folder, ``--images FOLDER`` adds a ConvNet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scoringrules
+import xarray as xr
+from scipy.stats import norm
+
+from compare.calibration.calibrate import Calibration, calibrate, observe
+from compare.calibration.laws import evidence, priors
+from compare.calibration.laws.priors import KnownNetwork
+from compare.calibration.laws.regularised import Laws, Prior
+from compare.calibration.observed_cycles import SettingCycles, collect
+from compare.forecast import pilots
+from compare.forecast.pilots import Pilot
+from compare.forecast.planned_run import PlannedRun
+from compare.predict import outlook
+from compare.study import run_study
+from compare.study.design import Setting, Study
+from empirical.training.recipe import Recipe
+from theory.cycle_models import hazard_model
+from theory.trajectory import read_runs
+
+TARGETS = {1e-3: 0.3, 2e-4: 0.1, 5e-5: 0.1}  # and the budget of each
+BUDGETS = {**TARGETS, 1.5e-3: 0.1}
+LEAST_SPEEDUP = {1.5e-3: 1e-2 / 1.5e-3}  # 10 for the others
+CYCLES = 10
+SEEDS_OF_PILOTS = 100  # pilots are other networks than those of the long runs
+
+
+@dataclass(frozen=True)
+class Long:
+    """Long runs: decays with the steps of each, and seeds."""
+
+    steps: dict[float, int]
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A network of the battery, trained in one way."""
+
+    model: str
+    variant: str
+    long: tuple[Long, ...]
+    targets: tuple[float, ...] = ()
+
+    @property
+    def momentum(self) -> float:
+        return 0.9 if self.variant == "momentum" else 0.0
+
+    @property
+    def learning_rate(self) -> float:
+        if self.model.startswith("convnet"):
+            return 0.4
+        return 0.05 if self.momentum else 0.5
+
+    @property
+    def trained(self) -> str:
+        return "all" if self.variant == "all" else "scale-invariant"
+
+    def recipe(self, images: str) -> Recipe:
+        if self.model.startswith("convnet"):
+            return Recipe(
+                model=self.model, data=f"folder:{images}", batch_size=50, train_per_class=25,
+                test_per_class=10,
+            )  # fmt: skip
+        return Recipe(model=self.model, trained=self.trained)
+
+    def weight_decay(self, value: float) -> float:
+        return value * (1 - self.momentum) / self.learning_rate
+
+    def planned(self, value: float, n_steps: int, images: str) -> PlannedRun:
+        setting = (self.learning_rate, self.weight_decay(value))
+        return PlannedRun(*setting, n_steps, self.momentum, self.recipe(images))
+
+
+FAST = Long({3e-2: 500, 2e-2: 700, 1.4e-2: 1000, 1e-2: 1400, 5e-3: 2600, 2.5e-3: 4500}, 16)
+FEWER = Long({2e-2: 700, 1e-2: 1400, 5e-3: 2600, 2.5e-3: 4500}, 8)
+FEWER_WITH_MOMENTUM = Long({1e-2: 1800, 5e-3: 3200, 2.5e-3: 6000}, 8)
+OTHERS = (
+    "mlp-96-96",
+    "mlp-24-24",
+    "mlp-64-64-64",
+    "mlp-48-48",
+    "mlp-128-64",
+    "mlp-32-32-32-32",
+    "mlp-28-28",
+    "mlp-40-40",
+    "mlp-40-40-40",
+    "mlp-80-80",
+)
+OTHERS_WITH_MOMENTUM = OTHERS[:4]
+FORECAST = ("mlp-64-64", "mlp-48-48-48", "mlp-32-32")
+
+
+def battery(images: str = "") -> list[Entry]:
+    """All networks, those to be forecast first."""
+    made = []
+    if images:
+        made.append(Entry("convnet-8", "plain", (Long({1.5e-3: 7000}, 4),), (1.5e-3,)))
+    for variant in ("plain", "momentum", "all"):
+        few = variant == "all"
+        slow = (
+            Long({1e-3: 6500}, 16),
+            Long({2e-4: 36000}, 6 if few else 12),
+            Long({5e-5: 150000}, 3 if few else 6),
+        )
+        made += [Entry(model, variant, (FAST, *slow), tuple(TARGETS)) for model in FORECAST]
+    made += [
+        Entry(m, "plain", (FEWER, Long({1e-3: 8000}, 8), Long({3e-4: 26000}, 6))) for m in OTHERS
+    ]
+    slow = (Long({1e-3: 14000}, 8), Long({3e-4: 40000}, 6))
+    made += [Entry(m, "momentum", (FEWER_WITH_MOMENTUM, *slow)) for m in OTHERS_WITH_MOMENTUM]
+    return made
+
+
+def study_of(entry: Entry, long: Long, images: str) -> Study:
+    """Long runs of a network as a study."""
+    settings = tuple(
+        Setting(
+            entry.learning_rate,
+            entry.weight_decay(value),
+            recipe=entry.recipe(images),
+            momentum=entry.momentum,
+            steps=steps,
+        )
+        for value, steps in long.steps.items()
+    )
+    return Study("battery", "Battery", settings, seeds=long.seeds, eval_every=10**6)
+
+
+def file_of(folder: Path, entry: Entry, long: Long) -> Path:
+    values = "_".join(f"{value:g}" for value in long.steps)
+    return folder / f"{entry.model}_{entry.variant}_{values}.nc"
+
+
+def train(folder: Path, images: str) -> None:
+    """Train what the folder does not hold yet, the cheapest of all networks first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = [(max(long.steps.values()), e, long) for e in battery(images) for long in e.long]
+    for _, entry, long in sorted(jobs, key=lambda job: job[0]):
+        path = file_of(folder, entry, long)
+        if not path.exists():
+            print(path.name, flush=True)
+            run_study.train_alone(study_of(entry, long, images), path, resume=True)
+
+
+def cycles_of(folder: Path, entry: Entry) -> list[SettingCycles]:
+    """All cycles of a network's long runs, by rising decay."""
+    found: list[SettingCycles] = []
+    for long in entry.long:
+        path = file_of(folder, entry, long)
+        if path.exists():
+            with xr.open_dataset(path, engine="h5netcdf") as held:
+                found += collect(read_runs(held.load()))
+    return sorted(found, key=lambda cycles: cycles.intrinsic_lr)
+
+
+def learn(folder: Path) -> list[KnownNetwork]:
+    """What the long runs say of every network (ConvNets are forecast, not learnt from)."""
+    known = []
+    for entry in battery():
+        nothing = Laws(priors.from_networks([]), momentum=entry.momentum)
+        if settings := cycles_of(folder, entry):
+            found = evidence.learn(nothing, settings).evidence
+            known.append(KnownNetwork(entry.model, entry.trained, entry.momentum, found))
+    return known
+
+
+def rounded(known: KnownNetwork) -> dict[str, Any]:
+    """A network for ``known_networks.json``, to the digits that are known."""
+    table = asdict(known)
+    for name in ("intrinsic_lr", "value", "error"):
+        column = table["evidence"][name]
+        table["evidence"][name] = [float(f"{value:.5g}") for value in column]
+    return table
+
+
+def prior_of(planned: PlannedRun) -> Prior:
+    """What other architectures say of a planned run's."""
+    recipe = planned.recipe
+    return priors.prior_for(
+        recipe.model, recipe.data, momentum=planned.momentum, trained=recipe.trained
+    )
+
+
+def pilots_of(planned: PlannedRun, plan: list[Pilot], seed: int) -> Calibration:
+    """Train pilots and calibrate on them alone, with a prior that never saw the architecture."""
+    from empirical.training import train as training
+    from theory.trajectory import RunSpec
+
+    specs = tuple(
+        RunSpec(
+            planned.learning_rate,
+            planned.weight_decay_for(one.decay),
+            seed + i,
+            one.n_steps,
+            planned.momentum,
+        )
+        for one in plan
+        for i in range(one.n_seeds)
+    )
+    recipe = planned.recipe
+    networks = training.train([training.Job(recipe, specs)], training.Settings(eval_every=10**6))
+    runs = read_runs(networks)
+    prior = prior_of(planned)
+    return calibrate(observe(runs, list(runs)), prior)
+
+
+def forecasts(folder: Path, images: str, seed: int, only: str) -> Iterator[dict[str, Any]]:
+    """Every target that was trained, forecast and scored."""
+    for entry in battery(images):
+        if only not in f"{entry.model} {entry.variant}":
+            continue
+        for target in entry.targets:
+            long = next(long for long in entry.long if target in long.steps)
+            path = file_of(folder, entry, long)
+            if not path.exists():
+                continue
+            with xr.open_dataset(path, engine="h5netcdf") as held:
+                (truth,) = collect(read_runs(held.load()))
+            yield forecast(entry, target, truth, images, seed)
+
+
+def forecast(
+    entry: Entry, target: float, truth: SettingCycles, images: str, seed: int
+) -> dict[str, Any]:
+    """One target: pilots, forecast, and every competitor on the same pilots."""
+    lengths, first = truth.all("lengths"), truth.all("first_step")
+    period = float(lengths.mean())
+    error = float(lengths.std() / len(lengths) ** 0.5)
+    planned = entry.planned(target, int(CYCLES * period), images)
+    plan = pilots.choose(
+        planned,
+        Laws(prior_of(planned), momentum=planned.momentum),
+        budget=BUDGETS[target],
+        least_speedup=LEAST_SPEEDUP.get(target, 10.0),
+    )
+    calibration = pilots_of(planned, plan, seed)
+    network = outlook.networks(calibration.laws, planned.decay, calibration.start)
+    said = outlook.summary(network, planned.learning_rate, planned.n_steps)
+    before, after = (
+        float(np.exp(truth.all(name).mean())) for name in ("next_onsets", "all_landings")
+    )
+    singles = outlook.single_periods(network)
+    return {
+        "model": entry.model,
+        "variant": entry.variant,
+        "intrinsic_lr": target,
+        "pilots": [asdict(one) for one in plan],
+        "pilot_share": sum(one.n_seeds * one.n_steps for one in plan) / planned.n_steps,
+        "regime": said["regime"],
+        "measured": {
+            "period": period,
+            "period_error": error,
+            "n_periods": len(lengths),
+            "first_jump": float(first.mean()),
+            "effective_lr_before_jump": before,
+            "effective_lr_after_jump": after,
+        },
+        "first_jump": float(np.median(outlook.first_jumps(network))),
+        "effective_lr_before_jump": float(np.exp(np.median(network.onset))),
+        "effective_lr_after_jump": float(np.exp(np.median(network.landing))),
+        "scores": {
+            "kick model": {
+                **scored(
+                    float(np.median(network.period)), float(network.period.std()), period, error
+                ),
+                **of_singles(singles, lengths),
+            },
+            **competitors(calibration, planned, lengths, period, error),
+        },
+    }
+
+
+def competitors(
+    calibration: Calibration,
+    planned: PlannedRun,
+    lengths: np.typing.NDArray[np.float64],
+    period: float,
+    error: float,
+) -> dict[str, Any]:
+    """The constant, the power law and the hazard process, with their own intervals."""
+    made: dict[str, Any] = {}
+    rng = np.random.default_rng(0)
+    laws = {"constant": calibration.baseline, "power law": calibration.power_law}
+    for name, law in laws.items():
+        if law is not None:
+            mean, spread = law.period(planned.decay)
+            width = np.sqrt(np.log1p(law.variation**2 + (spread / mean) ** 2))
+            drawn = mean * np.exp(width * rng.standard_normal(2000) - width**2 / 2)
+            made[name] = {**scored(mean, spread, period, error), **of_singles(drawn, lengths)}
+    if calibration.process is not None:
+        setting = (planned.learning_rate, planned.decay / planned.learning_rate)
+        found = hazard_model.predict(calibration.process, calibration.model, *setting)
+        # its interval as that of a log-normal distribution
+        width = np.log(found.period_high / found.period_low) / (2 * norm.ppf(0.95))
+        middle = np.sqrt(found.period_high * found.period_low)
+        drawn = middle * np.exp(width * rng.standard_normal(2000))
+        made["hazard process"] = {
+            "error": found.period / period - 1,
+            "inside": None,
+            **of_singles(drawn, lengths),
+        }
+    return made
+
+
+def scored(mean: float, spread: float, period: float, error: float) -> dict[str, Any]:
+    """Error of a mean period, and whether the truth, with its own error, is in its interval."""
+    far = norm.ppf(0.95) * float(np.hypot(spread, error))
+    return {
+        "error": mean / period - 1,
+        "spread": spread / period,
+        "inside": bool(abs(mean - period) <= far),
+        "crps_mean": float(scoringrules.crps_normal(period, mean, spread)) / period,
+    }
+
+
+def of_singles(drawn: np.typing.NDArray[np.float64], lengths: Any) -> dict[str, Any]:
+    """Share of single periods inside the 90 % interval, and the mean score over the mean period."""
+    low, high = np.quantile(drawn, [0.05, 0.95])
+    crps = scoringrules.crps_ensemble(lengths, np.broadcast_to(drawn[:500], (len(lengths), 500)))
+    return {
+        "single_inside": float(((lengths >= low) & (lengths <= high)).mean()),
+        "crps": float(np.mean(crps) / lengths.mean()),
+    }
+
+
+def from_all_fast_runs(folder: Path) -> str:
+    """What is left of the error where pilots cost nothing: all runs ten times as fast."""
+    networks = [(entry, cycles_of(folder, entry)) for entry in battery()]
+    known = learn(folder)
+    errors, inside = [], []
+    for entry, settings in networks:
+        others = [one for one in known if one.model != entry.model]
+        prior = priors.from_networks(others, momentum=entry.momentum, trained=entry.trained)
+        for slow in settings:
+            fast = [c for c in settings if c.intrinsic_lr >= 0.99 * 10 * slow.intrinsic_lr]
+            if slow.intrinsic_lr > 1.2e-3 or not fast or not slow.n_cycles:
+                continue
+            kicks = slow.rate * slow.all("lengths")
+            laws = evidence.learn(Laws(prior, momentum=entry.momentum), fast)
+            said, spread = laws.of("kick", slow.intrinsic_lr)
+            doubt = np.hypot(spread, kicks.std() / len(kicks) ** 0.5)
+            errors.append(abs(said / kicks.mean() - 1))
+            inside.append(abs(said - kicks.mean()) <= norm.ppf(0.95) * doubt)
+    return (
+        f"{len(errors)} slow settings from all runs at least ten times as fast: median error "
+        f"{100 * np.median(errors):.1f} %, {100 * np.mean(inside):.0f} % inside the 90 % interval"
+    )
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Markdown: a row a target, and the summary."""
+    names = ("kick model", "power law", "constant", "hazard process")
+    lines = [
+        "| network | ηλ | T measured | kick model (± its own) | power law | constant | hazard | "
+        "single periods inside | first jump | elr before | elr after |",
+        "|" + "---|" * 11,
+    ]
+    for row in rows:
+        known, scores = row["measured"], row["scores"]
+        errors = [
+            f"{100 * scores[name]['error']:+.0f} %" if name in scores else "–" for name in names
+        ]
+        errors[0] += f" ({100 * scores['kick model']['spread']:.0f} %)"
+        others = [
+            f"{100 * (row[name] / known[name] - 1):+.0f} %"
+            for name in ("first_jump", "effective_lr_before_jump", "effective_lr_after_jump")
+        ]
+        what = f"`{row['model']}`" + ("" if row["variant"] == "plain" else f", {row['variant']}")
+        lines.append(
+            f"| {what} | {row['intrinsic_lr']:g} | {known['period']:.0f} ± "
+            f"{known['period_error']:.0f} | {' | '.join(errors)} | "
+            f"{100 * scores['kick model']['single_inside']:.0f} % | {' | '.join(others)} |"
+        )
+    return "\n".join([*lines, "", *summary(rows)])
+
+
+def summary(rows: list[dict[str, Any]]) -> list[str]:
+    """The scores over all targets, a line for each model."""
+    lines = [
+        "| over all targets | median error | 90 % of errors below | mean inside its 90 % interval "
+        "| single periods inside | CRPS of single periods / T |",
+        "|" + "---|" * 6,
+    ]
+    for name in ("kick model", "power law", "constant", "hazard process"):
+        own = [row["scores"][name] for row in rows if name in row["scores"]]
+        if not own:
+            continue
+        errors = np.abs([one["error"] for one in own])
+        inside = [one["inside"] for one in own if one["inside"] is not None]
+        lines.append(
+            f"| {name} ({len(own)}) | {100 * np.median(errors):.1f} % | "
+            f"{100 * np.quantile(errors, 0.9):.0f} % | "
+            + (f"{100 * np.mean(inside):.0f} %" if inside else "–")
+            + f" | {100 * np.mean([one['single_inside'] for one in own]):.0f} % | "
+            f"{np.mean([one['crps'] for one in own]):.3f} |"
+        )
+    first = np.abs([row["first_jump"] / row["measured"]["first_jump"] - 1 for row in rows])
+    median, largest = 100 * np.median(first), 100 * first.max()
+    lines += ["", f"First jump: median error {median:.0f} %, largest {largest:.0f} %."]
+    for name in ("before", "after"):
+        key = f"effective_lr_{name}_jump"
+        errors = np.abs([row[key] / row["measured"][key] - 1 for row in rows])
+        lines.append(f"Effective lr {name} a jump: median error {100 * np.median(errors):.0f} %.")
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("what", choices=("train", "learn", "laws", "forecast"))
+    parser.add_argument("--out", type=Path, default=Path("results/battery"))
+    parser.add_argument("--images", default="", help="CIFAR-10 as an image folder, for a ConvNet")
+    parser.add_argument("--seed", type=int, default=SEEDS_OF_PILOTS, help="first seed of pilots")
+    parser.add_argument("--only", default="", help="forecast networks with this in their name")
+    options = parser.parse_args()
+    if options.what == "train":
+        train(options.out, options.images)
+    elif options.what == "learn":
+        target = Path(priors.__file__).with_name(priors.FILE)
+        rows = [json.dumps(rounded(one)) for one in learn(options.out)]
+        target.write_text("[\n" + ",\n".join(rows) + "\n]\n", encoding="utf-8")
+        print(f"{target}: {len(rows)} networks")
+    elif options.what == "laws":
+        print(from_all_fast_runs(options.out))
+    else:
+        rows_of_targets = []
+        for row in forecasts(options.out, options.images, options.seed, options.only):
+            rows_of_targets.append(row)
+            print(json.dumps(row)[:110], flush=True)
+        kept = options.out / f"forecasts-{options.seed}.json"
+        kept.write_text(json.dumps(rows_of_targets, indent=1), encoding="utf-8")
+        print(table(rows_of_targets))
+
+
+if __name__ == "__main__":
+    main()
