@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from compare.calibration.observed_cycles import SAME_SETTING, same_settings
+from theory.arrays import FloatArray
 from theory.trajectory import RecordedRun, Runs
 
 FASTER = 10.0  # from which on a prediction counts as a forecast
@@ -59,17 +60,12 @@ def extrapolations(networks: xr.Dataset, runs: Runs) -> list[Split]:
     Raises:
         ValueError: as ``splits``.
     """
-    decaying = [str(run) for run in networks["run"].values[networks["weight_decay"].values > 0]]
-    alike = _alike(networks, runs, decaying)
-    values = networks["intrinsic_lr"].sel(run=alike).values
+    alike, values = _decaying(networks, runs)
     made = []
     for value, same in same_settings(values):
         fast = values >= FASTER * value * (1 - SAME_SETTING)
-        chosen, predicted = (
-            tuple(run for run, one in zip(alike, kept, strict=True) if one) for kept in (fast, same)
-        )
-        if chosen:
-            made.append(Split(chosen, predicted))
+        if fast.any():
+            made.append(Split(tuple(alike[fast]), tuple(alike[same])))
     return made
 
 
@@ -92,21 +88,28 @@ def refuse_leaks(networks: xr.Dataset, split: Split) -> None:
 
 def _leave_one_out(networks: xr.Dataset, runs: Runs) -> list[Split]:
     """One split for each value of ``eta lam``, of runs that can be predicted at all."""
-    decaying = [str(run) for run in networks["run"].values[networks["weight_decay"].values > 0]]
-    if not decaying:
-        raise ValueError("no run has a weight decay")
-    alike = _alike(networks, runs, decaying)
-    values = networks["intrinsic_lr"].sel(run=alike).values
+    alike, values = _decaying(networks, runs)
     found = same_settings(values)
     if len(found) < 2:
         raise ValueError(f"no run is left to calibrate on: all have eta*lam = {found[0][0]:g}")
     made: list[Split] = []
     for _, same in found:
-        predicted = tuple(run for run, one in zip(alike, same, strict=True) if one)
-        rest = tuple(run for run, one in zip(alike, same, strict=True) if not one)
-        made.append(Split(rest, predicted))
+        made.append(Split(tuple(alike[~same]), tuple(alike[same])))
         refuse_leaks(networks, made[-1])
     return made
+
+
+def _decaying(networks: xr.Dataset, runs: Runs) -> tuple[np.typing.NDArray[np.object_], FloatArray]:
+    """Ids of the runs that can be predicted at all, and their ``eta lam``; (n_runs,) each.
+
+    Raises:
+        ValueError: if there is none, or as ``_alike``.
+    """
+    decaying = [str(run) for run in networks["run"].values[networks["weight_decay"].values > 0]]
+    if not decaying:
+        raise ValueError("no run has a weight decay")
+    alike = _alike(networks, runs, decaying)
+    return np.array(alike, dtype=object), networks["intrinsic_lr"].sel(run=alike).values
 
 
 def _alike(networks: xr.Dataset, runs: Runs, chosen: Sequence[str]) -> list[str]:

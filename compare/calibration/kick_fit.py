@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from compare.calibration.laws.evidence import SCATTER
 from compare.calibration.laws.regularised import CENTER, NUMBERS, SCALED, Laws
 from compare.calibration.observed_cycles import SettingCycles
 from theory.arrays import FloatArray
@@ -12,7 +13,7 @@ from theory.cycle_models.log_line import LogLine
 from theory.laws import decay_rate
 
 # As in the battery of docs/results.md, for where too few cycles were seen to tell.
-SENSITIVITY, KICK_SCATTER, GROWTH_SCATTER, FIRST_KICK = 1.3, 0.3, 1.3, 0.8
+SENSITIVITY, KICK_SCATTER, FIRST_KICK = 1.3, 0.3, 0.8
 ENOUGH_CYCLES = 12
 POINTS = 12
 SPAN = 2.0  # beyond the slowest setting to which the straight lines reach
@@ -112,7 +113,7 @@ def _growth_scatter(settings: Sequence[SettingCycles]) -> float:
         for cycles in settings
         if len(cycles.runs) > 2
     ]
-    return float(np.mean(scatters)) if scatters else GROWTH_SCATTER
+    return float(np.mean(scatters)) if scatters else SCATTER["growth"]
 
 
 def _first_kick(settings: Sequence[SettingCycles]) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -87,11 +87,6 @@ class SettingCycles:
     def all(self, name: str) -> FloatArray:
         """A quantity of all cycles or all runs, one after another."""
         return np.concatenate([np.atleast_1d(getattr(run, name)) for run in self.runs])
-
-    def resampled(self, rng: np.random.Generator) -> SettingCycles:
-        """As many runs, drawn with replacement."""
-        chosen = rng.integers(len(self.runs), size=len(self.runs))
-        return replace(self, runs=tuple(self.runs[i] for i in chosen))
 
 
 def collect(runs: Runs) -> list[SettingCycles]:

@@ -8,8 +8,6 @@ from typing import Any
 
 from compare.cli.parsing import DONE, Commands, add_set, say_stopped
 
-ASKED = ("learning_rate", "weight_decay", "steps", "momentum")
-
 
 def add_to(commands: Commands) -> None:
     """Declare the command."""
@@ -53,11 +51,12 @@ def add_to(commands: Commands) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Say what the pilots cost, train them, and print the forecast."""
+    from compare.cli.predict import as_lines
     from compare.forecast import run_forecast
     from compare.forecast.planned_run import PlannedRun
     from compare.study import run_study, toml_file
     from empirical.training.recipe import Recipe
-    from theory.strict_dataclass import checked
+    from theory.strict_dataclass import read
 
     recipe: dict[str, Any] = toml_file.assignments(options.others)
     recipe |= {name: getattr(options, name) for name in ("model", "data", "batch_size")}
@@ -66,7 +65,7 @@ def execute(options: argparse.Namespace) -> int:
         options.wd,
         options.steps,
         options.momentum,
-        Recipe(**checked(Recipe, recipe)),
+        read(Recipe, recipe),
     )
     plan = run_forecast.choose_pilots(
         planned, budget=options.budget, least_speedup=options.least_speedup
@@ -88,13 +87,6 @@ def execute(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(result, allow_nan=False))
     else:
-        print(as_text(result))
+        print(as_lines(result))
         print(f"\ndata:   {out / run_study.STUDY_FILE}\nreport: {out / run_study.REPORT_FILE}")
     return DONE
-
-
-def as_text(result: dict[str, Any]) -> str:
-    """A sentence, then one line for each value with its 90 % interval."""
-    from compare.cli.predict import as_lines
-
-    return as_lines(result)

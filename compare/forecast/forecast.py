@@ -62,7 +62,7 @@ class Forecast:
             "intrinsic_lr": run.intrinsic_lr,
             "steps": run.n_steps,
             **outlook.summary(self.network, run.learning_rate, run.n_steps, diverged=self.diverged),
-            "pilot_steps": sum(one.n_seeds * one.n_steps for one in self.pilots),
+            "pilot_steps": sum(one.total for one in self.pilots),
             "pilot_intrinsic_lr": lrs,
             "extrapolation": min(lrs) / run.intrinsic_lr,
         }

@@ -49,6 +49,11 @@ class Pilot:
     n_seeds: int
     n_steps: int
 
+    @property
+    def total(self) -> int:
+        """Steps of all its runs together."""
+        return self.n_seeds * self.n_steps
+
 
 def choose(
     run: PlannedRun,
@@ -147,7 +152,7 @@ def _uncertainty(run: PlannedRun, laws: Laws, plan: list[Pilot]) -> tuple[float,
         laws = expecting(laws, pilot, max(cycles, 0.5))
     mean, spread = laws.of("kick", run.decay)
     first = laws.of("reach", run.decay)[1] / RISE
-    total = sum(one.n_seeds * one.n_steps for one in plan)
+    total = sum(one.total for one in plan)
     return (spread / max(mean, 0.1)) ** 2 + FIRST_WEIGHT * first**2, total
 
 

@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from compare.study.design import LONGEST_RUN
 from empirical.training.recipe import Recipe
 from theory import laws, validate
-from theory.laws import decay_rate
-
-LONGEST_RUN = 1e9
 
 
 @dataclass(frozen=True)
@@ -52,11 +50,6 @@ class PlannedRun:
     def decay(self) -> float:
         """Share of the norm that decay takes in a step; see ``laws.long_run_decay``."""
         return laws.long_run_decay(self.learning_rate, self.weight_decay, self.momentum)
-
-    @property
-    def rate(self) -> float:
-        """Rise of ``ln(elr)`` by decay in a step."""
-        return decay_rate(self.decay)
 
     def near(self, decay: float) -> float:
         """The decay nearest to another that a weight decay of four digits makes."""

@@ -25,7 +25,7 @@ from compare.study.comparison import compare_with_theory
 from compare.study.design import Setting, Study
 from empirical.training.recipe import Recipe
 from theory import validate
-from theory.strict_dataclass import checked
+from theory.strict_dataclass import read
 from theory.trajectory import Runs, read_runs, setting_id
 
 BUDGET = 0.1
@@ -87,9 +87,7 @@ def forecast(
     """
     name = model if isinstance(model, str) else importable_name(model)
     table = {**recipe, "model": name, "data": data, "batch_size": batch_size}
-    planned = PlannedRun(
-        learning_rate, weight_decay, steps, momentum, Recipe(**checked(Recipe, table))
-    )
+    planned = PlannedRun(learning_rate, weight_decay, steps, momentum, read(Recipe, table))
     plan = choose_pilots(planned, budget=budget)
     if out is not None:
         made = run(planned, plan, Path(out), overwrite=overwrite)
@@ -138,7 +136,7 @@ def _before(planned: PlannedRun) -> Laws:
 
 def cost(planned: PlannedRun, plan: list[Pilot]) -> str:
     """What the pilots take, in a sentence."""
-    total = sum(one.n_seeds * one.n_steps for one in plan)
+    total = sum(one.total for one in plan)
     shown = ", ".join(
         f"{one.n_seeds} x {one.n_steps} steps at eta*lam = "
         f"{planned.learning_rate * planned.weight_decay_for(one.decay):.3g}"

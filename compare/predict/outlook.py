@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr
 
+from compare.calibration.laws.evidence import SCATTER, spreads
 from compare.calibration.laws.regularised import Laws
 from theory.arrays import FloatArray
 from theory.cycle_models.kick_model import time_share
@@ -24,11 +25,9 @@ N_DRAWS = 2000
 SEED = 0
 MOST_CYCLES = 2000
 LOW, HIGH = 0.05, 0.95
-GROWTH_SCATTER = 1.3  # of ln y over runs, times the root of their cycles: as in the battery
 SMALLEST_MEAN = 0.3  # of a kick, and of the rise to the first jump: far from all that was seen
 SMALLEST_DROP = 0.1
 OPEN_LEVEL = 1.5  # standard deviation of a level of ln(elr) that nothing was seen of
-SPREADS = (math.log(0.02), math.log(3.0))  # of periods over their mean, of ln(elr)
 FAR = 100.0  # times slower, or 2 times faster, than all that was seen: a word of caution
 FASTER = 2.0
 
@@ -81,18 +80,13 @@ def networks(
     return Network(
         rate=rate,
         period=kick / rate,
-        variation=_spread(drawn["variation"]),
+        variation=spreads(drawn["variation"]),
         first=rise / rate,
-        first_spread=_spread(drawn["first_spread"]) / rate,
+        first_spread=spreads(drawn["first_spread"]) / rate,
         onset=drawn["onset"],
         landing=np.minimum(drawn["landing"], drawn["onset"] - SMALLEST_DROP),
         growth=drawn["growth"],
     )
-
-
-def _spread(logs: FloatArray) -> FloatArray:
-    """Spreads from their logarithms; far from all that was seen, none that is absurd."""
-    return np.asarray(np.exp(np.clip(logs, *SPREADS)))
 
 
 def _positive(drawn: FloatArray, mean: float, spread: float) -> FloatArray:
@@ -165,7 +159,7 @@ def regime_probabilities(
     jumps = 1 - no_jump(network, n_steps)
     n_cycles = np.clip((n_steps - network.first) / network.period, 1, None)
     border = np.log(time_share(PERIODIC_SHARE))
-    sawtooth = ndtr((border - network.growth) * np.sqrt(n_cycles) / GROWTH_SCATTER)
+    sawtooth = ndtr((border - network.growth) * np.sqrt(n_cycles) / SCATTER["growth"])
     finite = 1 - diverged
     return {
         "periodic": finite * float((jumps * sawtooth).mean()),

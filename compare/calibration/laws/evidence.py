@@ -32,12 +32,9 @@ CORRELATED = 1.2  # variance of a mean of successive cycles over that of indepen
 RUN_SCATTER = {"kick": 0.05, "onset": 0.06, "landing": 0.04}
 FEWEST_FOR_SPREAD = 3
 NOISE = -0.5  # ln y from which on growth and decay share the time: no sawtooth to learn from
-SPREADS = {
-    "onset": 0.3,
-    "landing": 0.25,
-    "growth": 1.3,
-    "loss_floor": 0.3,
-}  # of a cycle, or of a run
+# Standard deviation of a cycle (of ln y: over runs, times the root of their cycles) or of a run.
+SCATTER = {"landing": 0.25, "growth": 1.3, "loss_floor": 0.3}
+SPREADS = (0.02, 3.0)  # that are not absurd, of periods over their mean and of ln(elr)
 
 
 def learn(laws: Laws, settings: list[SettingCycles]) -> Laws:
@@ -79,12 +76,17 @@ def scatter(laws: Laws, quantity: str, intrinsic_lr: float) -> float:
         return _spread_of(laws, "first_spread", intrinsic_lr)
     if quantity == "onset":
         return _spread_of(laws, "onset_spread", intrinsic_lr)
-    return SPREADS[quantity]
+    return SCATTER[quantity]
 
 
 def _spread_of(laws: Laws, quantity: str, intrinsic_lr: float) -> float:
-    """A spread from the law of its logarithm; none that is absurd far from all that was seen."""
-    return float(np.exp(np.clip(laws.of(quantity, intrinsic_lr)[0], np.log(0.02), np.log(3.0))))
+    """A spread from the law of its logarithm."""
+    return float(spreads(np.array(laws.of(quantity, intrinsic_lr)[0])))
+
+
+def spreads(logs: FloatArray) -> FloatArray:
+    """Spreads from their logarithms; none that is absurd far from all that was seen."""
+    return np.asarray(np.exp(np.clip(logs, *np.log(SPREADS))))
 
 
 def _all(cycles: SettingCycles, name: str) -> FloatArray:

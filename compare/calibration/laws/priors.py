@@ -165,9 +165,3 @@ def _interpolated(means: dict[Kind, FloatArray], momentum: float, trained: str) 
     known = sorted(alike)
     table = np.array([alike[one] for one in known])
     return np.array([np.interp(momentum, known, column) for column in table.T])
-
-
-def with_network(known: Sequence[KnownNetwork], new: KnownNetwork) -> tuple[KnownNetwork, ...]:
-    """The same networks, one of them new or known better."""
-    alike = (new.model, new.trained, new.momentum)
-    return (*(one for one in known if (one.model, one.trained, one.momentum) != alike), new)

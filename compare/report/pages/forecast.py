@@ -16,12 +16,12 @@ from compare.report.tables.cells import Cell, Table, count, number
 from theory.vocabulary import VARIABLES
 
 ROWS = (
-    ("first_jump", "first jump", "single"),
-    ("period", "steps from one jump to the next, single", "single"),
-    ("mean_period", "the same in the mean", "mean"),
-    ("n_jumps", "jumps in the run", "single"),
-    ("effective_lr_before_jump", "effective learning rate before a jump", "mean"),
-    ("effective_lr_after_jump", "effective learning rate after it", "mean"),
+    ("first_jump", "first jump"),
+    ("period", "steps from one jump to the next, single"),
+    ("mean_period", "the same in the mean"),
+    ("n_jumps", "jumps in the run"),
+    ("effective_lr_before_jump", "effective learning rate before a jump"),
+    ("effective_lr_after_jump", "effective learning rate after it"),
 )
 WHAT = {
     "periodic": "destabilises again and again",
@@ -167,7 +167,7 @@ def _background(said: dict[str, Any]) -> list[str]:
 
 def _numbers(said: dict[str, Any]) -> Table:
     rows = [["what happens", Cell(WHAT[said["regime"]], role="words"), "–", "–"]]
-    for name, text, _ in ROWS:
+    for name, text in ROWS:
         value = said.get("period" if name == "mean_period" else name)
         if said.get(f"{name}_low") is None:
             continue

@@ -109,7 +109,7 @@ def test_what_few_runs_cannot_tell_is_that_of_the_battery():
     few = model(laws(), settings(1e-3))
     assert few.sensitivity == kick_fit.SENSITIVITY
     assert few.kick_scatter == kick_fit.KICK_SCATTER
-    assert few.growth_scatter == kick_fit.GROWTH_SCATTER
+    assert few.growth_scatter == kick_fit.SCATTER["growth"]
     assert few.first_kick == 0.5
     none = model(laws(), [SettingCycles(1e-3, (), (-3.5,))])
     assert none.first_kick == kick_fit.FIRST_KICK

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from compare.calibration.laws.evidence import QUANTITIES
+from compare.calibration.laws.evidence import QUANTITIES, SCATTER
 from compare.calibration.laws.regularised import Laws, Prior
 from compare.predict import outlook
 from theory.laws import decay_rate
@@ -150,7 +150,7 @@ def test_the_border_of_regimes_is_as_likely_as_not():
 @pytest.mark.parametrize("cycles", [1, 4, 16])
 def test_short_runs_may_be_seen_on_the_other_side_of_the_border(cycles):
     """One standard deviation of a run of so many cycles above the border."""
-    growth = np.log(1 / 8) + outlook.GROWTH_SCATTER / cycles**0.5
+    growth = np.log(1 / 8) + SCATTER["growth"] / cycles**0.5
     network = outlook.networks(laws(growth=float(growth)), AT, START)
     found = outlook.regime_probabilities(network, (1.5 + cycles) / RATE)
     # spread of the first jumps: almost none ends before its own
