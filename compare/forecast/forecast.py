@@ -1,6 +1,7 @@
 """A forecast: pilots are trained, and what they say of the planned run is drawn from it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import xarray as xr
 
 from compare.calibration.calibrate import Calibration
 from compare.calibration.laws.regularised import Laws
-from compare.forecast import fan
+from compare.forecast import advice, fan
 from compare.forecast.pilots import Pilot
 from compare.forecast.planned_run import PlannedRun
 from compare.predict import outlook
@@ -50,6 +51,11 @@ class Forecast:
     def network(self) -> Network:
         """The network as it may be at the planned setting, always the same draws."""
         return outlook.networks(self.laws, self.run.decay, self.start)
+
+    @cached_property
+    def borders(self) -> dict[str, float | None]:
+        """What would avoid the first jump, or bring the norm to rest."""
+        return advice.advice(self.run, self.laws, self.start)
 
     def values(self) -> dict[str, Any]:
         """The forecast in numbers, by the names of docs/data.md; None where nothing is said."""

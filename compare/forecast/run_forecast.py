@@ -15,7 +15,7 @@ from compare.calibration import parameter_table
 from compare.calibration.calibrate import calibrate, observe
 from compare.calibration.laws import priors
 from compare.calibration.laws.regularised import Laws
-from compare.forecast import advice, pilots
+from compare.forecast import pilots
 from compare.forecast.forecast import Forecast
 from compare.forecast.pilots import Pilot
 from compare.forecast.planned_run import PlannedRun
@@ -233,7 +233,7 @@ def values(made: Forecast, *, avoid: bool = False) -> dict[str, Any]:
     """The forecast in numbers, with advice if asked for."""
     found = made.values()
     if avoid:
-        found |= advice.advice(made.run, made.laws, made.start)
+        found |= made.borders
     return found
 
 
