@@ -16,6 +16,7 @@ def recorded_run(norm, g, lr, wd, *, finite=True, rates=None, every=1):
         momentum=0.0,
         update_rule="sgd",
         finite=finite,
+        start=0,
         every=every,
         weight_norm=norm,
         effective_lr=rates / norm**2,

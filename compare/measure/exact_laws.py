@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
+from compare.measure.law_failures import explain
 from theory import laws
 from theory.arrays import FloatArray
 from theory.laws import equilibrium
 from theory.trajectory import RecordedRun, Runs
+from theory.vocabulary import VARIABLES
 
 SMALLEST_ANGLE = 1e-4
 EXACT = ("sgd", "growing")  # update rules whose exact laws are known
@@ -18,28 +21,24 @@ RESIDUALS = ("norm_law_residual", "elr_law_residual", "angle_law_residual", "jum
 
 
 def norm_law_residual(steps: Steps) -> float:
-    """Largest relative deviation of ``rho'^2`` from the norm law over consecutive steps."""
-    return _largest((steps.weight_norm[1:] / steps.next_weight_norm()[:-1]) ** 2 - 1)
+    """Largest relative deviation of ``rho'^2`` from the norm law over all steps."""
+    return _largest((steps.moved / steps.next_weight_norm()) ** 2 - 1)
 
 
 def elr_law_residual(steps: Steps) -> float:
     """Largest relative deviation of phi from ``phi' = B phi / (1 - 2 phi c + phi^2 |z|^2)``."""
     phi, rate, decay = steps.reduced_lr, steps.learning_rate, steps.weight_decay
+    later = steps.next_learning_rate
     with np.errstate(divide="ignore", invalid="ignore"):
         predicted = laws.next_reduced_lr_with_momentum(
-            phi[:-1],
-            steps.update_norm[:-1],
-            steps.radial_update[:-1],
-            rate[:-1],
-            decay,
-            rate[1:],
-            decay,
+            phi, steps.update_norm, steps.radial_update, rate, decay, later, decay
         )
-    moves = (rate[:-1] > 0) & (rate[1:] > 0)  # a warm-up may start at rate 0, where phi is 0
-    return _largest((phi[1:][moves] / predicted[moves]) - 1)
+        following = laws.reduced_lr(steps.moved, later, decay)
+    moves = (rate > 0) & (later > 0)  # a warm-up may start at rate 0, where phi is 0
+    return _largest((following[moves] / predicted[moves]) - 1)
 
 
-def angle_law_residual(angular_update: FloatArray, steps: Steps) -> float:
+def angle_law_residual(steps: Steps) -> float:
     """Largest relative deviation of the measured angle from the law; ``tan(theta) = phi g``.
 
     Directions are rounded to float32, so an angle is known to 1e-7 at best: smaller ones than
@@ -48,17 +47,17 @@ def angle_law_residual(angular_update: FloatArray, steps: Steps) -> float:
     phi, c = steps.reduced_lr, steps.radial_update
     tangential = np.sqrt(np.maximum(steps.update_norm**2 - c**2, 0))
     predicted = np.arctan2(phi * tangential, 1 - phi * c)
-    return _largest((angular_update - predicted) / np.maximum(predicted, SMALLEST_ANGLE))
+    return _largest((steps.angular_update - predicted) / np.maximum(predicted, SMALLEST_ANGLE))
 
 
-def jump_agreement(angular_update: FloatArray, steps: Steps) -> float:
+def jump_agreement(steps: Steps) -> float:
     """Share of steps on which angle and criterion agree that the step is a delta-jump.
 
     With ``delta = eta lam``, the angle above which the norm grows. The criterion is that of plain
     SGD.
     """
     delta = steps.learning_rate * steps.weight_decay
-    turned = angular_update > laws.stationary_angle(delta)
+    turned = steps.angular_update > laws.stationary_angle(delta)
     setting = (steps.learning_rate, steps.weight_decay)
     said = laws.is_delta_jump(steps.weight_norm, steps.update_norm, *setting, delta)
     return float(np.mean(turned == said)) if len(turned) else float("nan")
@@ -66,7 +65,10 @@ def jump_agreement(angular_update: FloatArray, steps: Steps) -> float:
 
 @dataclass(frozen=True)
 class Steps:
-    """What the exact laws relate, at consecutive steps of one run; arrays are (n_steps,).
+    """What the exact laws relate, at the steps of one run; arrays are (n_steps,).
+
+    Where the norm after each step was recorded, steps are held to the laws one by one, whatever
+    happened between them; else the next record is what a step led to, and the last has none.
 
     Attributes:
         weight_norm: rho before each step.
@@ -74,6 +76,9 @@ class Steps:
         radial_update: ``c = <u, z>``, which is 0 for plain SGD.
         learning_rate: eta of each step.
         weight_decay: lam as applied; 0 for the growing twin.
+        moved: rho after each step.
+        next_learning_rate: eta at which phi after each step is taken.
+        angular_update: angle of each step, rad.
     """
 
     weight_norm: FloatArray
@@ -81,15 +86,26 @@ class Steps:
     radial_update: FloatArray
     learning_rate: FloatArray
     weight_decay: float
+    moved: FloatArray
+    next_learning_rate: FloatArray
+    angular_update: FloatArray
 
     @classmethod
     def of(cls, run: RecordedRun) -> Steps:
-        """The steps that a run recorded."""
+        """The steps of a run, without those in which a weight had no gradient."""
         update, radial = run.update_norm, run.radial_update
         if update is None or radial is None:
             update, radial = run.effective_grad_norm, np.zeros_like(run.effective_grad_norm)
         decay = 0.0 if run.update_rule == "growing" else run.weight_decay
-        return cls(run.weight_norm, update, radial, run.step_learning_rate, decay)
+        rho, rate, angle = run.weight_norm, run.step_learning_rate, run.angular_update
+        chosen = run.whole_gradient
+        if run.next_weight_norm is None:
+            chosen = chosen & (np.arange(len(rho)) < len(rho) - 1)
+            moved, later = np.roll(rho, -1), np.roll(rate, -1)
+        else:
+            moved, later = run.next_weight_norm, rate
+        rho, update, radial, rate = rho[chosen], update[chosen], radial[chosen], rate[chosen]
+        return cls(rho, update, radial, rate, decay, moved[chosen], later[chosen], angle[chosen])
 
     @property
     def reduced_lr(self) -> FloatArray:
@@ -105,36 +121,49 @@ class Steps:
         return np.asarray(shrunk * np.sqrt((1 - phi * c) ** 2 + tangential))
 
 
-def check_laws(runs: Runs) -> xr.Dataset:
+def check_laws(runs: Runs, recorded_with: Mapping[str, str] | None = None) -> xr.Dataset:
     """Level 0 for every run: residuals of the exact laws, along ``run``.
 
     NaN with ``reason_norm_law_residual`` where no exact law is known for the update, or steps
-    between the recorded ones are missing.
+    between the recorded ones are missing. Where a law was checked and fails,
+    ``reason_norm_law_residual`` says what the record shows of the cause.
+
+    Args:
+        runs: the runs.
+        recorded_with: ``weights_dtype`` and ``optimizer``, where they are known.
     """
-    rows = [_check_run(run) for run in runs.values()]
+    rows = [_check_run(run, recorded_with or {}) for run in runs.values()]
     names = {name: None for row in rows for name in row}
     columns = {name: ("run", [row.get(name, np.nan) for row in rows]) for name in names}
     return xr.Dataset(columns, {"run": list(runs)})
 
 
-def _check_run(run: RecordedRun) -> dict[str, float | str]:
+def _check_run(run: RecordedRun, recorded_with: Mapping[str, str]) -> dict[str, float | str]:
     """Residuals of one run, by name."""
-    reason = ""
-    if run.update_rule not in EXACT:
-        reason = f"no exact law is known for the update rule {run.update_rule}"
-    if run.every > 1:
-        reason = f"records are {run.every} steps apart, and the exact laws relate consecutive steps"
-    if reason:
+    if reason := _cannot_check(run):
         return {**dict.fromkeys(RESIDUALS, np.nan), "reason_norm_law_residual": reason}
-    steps, angle = Steps.of(run), run.angular_update
+    steps = Steps.of(run)
     plain = steps.weight_decay > 0 and run.update_norm is None
+    residual = norm_law_residual(steps)
+    fails = residual > (VARIABLES["norm_law_residual"].high or 0.0)
     return {
-        "norm_law_residual": norm_law_residual(steps),
+        "norm_law_residual": residual,
         "elr_law_residual": elr_law_residual(steps),
-        "angle_law_residual": angle_law_residual(angle, steps),
-        "jump_agreement": jump_agreement(angle, steps) if plain else np.nan,
-        "reason_norm_law_residual": "",
+        "angle_law_residual": angle_law_residual(steps),
+        "jump_agreement": jump_agreement(steps) if plain else np.nan,
+        "reason_norm_law_residual": explain(run, **recorded_with) if fails else "",
     }
+
+
+def _cannot_check(run: RecordedRun) -> str:
+    """Why no law can be held against a run; "" where one can."""
+    if run.update_rule not in EXACT:
+        return f"no exact law is known for the update rule {run.update_rule}"
+    if run.every > 1 and run.next_weight_norm is None:
+        return f"records are {run.every} steps apart, and the exact laws relate consecutive steps"
+    if not run.whole_gradient.any() and len(run.whole_gradient):
+        return "in every step some weight had no gradient, and the optimizer left it alone"
+    return ""
 
 
 def equilibrium_from_gradient(observed: xr.Dataset) -> xr.DataArray:

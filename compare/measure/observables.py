@@ -138,12 +138,15 @@ def _jump_statistics(run: RecordedRun) -> dict[str, float | str]:
     gaps = run.every * np.diff(jumps.onsets)
     enough = len(gaps) >= MIN_CYCLES
     any_jump = len(jumps.onsets) > 0
+    unseen = "" if any_jump else "no jump"
+    if run.start:
+        any_jump, unseen = False, f"the record starts at step {run.start}"
     nan = float("nan")
     return {
         "n_jumps": float(len(jumps.onsets)),
         "n_cycles": float(len(gaps)),
         "first_jump": float(run.every * jumps.onsets[0]) if any_jump else nan,
-        "reason_first_jump": "" if any_jump else "no jump",
+        "reason_first_jump": unseen,
         "period": float(gaps.mean()) if enough else nan,
         "period_std": float(gaps.std(ddof=1)) if enough else nan,
         "reason_period": "" if enough else f"{len(gaps)} cycles, {MIN_CYCLES} needed",

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from compare.measure import exact_laws, observables
-from theory.trajectory import read_runs, require
+from theory.trajectory import Runs, read_runs, require
 from theory.vocabulary.attributes import describe
 
 # Update rules whose decay shrinks the norm by eta lam a step, which regimes are told by.
@@ -36,7 +36,7 @@ def observe(trajectories: xr.Dataset) -> xr.Dataset:
     """
     require(trajectories, "the dataset")
     runs = read_runs(trajectories)
-    observed = observables.measure(runs).merge(exact_laws.check_laws(runs))
+    observed = observables.measure(runs).merge(_check(trajectories, runs))
     strange = ~np.isin(trajectories["update_rule"].values, DECAYING)
     observed["regime"] = ("run", np.where(strange, "", observed["regime"].values))
     return describe(observed, "measured")
@@ -62,10 +62,22 @@ def check_laws(trajectories: xr.Dataset) -> xr.Dataset:
     Returns:
         Along ``run``: ``norm_law_residual``, ``elr_law_residual`` and ``angle_law_residual``, the
         largest relative deviations; ``jump_agreement``, a share of the steps; NaN and
-        ``reason_norm_law_residual`` where no law is known for the update.
+        ``reason_norm_law_residual`` where no law is known for the update, and where one fails the
+        cause that the record shows. Steps in which a weight had no gradient are left out: the
+        optimizer does not touch that weight.
 
     Raises:
         ValueError: naming what the Dataset lacks.
     """
     require(trajectories, "the dataset")
-    return describe(exact_laws.check_laws(read_runs(trajectories)), "measured")
+    return describe(_check(trajectories, read_runs(trajectories)), "measured")
+
+
+def _check(trajectories: xr.Dataset, runs: Runs) -> xr.Dataset:
+    """The law checks, and what is known of a monitored optimizer if they fail."""
+    known = {}
+    if "weights_dtype" in trajectories.attrs:
+        known["weights_dtype"] = str(trajectories.attrs["weights_dtype"])
+    if "optimizer" in trajectories:
+        known["optimizer"] = str(trajectories["optimizer"].values[0])
+    return exact_laws.check_laws(runs, known)

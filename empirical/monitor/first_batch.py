@@ -1,61 +1,47 @@
 """The first batch that a network sees in training, kept aside."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
+from torch.nn.modules.module import register_module_forward_hook
 
-from empirical.invariance.search import cut
-
-MAX_EXAMPLES = 16
+from empirical.invariance.inputs import Inputs, copied
+from empirical.invariance.isolation import unwrap
 
 
 class FirstInputs:
     """Copies the inputs of a network's first forward pass in training, then is gone.
 
-    Passes without gradients, as in an evaluation before training, do not count.
+    Passes without gradients, as in an evaluation before training, do not count. It hangs on
+    torch's hook of all modules, not on the network, of which copies may be made meanwhile; and it
+    sees a network that is called through a wrapper, compiled or data parallel.
 
     Args:
-        model: the network.
+        model: the network, unwrapped.
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self._kept: tuple[tuple[Any, ...], dict[str, Any]] | None = None
-        self._hook = model.register_forward_pre_hook(self._keep, with_kwargs=True)
-
-    def take(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Positional and keyword arguments, no more than 16 examples of them.
-
-        Raises:
-            ValueError: if there was no pass.
-        """
-        if self._kept is None:
-            raise ValueError(
-                "no forward pass of the network was seen before optimizer.step(); "
-                "give Monitor inputs=batch, or parameters=names"
-            )
-        return self._kept
+        self._model = model
+        self.kept: Inputs | None = None
+        self._hook = register_module_forward_hook(self._keep, with_kwargs=True)
 
     def remove(self) -> None:
         """Stop waiting."""
         self._hook.remove()
 
     def _keep(
-        self, model: nn.Module, arguments: tuple[Any, ...], keywords: Mapping[str, Any]
+        self,
+        module: nn.Module,
+        arguments: tuple[Any, ...],
+        keywords: Mapping[str, Any],
+        outputs: Any,
     ) -> None:
-        if self._kept is None and torch.is_grad_enabled():
-            arguments, keywords = cut(arguments, dict(keywords), MAX_EXAMPLES)
-            self._kept = (_copy(tuple(arguments)), _copy(dict(keywords)))
-            self._hook.remove()
-
-
-def _copy(value: Any) -> Any:
-    """The same nested value with tensors of its own."""
-    if isinstance(value, Tensor):
-        return value.detach().clone()
-    if isinstance(value, dict):
-        return {key: _copy(part) for key, part in value.items()}
-    if type(value) in (list, tuple):
-        return type(value)(_copy(part) for part in value)
-    return value
+        if torch.compiler.is_compiling() or self.kept is not None:
+            return
+        if torch.is_grad_enabled() and unwrap(module) is self._model:
+            self.kept = copied((tuple(arguments), dict(keywords)))
+            self.remove()

@@ -1,7 +1,10 @@
 """Watch the scale-invariant weights in anybody's training loop."""
 
+from __future__ import annotations
+
+import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +13,22 @@ import xarray as xr
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from empirical.invariance.isolation import unwrap
 from empirical.invariance.search import ScaleInvariance, scale_invariant_parameters
-from empirical.monitor import step_sums, to_dataset
+from empirical.monitor import followed, sharding, step_sums, to_dataset
+from empirical.monitor.channels import Channels, largest_eps
 from empirical.monitor.first_batch import FirstInputs
+from empirical.monitor.followed import Followed
+from empirical.monitor.optimizer import Watched, qualified_name, stepping
+from empirical.monitor.sink import Outlet, Sink
 from empirical.monitor.step_log import StepLog
-from empirical.monitor.update_rule import Followed, Rule, follow
+from empirical.monitor.update_rule import Rule
 from theory import files, validate
 
 EVALUATED = ("test_loss", "test_error")
+PATIENCE = 3  # calls of monitor.step without an optimizer step until that is said
+
+log = logging.getLogger("sawtooth")
 
 
 class Monitor:
@@ -41,26 +52,34 @@ class Monitor:
 
     Measurements hang on the optimizer's own hooks, right before and right after its step, not on
     ``monitor.step``. So a record holds the weights and the gradient that the optimizer had
-    (unscaled, clipped, accumulated over whatever batches), steps that a GradScaler skips leave
-    none, and it does not matter when gradients are set to zero or whether weights are changed
-    between steps. ``monitor.step`` only adds the loss. Record t is the state before step t, the
-    gradient of step t and the angle of step t.
+    (unscaled, clipped, accumulated over whatever batches, made by a closure), steps that a
+    GradScaler skips leave none, and it does not matter when gradients are set to zero or whether
+    weights are changed between steps. ``monitor.step`` only adds the loss. Record t is the state
+    before step t, the gradient of step t and the angle of step t.
 
-    Training is not touched: same weights, buffers and random numbers. Nothing waits for a GPU but
-    one copy in every 1000 records, which also holds memory down. Weights that one
-    learning rate and decay move are followed as one; ``notes`` says what was left out.
+    Training is not touched: same weights, buffers and random numbers, bit for bit. Nothing waits
+    for a GPU but one copy in every 1000 records, which also holds memory down. Where the monitor
+    cannot go on it says so once, in the log ``sawtooth`` and in ``reason``; training continues,
+    and what was recorded is kept. Weights that one learning rate and decay move are followed as
+    one; ``notes`` says what was left out. Networks and optimizers may be wrapped
+    (``torch.compile``, data parallel, accelerate, SAM); of weights that are sharded over processes
+    each monitor records the norms of the whole, and has to be told their names.
 
     Args:
         model: any network.
         optimizer: any ``torch.optim.Optimizer`` with a learning rate.
         inputs: a batch, or the positional arguments of the network, to find the scale-invariant
-            weights with; see ``scale_invariant_parameters``. By default a few examples of the first
-            batch that the network sees in training, and the search runs at the first step.
+            weights with; see ``scale_invariant_parameters``. By default the first batch that the
+            network sees in training, and the search runs at the first step.
         keywords: keyword arguments of the network, with ``inputs``.
         parameters: names of weights that are known to be scale-invariant together, instead.
-        every: steps between records. Only consecutive records can be held to the exact laws.
-        eval_every: steps between records of each layer, a multiple of ``every``.
+        every: steps between records.
+        eval_every: steps between records of each layer and channel, a multiple of ``every``.
         update_rule: ``lion``, ``adamw``, ... for an optimizer whose class does not say so.
+        sink: called as ``sink(values, step)`` with a dict of floats, for a logger: ``weight_norm``,
+            ``effective_lr``, ``effective_grad_norm``, ``angular_update``, ``learning_rate``,
+            ``weight_decay``, and ``train_loss`` where it is known.
+        sink_every: steps between these calls, each of which waits for the device.
         data: name of the data, for the report.
         seed: of the run, for the report.
         steps_per_epoch: optimizer steps in one pass over the data, if epochs are wanted.
@@ -69,11 +88,13 @@ class Monitor:
         invariance: evidence for each parameter, once found; None with ``parameters``.
         notes: sentences about invariant weights that are not followed.
         n_steps: optimizer steps seen.
+        reason: why the records end early; "" while they do not.
         search_seconds: time that finding the weights took.
 
     Raises:
-        ValueError: for an optimizer without a learning rate, unknown or frozen parameters, or a
-            network in which the optimizer moves no scale-invariant weight.
+        ValueError: for an optimizer without a learning rate, or whose steps cannot be seen; for
+            unknown or frozen parameters; with ``inputs`` or ``parameters`` for a network in which
+            the optimizer moves no scale-invariant weight.
     """
 
     def __init__(
@@ -87,37 +108,43 @@ class Monitor:
         every: int = 1,
         eval_every: int = 100,
         update_rule: str | None = None,
+        sink: Sink | None = None,
+        sink_every: int = 50,
         data: str = "",
         seed: int = 0,
         steps_per_epoch: int = 0,
     ) -> None:
-        self.rule, self._named = Rule.of(optimizer, update_rule), update_rule
+        self.model, self.optimizer = unwrap(model), stepping(optimizer)
+        self.rule, self._named = Rule.of(self.optimizer, update_rule), update_rule
         self.every = validate.at_least("every", every, 1)
         self.eval_every = validate.at_least("eval_every", eval_every, 1)
         if eval_every % every:
             raise ValueError(f"eval_every must be a multiple of every = {every}, got {eval_every}")
-        self.model, self.optimizer = model, optimizer
         self.data, self.seed = data, validate.at_least("seed", seed, 0)
         self.steps_per_epoch = validate.at_least("steps_per_epoch", steps_per_epoch, 0)
         self.invariance: ScaleInvariance | None = None
         self.notes: tuple[str, ...] = ()
         self.n_steps, self.search_seconds, self.reason = 0, 0.0, ""
-        self.first_group = dict(optimizer.param_groups[0])
         self.log = StepLog()
         self.layers: list[tuple[int, dict[str, Tensor]]] = []
+        self.channels: Channels | None = None
         self.evaluations: dict[int, dict[str, float]] = {}
+        self._outlet = Outlet(sink, validate.at_least("sink_every", sink_every, 1))
         self._followed = Followed((), (), ())
         self._capture: FirstInputs | None = None
-        self._open, self._seconds, self._started = False, 0.0, time.perf_counter()
+        self._seconds, self._started, self._idle = 0.0, time.perf_counter(), 0
+        self._pending = self._open = self._owes_loss = self._owes_values = False
+        self._closure_loss: Any = None
         if parameters is not None:
-            self._follow([(name,) for name in _known(model, parameters)], strict=True)
+            units = [(name,) for name in followed.named(model, parameters)]
+            self._follow(units, strict=True)
         elif inputs is not None:
             self._search(inputs, keywords)
         else:
-            self._capture = FirstInputs(model)
+            self._capture = FirstInputs(self.model)
         self._hooks = (
-            optimizer.register_step_pre_hook(self._before),
-            optimizer.register_step_post_hook(self._after),
+            self.optimizer.register_step_pre_hook(self._before),
+            self.optimizer.register_step_post_hook(self._after),
         )
 
     @property
@@ -134,24 +161,20 @@ class Monitor:
         """Give the step that the optimizer has just made its training loss.
 
         Without a loss it does nothing, nor where the optimizer made no step, as a GradScaler lets
-        it at an overflow.
+        it at an overflow. The loss that a closure returns is recorded without this.
 
         Raises:
-            ValueError: before any backward pass, or if the loss is not a single number.
+            ValueError: if the loss is not a single number.
         """
-        if self.n_steps == 0 and all(p.grad is None for p in self.model.parameters()):
-            raise ValueError(
-                "monitor.step() comes after loss.backward() and optimizer.step(), "
-                "and no gradient has been computed yet"
-            )
-        if loss is None or self.n_steps == 0 or self.log.last_step != self.n_steps - 1:
-            return
-        if isinstance(loss, Tensor):
-            if loss.numel() != 1:
-                raise ValueError(f"loss must be a single number, got shape {tuple(loss.shape)}")
-            on_host = loss.device.type == "cpu"
-            loss = loss.item() if on_host else loss.detach().reshape(()).clone()
-        self.log.set_loss(loss)
+        if isinstance(loss, Tensor) and loss.numel() != 1:
+            raise ValueError(f"loss must be a single number, got shape {tuple(loss.shape)}")
+        if self.n_steps == 0 and not self.reason:
+            self._idle += 1
+            if self._idle == PATIENCE:
+                log.warning("the monitor: %s", self._nothing())
+        if loss is not None and self._owes_loss:
+            self._set_loss(loss)
+        self._give_values()
 
     def evaluate(self, **values: float) -> None:
         """Record ``test_loss`` or ``test_error`` of the present weights.
@@ -169,36 +192,44 @@ class Monitor:
         """All records so far, in the schema of ``theory.trajectory``.
 
         Raises:
-            ValueError: if there is none.
+            ValueError: if there is none, saying why.
         """
-        return to_dataset.dataset(
-            to_dataset.Records(
-                table=self.log.table(),
-                layers=self.layers,
-                evaluations=self.evaluations,
-                rule=self.rule,
-                group=self.first_group,
-                weights=self.names,
-                n_weights=sum(weight.numel() for weight in self.sums.weights),
-                every=self.every,
-                n_steps=self.n_steps,
-                reason=self.reason,
-                model=type(self.model).__name__,
-                data=self.data,
-                seed=self.seed,
-                steps_per_epoch=self.steps_per_epoch,
-                evidence=str(self.invariance) if self.invariance else "weights named by the user",
-                attributes={
-                    "optimizer": type(self.optimizer).__name__,
-                    "notes": "; ".join(self.notes),
-                    "record_every": self.every,
-                    "overhead": self.overhead,
-                    "search_seconds": self.search_seconds,
-                    "device": str(self.sums.weights[0].device),
-                    "torch": str(torch.__version__),
-                },
-            )
+        table = self.log.table()
+        if not len(table):
+            raise ValueError(f"nothing was recorded: {self.reason or self._nothing()}")
+        records = to_dataset.Records(
+            table=table,
+            layers=self.layers,
+            channels=self.channels,
+            evaluations=self.evaluations,
+            rule=self.rule,
+            optimizer=qualified_name(self.optimizer),
+            named=self._named or "",
+            group=self._watched.first,
+            changed=self._watched.changed,
+            weights=self.names,
+            n_weights=self.sums.n_weights,
+            every=self.every,
+            n_steps=self.n_steps,
+            reason=self.reason,
+            model=type(self.model).__name__,
+            data=self.data,
+            seed=self.seed,
+            steps_per_epoch=self.steps_per_epoch,
+            evidence=str(self.invariance) if self.invariance else "weights named by the user",
+            attributes={
+                "optimizer": type(self.optimizer).__name__,
+                "notes": "; ".join(self.notes),
+                "record_every": self.every,
+                "overhead": self.overhead,
+                "search_seconds": self.search_seconds,
+                "device": str(self.sums.weights[0].device),
+                "weights_dtype": str(self.sums.weights[0].dtype).removeprefix("torch."),
+                "normalisation_eps": largest_eps(self.model),
+                "torch": str(torch.__version__),
+            },
         )
+        return to_dataset.dataset(records)
 
     def save(self, path: str | Path) -> None:
         """Write the records to a netCDF file that ``sawtooth report`` reads, atomically.
@@ -216,41 +247,125 @@ class Monitor:
         if self._capture is not None:
             self._capture.remove()
 
-    def _before(self, optimizer: Optimizer, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-        """Keep what the step starts from."""
-        if self.n_steps % self.every or self.reason:
-            return
-        if self.n_steps == 0:
-            _check_call(optimizer, args, kwargs)
-            if self._capture is not None:
-                self._search(*self._capture.take())
-            self._started = time.perf_counter()
-        started = time.perf_counter()
-        if self.log.full and not self.log.flush():
-            self.reason = "not finite"
-            return
-        try:
-            self._rate, self._decay = self._followed.rate_and_decay()
-        except ValueError as error:
-            self.reason = f"{error} from step {self.n_steps} on"
-            return
-        self.sums.before(self._followed.groups[0], optimizer.state)
-        self._open = True
-        self._seconds += time.perf_counter() - started
+    def _before(
+        self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        """Keep what the step starts from; with a closure, once that has made the gradient.
+
+        A class that calls ``super().step()`` comes here twice in a step; the last time counts.
+        """
+        self._pending, self._open = True, False
+        if self.reason:
+            return None
+        self._give_values()
+        closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
+        if not callable(closure):
+            self._guarded(self._take)
+            return None
+        wrapped = self._around(closure)
+        if "closure" in kwargs:
+            return args, {**kwargs, "closure": wrapped}
+        return (args[0], wrapped, *args[2:]), kwargs
+
+    def _around(self, closure: Callable[[], Any]) -> Callable[[], Any]:
+        """A closure after whose first call the step begins; its result is the loss."""
+        calls = 0
+
+        def wrapped() -> Any:
+            nonlocal calls
+            loss = closure()
+            calls += 1
+            if calls == 1 and not self.reason:
+                self._guarded(self._take)
+                self._closure_loss = loss
+            return loss
+
+        return wrapped
 
     def _after(self, optimizer: Optimizer, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Measure what the step did."""
-        step = self.n_steps
-        self.n_steps += 1
-        if not self._open:
+        if not self._pending:  # the outer step of a class that called super().step()
             return
+        self._pending = False
+        if self._open:
+            self._guarded(self._measure)
+        if self.names or self.reason:
+            self.n_steps += 1
+
+    def _guarded(self, act: Callable[[], None]) -> None:
+        """Let nothing that goes wrong here reach the training that is observed."""
         started = time.perf_counter()
+        try:
+            act()
+        except Exception as error:
+            text = " ".join(str(error).split())
+            known = isinstance(error, ValueError)
+            self._stop(text if known else f"{type(error).__name__}: {text}")
+        self._seconds += time.perf_counter() - started
+
+    def _stop(self, reason: str) -> None:
+        """End the records, and say so once."""
+        self.reason, self._open = f"{reason} (from step {self.n_steps} on)", False
+        log.warning("the monitor stops following: %s; training goes on", self.reason)
+        if self._capture is not None:
+            self._capture.remove()
+
+    def _take(self) -> None:
+        """Keep weights and gradient of the step to come, if it is one to be recorded."""
+        if self.n_steps % self.every:
+            return
+        if not self.names and not self._find():
+            return
+        if getattr(self.optimizer, "grad_scale", None) is not None:
+            raise ValueError(
+                "a fused optimizer unscales gradients inside its step; "
+                "use fused=False with GradScaler"
+            )
+        if self.log.full and not self.log.flush():
+            self.reason = "not finite"
+            return
+        if self.optimizer.param_groups is not self._list:
+            self._list = self.optimizer.param_groups
+            self._groups = self._followed.groups(self.optimizer)
+        self._rate, self._decay = followed.rate_and_decay(self._groups)
+        self._watched.look(self._groups[0], self.n_steps)
+        self._whole = self.sums.before(self._groups[0], self.optimizer.state)
+        self._open = True
+
+    def _measure(self) -> None:
+        """Add the record of the step that was made."""
+        step, self._open = self.n_steps, False
         shrink = 1 - self._rate * self._decay if self.rule.decoupled else 1.0
-        self.log.append(self.sums.after(shrink), step=step, rate=self._rate, decay=self._decay)
+        numbers = self.sums.after(shrink)
+        self.log.append(numbers, step=step, rate=self._rate, decay=self._decay, whole=self._whole)
+        self._owes_loss, self._owes_values = True, self._outlet.due(step)
         if step % self.eval_every == 0:
             self.layers.append((step, self._per_layer()))
-        self._open = False
-        self._seconds += time.perf_counter() - started
+            if self.channels is None and not self.sums.sharded:
+                self.channels = Channels(self.sums, self.names)
+            if self.channels is not None:
+                self.channels.record(step, shrink)
+        loss, self._closure_loss = self._closure_loss, None
+        if isinstance(loss, float) or (isinstance(loss, Tensor) and loss.numel() == 1):
+            self._set_loss(loss)
+
+    def _set_loss(self, loss: float | Tensor) -> None:
+        """Add the loss to the last record."""
+        if isinstance(loss, Tensor):
+            on_host = loss.device.type == "cpu"
+            loss = loss.item() if on_host else loss.detach().reshape(()).clone()
+        self.log.set_loss(loss)
+        self._owes_loss = False
+
+    def _give_values(self) -> None:
+        """Hand the last record to the sink, with the loss if that has come by now."""
+        if not self._owes_values:
+            return
+        self._owes_values = False
+        rate, decay = float(self._rate), self._decay
+        a = 1 - rate * decay if self.rule.decoupled else 1.0
+        norms, loss = self.log.last()
+        self._outlet.give(self.log.last_step, norms, rate=rate, decay=decay, a=a, loss=loss)
 
     def _per_layer(self) -> dict[str, Tensor]:
         """Norms of each layer's weights and gradient before the step, on the device.
@@ -260,7 +375,7 @@ class Monitor:
         measured = dict(zip(("weights", "gradient"), self.sums.layers(), strict=True))
         if self.rule.name == "adam":
             states = [self.optimizer.state[weight] for weight in self.sums.weights]
-            beta2 = float(self.first_group["betas"][1])
+            beta2 = float(self._watched.first["betas"][1])
             roots = [
                 one["exp_avg_sq"].sqrt().sum().double() / (1 - beta2 ** float(one["step"])) ** 0.5
                 for one in states
@@ -270,11 +385,31 @@ class Monitor:
                 measured["root_sum"] = torch.stack(roots).sum()
         return measured
 
+    def _find(self) -> bool:
+        """Search with the first batch; says whether weights were found, not yet without gradients.
+
+        Raises:
+            ValueError: if no batch was seen, or nothing is found.
+        """
+        kept = self._capture.kept if self._capture is not None else None
+        if kept is None:
+            if all(p.grad is None for p in self.model.parameters()):
+                return False
+            raise ValueError(
+                "no forward pass of the network was seen before optimizer.step(); "
+                "give Monitor inputs=batch, or parameters=names"
+            )
+        self._search(*kept)
+        self._started = time.perf_counter()
+        return True
+
     def _search(self, inputs: Any, keywords: Mapping[str, Any] | None) -> None:
         """Find the scale-invariant weights by measurement."""
         started = time.perf_counter()
-        with torch.enable_grad():
+        try:
             self.invariance = scale_invariant_parameters(self.model, inputs, keywords=keywords)
+        except ValueError as error:
+            raise ValueError(f"{error}; give Monitor inputs=batch, or parameters=names") from error
         self.search_seconds = time.perf_counter() - started
         if not self.invariance.units:
             raise ValueError(
@@ -286,46 +421,18 @@ class Monitor:
     def _follow(self, units: Sequence[tuple[str, ...]], *, strict: bool) -> None:
         """Choose the weights that one setting of the optimizer moves."""
         parameters = dict(self.model.named_parameters())
-        self._followed = follow(self.optimizer, units, parameters, strict=strict)
-        self.notes = self._followed.left_out
-        self.first_group = dict(self._followed.groups[0])
-        self.rule = Rule.of(self.optimizer, self._named, group=self.first_group)
-        weights = [parameters[name] for name in self._followed.names]
-        self.sums = step_sums.StepSums(weights, heavy=self.rule.heavy)
+        found = followed.follow(self.optimizer, units, parameters, strict=strict)
+        self._list, self._groups = self.optimizer.param_groups, found.groups(self.optimizer)
+        self.rule = Rule.of(self.optimizer, self._named, group=self._groups[0])
+        self._watched = Watched(self._groups[0])
+        reduce = sharding.over_ranks(self.model, found.weights)
+        self.sums = step_sums.StepSums(found.weights, heavy=self.rule.heavy, reduce=reduce)
+        self._followed, self.notes = found, found.left_out
 
-
-def _known(model: nn.Module, names: Sequence[str]) -> Sequence[str]:
-    """The names, if they are trained parameters.
-
-    Raises:
-        ValueError: if a name is unknown or frozen, or none is given.
-    """
-    parameters = dict(model.named_parameters())
-    for name in names:
-        if name not in parameters:
-            raise ValueError(
-                f"the network has no parameter {name!r}; it has {', '.join(parameters)}"
-            )
-        if not parameters[name].requires_grad:
-            raise ValueError(f"parameter {name!r} is frozen")
-    if not names:
-        raise ValueError("parameters must name at least one weight, got none")
-    return names
-
-
-def _check_call(optimizer: Optimizer, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-    """Refuse ways of calling ``optimizer.step`` in which the gradient is not there yet.
-
-    Raises:
-        ValueError: saying what to do instead.
-    """
-    closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
-    if closure is not None:
-        raise ValueError(
-            "optimizer.step(closure) computes the gradient inside; "
-            "the monitor needs loss.backward() before optimizer.step()"
-        )
-    if getattr(optimizer, "grad_scale", None) is not None:
-        raise ValueError(
-            "a fused optimizer unscales gradients inside its step; use fused=False with GradScaler"
+    def _nothing(self) -> str:
+        """What to say where no step has been seen."""
+        name = type(self.optimizer).__name__
+        return (
+            f"the optimizer has made no step ({name}.step was not called with gradients); "
+            "if another object makes the steps, give Monitor that one"
         )

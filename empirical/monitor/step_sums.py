@@ -20,12 +20,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from empirical.monitor.sharding import Reduce, local
 from empirical.monitor.update_rule import momentum_coefficients
 from theory.arrays import FloatArray
 
 WEIGHTS, GRADIENT, MOVED, STEP, UPDATE = range(5)
 # Entries that are added up in float32; the sums of these rows are added in float64.
 ROW = 512
+ORDINARY = (Tensor, torch.nn.Parameter)
 
 
 class StepSums:
@@ -37,57 +39,66 @@ class StepSums:
     Args:
         weights: the scale-invariant weights.
         heavy: also predict the update of SGD with momentum.
+        reduce: adds squared norms up over processes, see ``sharding.over_ranks``.
 
     Raises:
         ValueError: if the weights lie on several devices.
     """
 
-    def __init__(self, weights: Sequence[Tensor], *, heavy: bool) -> None:
+    def __init__(self, weights: Sequence[Tensor], *, heavy: bool, reduce: Reduce | None) -> None:
         devices = sorted({str(weight.device) for weight in weights})
         if len(devices) > 1:
             raise ValueError(f"scale-invariant weights lie on several devices: {devices}")
-        self.weights, self.heavy = list(weights), heavy
+        self.weights, self.heavy, self._reduce = list(weights), heavy, reduce
+        self._ordinary = all(type(w) in ORDINARY and not w.is_complex() for w in weights)
+        held = [local(weight) for weight in weights]
         dtype = torch.float32
-        for weight in weights:
-            dtype = torch.promote_types(dtype, weight.dtype)
-        sizes = [weight.numel() for weight in weights]
-        shape = (5 if heavy else 4, math.ceil(sum(sizes) / ROW), ROW)
-        self._slots = torch.zeros(shape, dtype=dtype, device=weights[0].device)
+        for one in held:
+            dtype = torch.promote_types(dtype, one.dtype)
+        sizes = [one.numel() for one in held]
+        shape = (5 if heavy else 4, math.ceil(max(sum(sizes), 1) / ROW), ROW)
+        self._slots = torch.zeros(shape, dtype=dtype, device=held[0].device)
         self._flat = list(self._slots)
         self._parts = [
             [
-                part.view(weight.shape)
-                for part, weight in zip(
-                    slot.view(-1)[: sum(sizes)].split(sizes), weights, strict=True
-                )
+                part.view(one.shape)
+                for part, one in zip(slot.view(-1)[: sum(sizes)].split(sizes), held, strict=True)
             ]
             for slot in self._slots
         ]
 
-    def before(self, group: Mapping[str, Any], state: Mapping[Any, Mapping[str, Any]]) -> None:
+    @property
+    def sharded(self) -> bool:
+        """Whether other processes hold parts of the weights."""
+        return self._reduce is not None
+
+    @property
+    def n_weights(self) -> int:
+        """Number of real weights, over all processes."""
+        n = torch.tensor(float(sum(part.numel() for part in self._parts[WEIGHTS])))
+        return int(self._reduce(n.to(self._slots.device)) if self._reduce else n)
+
+    def before(self, group: Mapping[str, Any], state: Mapping[Any, Mapping[str, Any]]) -> bool:
         """Keep weights and gradient, and the update to come.
 
         Args:
             group: the optimizer's param_group of these weights.
             state: the optimizer's state.
 
-        Raises:
-            ValueError: if no weight has a gradient.
+        Returns:
+            Whether every weight has a gradient; an optimizer leaves those without one alone.
         """
-        torch._foreach_copy_(self._parts[WEIGHTS], [weight.data for weight in self.weights])
-        gradients = (weight.grad for weight in self.weights)
-        if not self._gather(GRADIENT, [None if g is None else g.data for g in gradients]):
-            raise ValueError(
-                "the scale-invariant weights have no gradient in optimizer.step(); "
-                "loss.backward() comes first"
-            )
+        torch._foreach_copy_(self._parts[WEIGHTS], self._here(self.weights))
+        whole = self._gather(GRADIENT, [weight.grad for weight in self.weights])
         if self.heavy:
             buffers = [state[weight].get("momentum_buffer") for weight in self.weights]
-            first = not self._gather(UPDATE, buffers)
+            first = all(buffer is None for buffer in buffers)
+            self._gather(UPDATE, buffers)
             alpha, beta, gamma = momentum_coefficients(group, first=first)
             update = self._flat[UPDATE].mul_(beta).add_(self._flat[GRADIENT], alpha=alpha)
             if gamma:
                 update.add_(self._flat[WEIGHTS], alpha=gamma)
+        return whole
 
     def after(self, shrink: float | Tensor) -> Tensor:
         """Compare the weights with those before the step.
@@ -99,7 +110,7 @@ class StepSums:
             Norms of w, gradient, w' and d; with momentum of the update ``z/rho`` and its product
             with w too; float64, (4,) or (6,).
         """
-        torch._foreach_copy_(self._parts[MOVED], [weight.data for weight in self.weights])
+        torch._foreach_copy_(self._parts[MOVED], self._here(self.weights))
         weights, moved = self._flat[WEIGHTS], self._flat[MOVED]
         if isinstance(shrink, Tensor):
             torch.sub(moved, weights * shrink, out=self._flat[STEP])
@@ -107,26 +118,77 @@ class StepSums:
             torch.sub(moved, weights, alpha=shrink, out=self._flat[STEP])
         rows = torch.linalg.vector_norm(self._slots, dim=2)
         norms: Tensor = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
+        if self._reduce:
+            norms = self._reduce(norms.square()).sqrt()
         if not self.heavy:
             return norms
         radial = (weights * self._flat[UPDATE]).sum(dim=1).sum(dtype=torch.float64)
-        return torch.cat([norms, radial[None]])
+        return torch.cat([norms, (self._reduce(radial) if self._reduce else radial)[None]])
 
     def layers(self) -> Tensor:
         """Norms of weights and gradient of each tensor before the step, (2, n_tensors)."""
         parts = [*self._parts[WEIGHTS], *self._parts[GRADIENT]]
-        norms = torch.stack([torch.linalg.vector_norm(part) for part in parts])
-        return norms.double().view(2, -1)
+        norms = torch.stack([torch.linalg.vector_norm(part) for part in parts]).double()
+        if self._reduce:
+            norms = self._reduce(norms.square()).sqrt()
+        return norms.view(2, -1)
+
+    def rows(self, chosen: Sequence[int]) -> Tensor:
+        """Norms of w, gradient, w' and d of each slice along the first dimension, (4, n_rows).
+
+        To be called after ``after``.
+
+        Args:
+            chosen: which tensors, by their place among the weights.
+        """
+        slots = (WEIGHTS, GRADIENT, MOVED, STEP)
+        return torch.stack(
+            [
+                torch.cat([_row_norms(self._parts[slot][i]) for i in chosen]).double()
+                for slot in slots
+            ]
+        )
+
+    def row_cosines(self) -> list[float]:
+        """Root mean square cosine of gradient and weights over the slices of each tensor.
+
+        It is 0 where each slice is scale-invariant alone; NaN for vectors and without a gradient.
+        """
+        found = []
+        for weight, gradient in zip(self._parts[WEIGHTS], self._parts[GRADIENT], strict=True):
+            if weight.ndim < 2:
+                found.append(math.nan)
+                continue
+            products = (weight * gradient).flatten(1).sum(dim=1)
+            lengths = _row_norms(weight) * _row_norms(gradient)
+            found.append(float((products.square().sum() / lengths.square().sum()).sqrt()))
+        return found
+
+    def _here(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """What this process holds of tensors that are all there."""
+        if self._ordinary:
+            return [tensor.data for tensor in tensors]
+        return [local(tensor) for tensor in tensors]
 
     def _gather(self, slot: int, tensors: Sequence[Tensor | None]) -> bool:
-        """Copy tensors into a slot, zeros for those that are missing; says if any is there."""
-        present = [tensor for tensor in tensors if tensor is not None]
-        if len(present) == len(tensors):
-            torch._foreach_copy_(self._parts[slot], present)
-        else:
-            for part, tensor in zip(self._parts[slot], tensors, strict=True):
-                part.zero_() if tensor is None else part.copy_(tensor)
-        return bool(present)
+        """Copy tensors into a slot, zeros for those that are missing; says if all are there."""
+        if all(tensor is not None and tensor.layout is torch.strided for tensor in tensors):
+            torch._foreach_copy_(self._parts[slot], self._here(tensors))  # type: ignore[arg-type]
+            return True
+        for part, tensor in zip(self._parts[slot], tensors, strict=True):
+            part.zero_() if tensor is None else part.copy_(local(tensor))
+        return all(tensor is not None for tensor in tensors)
+
+
+def _row_norms(tensor: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(tensor.flatten(1), dim=1)
+
+
+def turned(rho: FloatArray, moved: FloatArray, step: FloatArray, a: FloatArray) -> FloatArray:
+    """Angle between ``a w`` and ``w'`` from the norms of w, w' and d, rad."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        chord = (step**2 - (moved - a * rho) ** 2) / (a * rho * moved)
+        return np.asarray(2 * np.arcsin(np.sqrt(np.clip(chord, 0, 4)) / 2))
 
 
 def series(
@@ -148,11 +210,11 @@ def series(
     rho, grad, moved, step = norms.T[:4]
     a = 1 - rate * decay if decoupled else np.ones_like(rate)
     with np.errstate(divide="ignore", invalid="ignore"):
-        chord = (step**2 - (moved - a * rho) ** 2) / (a * rho * moved)
         found = {
             "weight_norm": rho,
+            "next_weight_norm": moved,
             "effective_grad_norm": rho * grad,
-            "angular_update": 2 * np.arcsin(np.sqrt(np.clip(chord, 0, 4)) / 2),
+            "angular_update": turned(rho, moved, step, a),
             "effective_lr": rate / rho**2,
         }
         if norms.shape[1] > UPDATE:

@@ -1,5 +1,8 @@
 """What a monitor recorded, as a Dataset and as a file."""
 
+from __future__ import annotations
+
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +12,8 @@ import xarray as xr
 from torch import Tensor
 
 from empirical.monitor import step_log, step_sums
+from empirical.monitor.channels import Channels
+from empirical.monitor.optimizer import as_json
 from empirical.monitor.update_rule import Rule
 from theory import trajectory
 from theory.arrays import FloatArray
@@ -25,9 +30,13 @@ class Records:
     Attributes:
         table: a row for each record, with the columns of ``step_log``.
         layers: norms of each layer's weights and gradient, by step.
+        channels: norms of each output channel; None where they were not recorded.
         evaluations: test losses and errors, by step.
         rule: how the optimizer moves the weights.
-        group: settings of the optimizer for the weights that are followed.
+        optimizer: where its class comes from and its name.
+        named: the rule that the user named, "" if none.
+        group: settings of the optimizer for the weights that are followed, as they were first.
+        changed: which of them changed, a sentence; "" if none did.
         weights: names of these weights.
         n_weights: number of their elements.
         every: steps between records.
@@ -43,9 +52,13 @@ class Records:
 
     table: FloatArray
     layers: Sequence[tuple[int, Mapping[str, Tensor]]]
+    channels: Channels | None
     evaluations: Mapping[int, Mapping[str, float]]
     rule: Rule
+    optimizer: str
+    named: str
     group: Mapping[str, Any]
+    changed: str
     weights: Sequence[str]
     n_weights: int
     every: int
@@ -63,15 +76,15 @@ def dataset(records: Records) -> xr.Dataset:
     """The records of a monitor so far, as one run.
 
     ``learning_rate`` is the largest that was used, ``weight_decay`` the first; ``update_rule`` says
-    if the decay changed, since the exact laws do not hold then. ``n_weights``, ``beta1`` and
-    ``beta2`` are what equilibria of adaptive optimizers depend on, ``invariance`` is the evidence.
+    if the decay changed, since the exact laws do not hold then. ``optimizer``, its options in
+    ``optimizer_settings`` and ``settings_changed`` are what an equilibrium is asked of, besides
+    ``n_weights``; ``invariance`` is the evidence. ``whole_gradient`` is there where a weight had no
+    gradient in some step, and 0 in these.
 
     Raises:
-        ValueError: if nothing was recorded, or rate or decay are out of range.
+        ValueError: if the learning rate was 0 throughout, or rate or decay are out of range.
     """
     table = records.table
-    if not len(table):
-        raise ValueError("nothing was recorded: the optimizer has made no step")
     rate, decay = table[:, step_log.RATE], table[:, step_log.DECAY]
     series = step_sums.series(
         table[:, step_log.FIRST :],
@@ -81,8 +94,12 @@ def dataset(records: Records) -> xr.Dataset:
         decoupled=records.rule.decoupled,
     )
     series["train_loss"] = table[:, step_log.LOSS]
+    if not rate.any():
+        raise ValueError("the learning rate was 0 in every step so far, so nothing has moved")
     if np.ptp(rate) > 0:
         series["step_learning_rate"] = rate
+    if not table[:, step_log.WHOLE].all():
+        series["whole_gradient"] = table[:, step_log.WHOLE]
     series, end, reason, status = _ending(records, series)
     steps, evaluations = _evaluations(records, end)
     group, changing = records.group, bool(np.ptp(decay) > 0)
@@ -114,13 +131,47 @@ def dataset(records: Records) -> xr.Dataset:
         found["status"] = ("run", [status])
     if not records.steps_per_epoch:
         found = found.drop_vars("epoch")
-    beta1, beta2 = group.get("betas", (np.nan, np.nan))[:2]
-    numbers = {"n_weights": records.n_weights, "beta1": float(beta1), "beta2": float(beta2)}
-    found = found.assign({name: ("run", [value]) for name, value in numbers.items()})
+    beta1, beta2 = _betas(group)
+    asked = {
+        "n_weights": records.n_weights,
+        "beta1": beta1,
+        "beta2": beta2,
+        "optimizer": records.named or records.optimizer,
+        "optimizer_settings": json.dumps(as_json(group)),
+        "settings_changed": records.changed,
+    }
+    found = found.assign({name: ("run", [value]) for name, value in asked.items()})
+    found = _with_channels(found, records, end)
     # a variable, not an attribute: those hold no more than 64 kB
     found["invariance"] = ((), records.evidence)
     found.attrs = dict(records.attributes)
     return describe(found, "network")
+
+
+def _betas(group: Mapping[str, Any]) -> tuple[float, float]:
+    """The first two decays of an adaptive optimizer's moments; NaN where it has none."""
+    betas = group.get("betas")
+    if not isinstance(betas, tuple | list) or len(betas) < 2:
+        return float("nan"), float("nan")
+    return float(betas[0]), float(betas[1])
+
+
+def _with_channels(found: xr.Dataset, records: Records, end: int) -> xr.Dataset:
+    """Add what was recorded of each channel, on steps of its own."""
+    if records.channels is None:
+        return found
+    steps, series = records.channels.series()
+    kept = [i for i, step in enumerate(steps) if step <= end]
+    if not kept:
+        return found
+    dims = ("run", "channel_step", "channel")
+    variables = {name: (dims, values[None, kept]) for name, values in series.items()}
+    coordinates = {
+        "channel_step": [steps[i] for i in kept],
+        "channel": records.channels.names,
+        "channel_layer": ("channel", records.channels.layers),
+    }
+    return found.assign(variables).assign_coords(coordinates)
 
 
 def _ending(

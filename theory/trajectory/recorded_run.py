@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from theory import laws
-from theory.arrays import FloatArray
+from theory.arrays import BoolArray, FloatArray
 from theory.trajectory.jumps import Jumps, find_jumps
 
 SAME_RATE = 1e-6  # relative difference within which learning rates are one
@@ -46,6 +46,7 @@ class RecordedRun:
         momentum: heavy-ball coefficient.
         update_rule: which exact laws hold, see ``schema.build``.
         finite: whether the run stayed finite to its end.
+        start: step of the first record.
         every: steps between records.
         weight_norm: rho before the step.
         effective_lr: eta over the squared norm.
@@ -55,6 +56,8 @@ class RecordedRun:
         step_learning_rate: eta of the step.
         update_norm: ``|z|``, where the update is not the gradient (momentum, clipping); else None.
         radial_update: ``<u, z>``, likewise.
+        next_weight_norm: rho right after the step, where that was recorded; else None.
+        whole_gradient: whether every weight had a gradient in the step.
     """
 
     id: str
@@ -63,6 +66,7 @@ class RecordedRun:
     momentum: float
     update_rule: str
     finite: bool
+    start: int
     every: int
     weight_norm: FloatArray
     effective_lr: FloatArray
@@ -72,6 +76,8 @@ class RecordedRun:
     step_learning_rate: FloatArray
     update_norm: FloatArray | None
     radial_update: FloatArray | None
+    next_weight_norm: FloatArray | None
+    whole_gradient: BoolArray
 
     @classmethod
     def of(cls, trajectories: xr.Dataset, run: str) -> Self:
@@ -79,6 +85,7 @@ class RecordedRun:
         one = trajectories.sel(run=run)
         series = partial(recorded, trajectories, run)
         norm, elr = series("weight_norm"), series("effective_lr")
+        moved = series("next_weight_norm")
         general = bool(np.isfinite(series("effective_update_norm")[:1]).any())
         return cls(
             id=run,
@@ -87,6 +94,7 @@ class RecordedRun:
             momentum=float(one["momentum"]),
             update_rule=str(one["update_rule"].values),
             finite=str(one["status"].values) != "diverged",
+            start=int(trajectories["step"].values[0]),
             every=record_every(trajectories),
             weight_norm=norm,
             effective_lr=elr,
@@ -96,6 +104,8 @@ class RecordedRun:
             step_learning_rate=_rates(one, series("step_learning_rate"), elr, norm),
             update_norm=series("effective_update_norm") if general else None,
             radial_update=series("radial_update") if general else None,
+            next_weight_norm=moved if np.isfinite(moved[:1]).any() else None,
+            whole_gradient=series("whole_gradient") != 0,  # NaN where nothing was missing
         )
 
     @property

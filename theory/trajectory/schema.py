@@ -23,6 +23,9 @@ REQUIRED = (
     "update_rule",
     "variant",
 )
+SERIES = ("weight_norm", "effective_lr", "effective_grad_norm", "train_loss")
+# Coordinates of every run.
+SETTINGS = ("learning_rate", "weight_decay", "intrinsic_lr", "momentum", "seed", "model", "data")
 # Dimensions that evaluated quantities have beyond run and eval_step.
 FURTHER_DIMS = {
     "layer_weight_norm": ("layer",),
@@ -127,10 +130,33 @@ def join(parts: Sequence[xr.Dataset], runs: Sequence[str]) -> xr.Dataset:
 def require(dataset: xr.Dataset, name: str) -> None:
     """Refuse a Dataset that does not hold trajectories of the schema.
 
+    It may have been edited since it was made: runs selected, steps left out, variables dropped.
+
     Raises:
-        ValueError: naming what it lacks.
+        ValueError: naming what it lacks, or what is wrong with its dimensions or steps.
     """
     if missing := [one for one in ("run", "step") if one not in dataset.dims]:
         raise ValueError(f"{name} holds no trajectories: it has no dimension {missing[0]}")
-    if missing := [one for one in REQUIRED if one not in dataset.variables]:
+    if missing := [one for one in (*REQUIRED, *SETTINGS) if one not in dataset.variables]:
         raise ValueError(f"{name} holds no whole trajectories: it lacks {', '.join(missing)}")
+    if empty := [one for one in ("run", "step") if not dataset.sizes[one]]:
+        raise ValueError(f"{name} holds no trajectories: it has no {empty[0]}s")
+    for one in (*REQUIRED, *SETTINGS):
+        dims = ("run", "step") if one in SERIES else ("run",)
+        if dataset[one].dims != dims:
+            found = " and ".join(map(str, dataset[one].dims)) or "no dimension"
+            raise ValueError(f"{name}: {one} must lie along {' and '.join(dims)}, got {found}")
+    _require_even_steps(dataset["step"].values, name)
+
+
+def _require_even_steps(steps: Any, name: str) -> None:
+    """Refuse records that are not the same number of optimizer steps apart."""
+    if not np.issubdtype(steps.dtype, np.number) or not np.isfinite(steps).all():
+        raise ValueError(f"{name}: step must count optimizer steps, got {steps.dtype} values")
+    gaps = np.unique(np.diff(steps))
+    if len(gaps) > 1 or (len(gaps) and gaps[0] <= 0) or steps[0] < 0:
+        spans = ", ".join(f"{gap:g}" for gap in gaps[:4])
+        raise ValueError(
+            f"{name}: records must be evenly apart in steps, got gaps of {spans}; keep every k-th "
+            "of the whole record, or a part without gaps"
+        )

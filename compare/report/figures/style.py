@@ -49,7 +49,7 @@ def count_steps(axis: Axes, name: str = "step") -> None:
 def series(source: xr.Dataset, run: str, name: str) -> tuple[FloatArray, FloatArray]:
     """Optimizer steps and values of one quantity of a run, thinned to be drawn."""
     index, values = thin(recorded(source, run, name))
-    return record_every(source) * index, values
+    return int(source["step"].values[0]) + record_every(source) * index, values
 
 
 def thin(values: FloatArray, max_points: int = MAX_POINTS) -> tuple[FloatArray, FloatArray]:

@@ -7,10 +7,10 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from compare.report.figures.style import NETWORK, STYLE, THEORY, count_steps, svg, thin
+from compare.report.figures.style import NETWORK, STYLE, THEORY, count_steps, series, svg
 from theory.arrays import FloatArray
 from theory.laws.equilibrium import Equilibrium
-from theory.trajectory import record_every, recorded
+from theory.trajectory import recorded
 from theory.vocabulary import label
 
 MAX_NAMED = 12  # layers that a legend can name
@@ -34,7 +34,7 @@ def trajectory(trajectories: xr.Dataset, run: str, settled: Equilibrium | None) 
             len(names), 1, figsize=(7.2, 1.9 * len(names)), sharex=True, squeeze=False
         )
         for axis, name in zip(axes[:, 0], names, strict=True):
-            _line(axis, recorded(trajectories, run, name), record_every(trajectories), "training")
+            _line(axis, *series(trajectories, run, name), "training")
             if name == "train_loss":
                 _test_loss(axis, trajectories.sel(run=run))
             if name in levels:
@@ -71,10 +71,10 @@ def layers(trajectories: xr.Dataset, run: str) -> str:
         return svg(figure)
 
 
-def _line(axis: Axes, values: FloatArray, apart: int, text: str) -> None:
+def _line(axis: Axes, steps: FloatArray, values: FloatArray, text: str) -> None:
     """A series on a logarithmic axis, without what is not positive."""
-    index, kept = thin(np.where(values > 0, values, np.nan))
-    axis.plot(index * apart, kept, color=NETWORK, lw=0.9, label=text)
+    shown = np.where(values > 0, values, np.nan)
+    axis.plot(steps, shown, color=NETWORK, lw=0.9, label=text)
     _logarithmic(axis)
 
 

@@ -1,0 +1,113 @@
+"""The optimizer whose steps are followed, as plain data: what it is called and how it is set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+NO_SETTINGS = ("params", "lr", "initial_lr")  # the rate is recorded in every step
+CHANGING = ("step", "k", "weight_sum", "mu_product")  # counters that some optimizers keep there
+
+
+def stepping(optimizer: Any) -> Optimizer:
+    """The optimizer whose ``step`` moves the weights: the innermost of those that wrap it.
+
+    A wrapper (accelerate's, Lightning's, SAM, Lookahead) holds another optimizer of the same
+    weights, and it is that one's step that the laws describe.
+
+    Raises:
+        ValueError: if it is no optimizer, or one that never set torch's hooks up.
+    """
+    name = type(optimizer).__name__
+    if isinstance(inner := _inner(optimizer), Optimizer):
+        return stepping(inner)
+    if not isinstance(optimizer, Optimizer):
+        raise ValueError(f"optimizer must be a torch.optim.Optimizer, got {name}")
+    if not hasattr(optimizer, "_optimizer_step_pre_hooks"):
+        raise ValueError(
+            f"{name} does not call torch.optim.Optimizer.__init__, so its steps cannot be seen; "
+            "give the optimizer that it wraps"
+        )
+    return optimizer
+
+
+def _inner(optimizer: Any) -> Optimizer | None:
+    """Another optimizer that an optimizer holds, of the same weights."""
+    for held in vars(optimizer).values() if hasattr(optimizer, "__dict__") else ():
+        if isinstance(held, Optimizer) and held is not optimizer:
+            outer, inner = _weights(optimizer), _weights(held)
+            if inner and outer <= inner:
+                return held
+    return None
+
+
+def _weights(optimizer: Any) -> set[int]:
+    groups = getattr(optimizer, "param_groups", [])
+    return {id(weight) for group in groups for weight in group["params"]}
+
+
+def qualified_name(optimizer: Optimizer) -> str:
+    """Where a class comes from and its name, ``torch.optim.SGD`` for torch's own."""
+    kind = type(optimizer)
+    if getattr(torch.optim, kind.__name__, None) is kind:
+        return f"torch.optim.{kind.__name__}"
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def settings(group: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a param_group that should stay as they are, as plain values."""
+    return {
+        name: float(value) if isinstance(value, Tensor) and value.numel() == 1 else value
+        for name, value in group.items()
+        if name not in NO_SETTINGS and name not in CHANGING
+    }
+
+
+def as_json(group: Mapping[str, Any]) -> dict[str, Any]:
+    """Options that JSON can hold; others as text."""
+    plain = (int, float, str, bool, type(None))
+    return {
+        name: value
+        if isinstance(value, plain)
+        else list(value)
+        if isinstance(value, list | tuple) and all(isinstance(v, plain) for v in value)
+        else str(value)[:200]
+        for name, value in settings(group).items()
+    }
+
+
+class Watched:
+    """The settings of the weights that are followed, looked at in every step.
+
+    Attributes:
+        changed: the first change, as a sentence; "" while there is none.
+    """
+
+    def __init__(self, group: Mapping[str, Any]) -> None:
+        self.first = settings(group)
+        self._last = self._plain(group)
+        self.changed = ""
+
+    def look(self, group: Mapping[str, Any], step: int) -> None:
+        """Compare a group with what it was a step before."""
+        now = self._plain(group)
+        if now == self._last:
+            return
+        for name in sorted(now.keys() | self._last.keys()):
+            old, new = self._last.get(name), now.get(name)
+            if old != new and not self.changed:
+                self.changed = f"{name} changed from {old} to {new} at step {step}"
+        self._last = now
+
+    @staticmethod
+    def _plain(group: Mapping[str, Any]) -> dict[str, Any]:
+        """Values that compare at once, without waiting for a device."""
+        return {
+            name: value
+            for name, value in group.items()
+            if name not in NO_SETTINGS and name not in CHANGING and not isinstance(value, Tensor)
+        }
