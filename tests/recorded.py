@@ -26,4 +26,6 @@ def recorded_run(norm, g, lr, wd, *, finite=True, rates=None, every=1):
         step_learning_rate=rates,
         update_norm=None,
         radial_update=None,
+        next_weight_norm=None,
+        whole_gradient=np.ones(len(norm), dtype=bool),
     )

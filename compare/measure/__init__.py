@@ -2,13 +2,12 @@
 
 recorded            all that can be asked of a recorded Dataset
 observables         jumps, periods, regime and equilibrium of each run
-exact_laws          residuals of the exact laws
+laws/               exact laws, why one fails, powers of the loss
 phases              phases A, B and C of every period
 gradient_valley     where a gradient turns from falling to rising
 minima/             minima of successive periods, and ensembles of them
 twins               distance between twin runs
 edge_of_stability   effective learning rate times sharpness before the first jump
-loss_laws           gradient and sharpness as powers of the loss
 power_law           the power of eta lam that periods follow
 over_seeds          all of it, aggregated over seeds
 """

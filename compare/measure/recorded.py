@@ -3,7 +3,8 @@
 import numpy as np
 import xarray as xr
 
-from compare.measure import exact_laws, observables
+from compare.measure import observables
+from compare.measure.laws import exact_laws
 from theory.trajectory import Runs, read_runs, require
 from theory.vocabulary.attributes import describe
 

@@ -9,8 +9,9 @@ from compare.calibration import held_out, parameter_table
 from compare.calibration.calibrate import to_json
 from compare.calibration.laws import priors
 from compare.calibration.laws.regularised import Prior
-from compare.measure import edge_of_stability, exact_laws, loss_laws, phases
+from compare.measure import edge_of_stability, phases
 from compare.measure import twins as directions
+from compare.measure.laws import exact_laws, loss_laws
 from compare.measure.minima import successive
 from compare.measure.observables import measure
 from compare.predict import calibrated, first_jump, sphere_equilibrium

@@ -121,7 +121,7 @@ class RandomNumbers:
         return not _same(after, self._states())
 
     def _states(self) -> tuple[Any, ...]:
-        started = torch.cuda.is_available() and torch.cuda.is_initialized()
+        started = torch.cuda.is_available() and torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
         return (
             random.getstate(),
             np.random.get_state(),  # noqa: NPY002
@@ -219,7 +219,7 @@ def _set(generator: Any, state: Any) -> None:
 
 def _seed(generator: Any, value: int) -> None:
     if isinstance(generator, np.random.Generator):
-        fresh = type(generator.bit_generator)(value)  # type: ignore[call-arg]
+        fresh = type(generator.bit_generator)(value)
         generator.bit_generator.state = fresh.state
     else:
         generator.seed(value)

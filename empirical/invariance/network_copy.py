@@ -103,8 +103,9 @@ class Probe:
                 raise
             except Exception as error:  # the user's own code may raise anything
                 first_error = first_error or error
+        said = describe_error(first_error)
         raise ValueError(
-            f"the network cannot be evaluated on a copy of its inputs ({_first_line(first_error)})"
+            f"the network cannot be evaluated on a copy of its inputs ({said})"
         ) from first_error
 
     def _prepare(self, model: nn.Module, inputs: Inputs, *, double: bool) -> None:
@@ -115,10 +116,10 @@ class Probe:
         try:
             self.model = copy.deepcopy(model)
         except Exception as error:
-            raise RefusalError(f"the model cannot be copied ({_first_line(error)})") from error
+            raise RefusalError(f"the model cannot be copied ({describe_error(error)})") from error
         self.hooks = remove_hooks(self.model)
         if double:
-            self.model._apply(to_double)
+            self.model._apply(to_double)  # type: ignore[no-untyped-call]
         if not model.training:
             self.model.train()
         self.weights = {
@@ -222,7 +223,8 @@ class Probe:
                 rows.append([_products(g, w) for g, w in zip(gradients, weights, strict=True)])
             self._put_back()
         table = torch.tensor(rows, dtype=torch.float64)
-        return Sensitivity(*table.unbind(-1), size)
+        radial, grad_norm, along_rows = table.unbind(-1)
+        return Sensitivity(radial, grad_norm, along_rows, size)
 
     def _gradients(
         self, outputs: Tensor, names: Sequence[str], cotangent: Tensor
@@ -242,7 +244,7 @@ class Probe:
         others = [(leaf, leaf.grad) for leaf in _leaves(outputs)]
         for leaf in (*self.weights.values(), *(leaf for leaf, _ in others)):
             leaf.grad = None
-        outputs.backward(cotangent, retain_graph=True)
+        outputs.backward(cotangent, retain_graph=True)  # type: ignore[no-untyped-call]
         found = [weight.grad for weight in weights]
         for leaf, gradient in others:
             leaf.grad = gradient
@@ -361,7 +363,7 @@ def _float_tensors(value: Any) -> Iterator[Tensor]:
         yield from (leaf for part in value for leaf in _float_tensors(part))
 
 
-def _first_line(error: BaseException | None) -> str:
+def describe_error(error: BaseException | None) -> str:
     """An error of somebody else's code in a few words."""
     text = " ".join(str(error).split())[:200]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

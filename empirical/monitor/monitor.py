@@ -135,6 +135,10 @@ class Monitor:
         self._seconds, self._started, self._idle = 0.0, time.perf_counter(), 0
         self._pending = self._open = self._owes_loss = self._owes_values = False
         self._closure_loss: Any = None
+        self._list: list[dict[str, Any]] = []
+        self._groups: tuple[Mapping[str, Any], ...] = ()
+        self._watched: Watched
+        self.sums: step_sums.StepSums
         if parameters is not None:
             units = [(name,) for name in followed.named(model, parameters)]
             self._follow(units, strict=True)

@@ -181,7 +181,8 @@ class StepSums:
 
 
 def _row_norms(tensor: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(tensor.flatten(1), dim=1)
+    norms: Tensor = torch.linalg.vector_norm(tensor.flatten(1), dim=1)
+    return norms
 
 
 def turned(rho: FloatArray, moved: FloatArray, step: FloatArray, a: FloatArray) -> FloatArray:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import random
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
@@ -12,6 +14,7 @@ from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from empirical.device.precision import at_least_float32
+from empirical.invariance.isolation import RandomNumbers
 from empirical.networks.cuda_streams import Lanes
 from empirical.networks.weight_layout import Layout
 
@@ -27,11 +30,17 @@ class ModuleNetwork:
     Args:
         make: makes one module from torch's global generator.
         invariant: names of the scale-invariant parameters.
+
+    Attributes:
+        separate: whether a pass draws random numbers or changes buffers; see ``look_for_traces``.
     """
+
+    separate = False
 
     def __init__(self, make: Callable[[], nn.Module], invariant: Sequence[str]) -> None:
         self.make = make
         with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # buffers may be drawn at random
             template = make()
         parameters = dict(template.named_parameters())
         trained = [name for name, parameter in parameters.items() if parameter.requires_grad]
@@ -43,6 +52,47 @@ class ModuleNetwork:
         self.training = _without_statistics(template).train()
         self.evaluation = _with_cumulative_statistics(template)
         self.lanes = Lanes()
+
+    def look_for_traces(self, images: Tensor) -> None:
+        """See whether a pass in training draws random numbers or changes buffers.
+
+        Dropout and spectral normalisation do. Runs that share one module would then depend on each
+        other; ``separate`` says so.
+
+        Args:
+            images: a batch, (n_examples, channels, height, width).
+        """
+        numbers = RandomNumbers(self.training)
+        before = {name: buffer.clone() for name, buffer in self.training.named_buffers()}
+        try:
+            numbers.seed(0)
+            with torch.no_grad():
+                self.training(images)
+            draws = numbers.moved(0)
+        finally:
+            numbers.restore()
+        changes = any(not torch.equal(b, before[name]) for name, b in self.state().items())
+        self.restore(before)
+        self.separate = draws or changes
+
+    def begin(self, seed: int, step: int) -> None:
+        """Start all random generators from numbers of their own for each seed and step."""
+        value = int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
+        torch.manual_seed(value)
+        np.random.seed(value)  # noqa: NPY002 - modules in use draw from it
+        random.seed(value)
+
+    def state(self) -> dict[str, Tensor]:
+        """Buffers of the module in training, by name."""
+        return dict(self.training.named_buffers())
+
+    @torch.no_grad()
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Set the buffers, in evaluation too where it has the same."""
+        for module in (self.training, self.evaluation):
+            for name, buffer in module.named_buffers():
+                if name in state:
+                    buffer.copy_(state[name])
 
     def initialise(self, generator: Generator) -> tuple[Tensor, Tensor]:
         """Draw one network; see ``empirical.networks.by_name.Network``."""
@@ -69,15 +119,19 @@ class ModuleNetwork:
     def gradients(
         self, leaves: list[Tensor], frozen: Tensor, images: Tensor, labels: Tensor, *, out: Tensor
     ) -> Tensor:
-        """Mean losses and their gradients, run by run; see ``by_name.Network``."""
+        """Mean losses and their gradients, run by run; see ``by_name.Network``.
+
+        A weight that the loss does not use has the gradient 0, and decays.
+        """
         losses: list[Tensor] = []
         lanes = self.lanes if len(frozen) > 1 else Lanes()
         for run, fixed in enumerate(frozen):
             with lanes.lane(run):
                 own = [_own(leaf[run]) for leaf in leaves]
                 loss = self._loss(own, fixed, images[run], labels[run])
-                parts = torch.autograd.grad(loss, own)
-                torch.cat([part.flatten() for part in parts], out=out[run])
+                parts = torch.autograd.grad(loss, own, allow_unused=True)
+                flat = [_dense(part, leaf) for part, leaf in zip(parts, own, strict=True)]
+                torch.cat(flat, out=out[run])
                 losses.append(loss.detach())
         lanes.join(len(losses))
         return torch.stack(losses)
@@ -92,6 +146,7 @@ class ModuleNetwork:
     ) -> Tensor:
         """Logits with the population's statistics; see ``empirical.networks.by_name.Network``."""
         logits = []
+        self.restore(self.state())  # what training left in buffers
         for run, fixed in enumerate(frozen):
             own = [leaf[run] for leaf in leaves]
             for part in self.evaluation.modules():
@@ -133,6 +188,11 @@ def _own(weight: Tensor) -> Tensor:
     last = weight.device.type != "cpu" and weight.ndim == 4
     order = torch.channels_last if last else torch.contiguous_format
     return weight.detach().clone(memory_format=order).requires_grad_()
+
+
+def _dense(gradient: Tensor | None, weight: Tensor) -> Tensor:
+    """A gradient as one flat tensor, 0 where there is none."""
+    return (torch.zeros_like(weight) if gradient is None else gradient).to_dense().flatten()
 
 
 def _layout(parameters: dict[str, nn.Parameter], names: Sequence[str]) -> Layout:

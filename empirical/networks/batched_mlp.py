@@ -54,6 +54,18 @@ class BatchedMLP:
     frozen: Layout
     norm_eps: float
 
+    separate = False  # a pass draws nothing and leaves nothing behind
+
+    def begin(self, seed: int, step: int) -> None:
+        """Nothing is drawn."""
+
+    def state(self) -> dict[str, Tensor]:
+        """No buffers."""
+        return {}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """No buffers."""
+
     def losses(
         self, leaves: list[Tensor], frozen: Tensor, images: Tensor, labels: Tensor
     ) -> Tensor:

@@ -13,6 +13,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from empirical.data.images import ImageData
+from empirical.invariance.network_copy import describe_error
 from empirical.invariance.search import scale_invariant_parameters
 from empirical.networks import architectures
 from empirical.networks.any_module import ModuleNetwork
@@ -36,7 +37,11 @@ class Network(Protocol):
     Attributes:
         layers: trained tensors; the scale-invariant ones come first.
         invariant: the scale-invariant ones.
+        separate: whether a pass draws random numbers or leaves buffers behind, so that each run
+            has to be trained by itself, one at a time.
     """
+
+    separate: bool
 
     @property
     def layers(self) -> Layout: ...  # noqa: D102
@@ -46,6 +51,15 @@ class Network(Protocol):
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Network:
         """Compute on this device with weights of this type from now on, and return itself."""
+
+    def begin(self, seed: int, step: int) -> None:
+        """Make the random numbers of the next pass those of this seed and step."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Buffers that training has changed, by name."""
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Continue with buffers that ``state`` gave."""
 
     def initialise(self, generator: Generator) -> tuple[Tensor, Tensor]:
         """Draw one network: its trained weights (n_weights,) and its frozen ones, flat."""
@@ -107,7 +121,10 @@ def build(recipe: Recipe, data: ImageData) -> Network:
     make, invariant = lambda: module(recipe, data), _invariant_names(example, recipe, data)
     if batched:
         return AllTrainedMLP(make, invariant, norm_eps=recipe.norm_eps)
-    return ModuleNetwork(make, invariant)
+    network = ModuleNetwork(make, invariant)
+    if ":" in recipe.model:
+        network.look_for_traces(_some_images(data))
+    return network
 
 
 def module(recipe: Recipe, data: ImageData) -> nn.Module:
@@ -117,7 +134,7 @@ def module(recipe: Recipe, data: ImageData) -> nn.Module:
         ValueError: if no architecture has that name, or it does not fit the data.
     """
     if ":" in recipe.model:
-        return _imported(recipe.model)(data.image_shape, data.n_classes)
+        return _made_by_user(recipe.model, data)
     made = _named(recipe, data)
     return made if recipe.normalised else architectures.without_normalisation(made)
 
@@ -153,14 +170,33 @@ def _mlp_widths(name: str, data: ImageData) -> tuple[int, ...]:
     return (math.prod(data.image_shape), *(_widths(name) or [64, 64]), data.n_classes)
 
 
+def _made_by_user(name: str, data: ImageData) -> nn.Module:
+    """What a user's ``MODULE:CALLABLE`` makes of the shape of an image and the number of classes.
+
+    Raises:
+        ValueError: with the error of the user's code, or if it makes no module.
+    """
+    arguments = (data.image_shape, data.n_classes)
+    try:
+        made = _imported(name)(*arguments)
+    except ValueError:
+        raise
+    except Exception as error:  # the user's own code may raise anything
+        called = f"{name.partition(':')[2]}({data.image_shape}, {data.n_classes})"
+        raise ValueError(f"model {name!r}: {called} raised {describe_error(error)}") from error
+    if not isinstance(made, nn.Module):
+        raise ValueError(f"model {name!r} made a {type(made).__name__}, not a torch module")
+    return made
+
+
 def _imported(name: str) -> Callable[[tuple[int, int, int], int], nn.Module]:
     """A user's ``MODULE:CALLABLE``, looked for in the working folder too."""
     path, _, attribute = name.partition(":")
     sys.path.insert(0, str(Path.cwd()))
     try:
         made = getattr(importlib.import_module(path), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"model {name!r} cannot be imported: {error}") from error
+    except Exception as error:  # the user's own code may raise anything
+        raise ValueError(f"model {name!r} cannot be imported: {describe_error(error)}") from error
     finally:
         sys.path.pop(0)
     if not callable(made):
@@ -170,14 +206,14 @@ def _imported(name: str) -> Callable[[tuple[int, int, int], int], nn.Module]:
 
 def _check_output(example: nn.Module, name: str, data: ImageData) -> None:
     """Refuse a module that does not map images to one logit for each class."""
-    if not isinstance(example, nn.Module):
-        raise ValueError(f"model {name!r} made a {type(example).__name__}, not a torch module")
-    images = data.normalise(data.train_images[:PROBE_EXAMPLES])
+    images = _some_images(data)
     try:
         shape = tuple(example(images).shape)
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+    except Exception as error:  # the user's own code may raise anything
         shown = "x".join(map(str, data.image_shape))
-        raise ValueError(f"model {name!r} does not take images of {shown}: {error}") from error
+        raise ValueError(
+            f"model {name!r} does not take images of {shown}: {describe_error(error)}"
+        ) from error
     if shape != (len(images), data.n_classes):
         raise ValueError(
             f"model {name!r} maps {len(images)} images to {shape}, "
@@ -192,8 +228,12 @@ def _invariant_names(example: nn.Module, recipe: Recipe, data: ImageData) -> lis
         # matrices and kernels, all of which feed a normalisation but for the last
         matrices = [name for name, parameter in trained if parameter.ndim > 1]
         return matrices[:-1] if recipe.trained == "all" else matrices
-    images = data.normalise(data.train_images[:PROBE_EXAMPLES])
+    images = _some_images(data)
     names = list(scale_invariant_parameters(example, images).names)
     if not names:
         raise ValueError(f"model {recipe.model!r} has no scale-invariant weight")
     return names
+
+
+def _some_images(data: ImageData) -> Tensor:
+    return data.normalise(data.train_images[:PROBE_EXAMPLES])

@@ -122,7 +122,8 @@ class Ensemble:
         self._sphere_norm = norms(network.invariant.split(self.weights))
         moving = any(run.momentum for run in self.runs)
         self.momentum_buffer = torch.zeros_like(self.weights) if moving else None
-        self.recorder = CUDARecorder(device) if graphs and device.type == "cuda" else None
+        graphs = graphs and device.type == "cuda" and not network.separate
+        self.recorder = CUDARecorder(device) if graphs else None
         self.refused, self.n_replayed = "", 0  # see ``empirical.device.cuda_graphs.Replay``
         self._bind()
 
@@ -202,13 +203,20 @@ class Ensemble:
         while self.step < stop:
             evaluating = self.step % self.eval_every == 0
             if evaluating:
+                self._begin()
                 measured, before = self._measure(), self.weights.clone()
+            self._begin()
             self.replay(self.batches.size_at(self.step))
             if evaluating:
                 layers = (self.network.layers.split(flat) for flat in (before, self.sgd.gradient))
                 measured |= self.evaluator.per_layer(*layers)
                 self.evaluations.append(Evaluation(self.step, self.rows, measured))
             self.step += 1
+
+    def _begin(self) -> None:
+        """Give passes that draw random numbers those of this run and step."""
+        if self.network.separate:
+            self.network.begin(self.active[0].seed, self.step)
 
     def _measure(self) -> dict[str, Tensor]:
         """What is measured before a step, in the arithmetic of the weights."""
@@ -249,6 +257,7 @@ class Ensemble:
             "weights": self.weights,
             "momentum_buffer": self.momentum_buffer,
             "batches": self.batches.state(),
+            "buffers": self.network.state() if self.network.separate else {},
             "end": self.end,
             "reasons": self.reasons,
             "records": [vars(record) for record in self.records],
@@ -268,4 +277,5 @@ class Ensemble:
         self.records = [Record(**fields) for fields in state["records"]]
         self.evaluations = [Evaluation(**fields) for fields in state["evaluations"]]
         self.batches.restore(state["batches"])
+        self.network.restore(state["buffers"])
         self._bind()

@@ -117,6 +117,8 @@ def train(jobs: Sequence[Job], settings: Settings) -> xr.Dataset:
             checkpoint.save(settings.checkpoint, state, config=settings.config)
 
     n_parallel = min(_n_parallel(device), sum(len(fleet.ensembles) for fleet in fleets))
+    if any(one.network.separate for fleet in fleets for one in fleet.ensembles):
+        n_parallel = 1  # random numbers are the process's
     _advance_to_the_end(fleets, save, settings.checkpoint_seconds, n_parallel=n_parallel)
     parts = [
         _dataset(job, fleet, settings.eval_every) for job, fleet in zip(jobs, fleets, strict=True)
@@ -157,6 +159,8 @@ def _fleet(
         n_groups = max(n_parallel, -(-len(job.runs) // largest))
     else:
         n_groups = n_parallel
+    if ":" in recipe.model and by_name.build(recipe, images).separate:
+        n_groups = len(job.runs)
     fleet = Fleet(job.runs, build, n_groups=n_groups)
     if state is not None:
         fleet.restore(state)

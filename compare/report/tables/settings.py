@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from compare.measure import loss_laws
+from compare.measure.laws import loss_laws
 from compare.report.tables.cells import (
     Cell,
     Table,

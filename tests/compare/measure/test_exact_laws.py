@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from compare.measure import exact_laws
+from compare.measure.laws import exact_laws
 from theory import laws
 from theory.laws import equilibrium
 from theory.simulation.grid import Grid, simulate
@@ -22,16 +22,17 @@ def exact():
     return norms, gs, laws.angular_update(norms, gs, LR, WD)
 
 
-def steps(norms, gs, wd=WD):
-    return exact_laws.Steps(norms, gs, np.zeros_like(gs), np.full_like(gs, LR), wd)
+def steps(norms, gs, angles=None, wd=WD):
+    angles, rates = np.zeros_like(gs) if angles is None else angles, np.full_like(gs, LR)
+    return exact_laws.Steps(norms, gs, np.zeros_like(gs), rates, wd, angles, norms[1:], rates[1:])
 
 
 def test_exact_trajectories_leave_no_residual(exact):
     norms, gs, angles = exact
     assert exact_laws.norm_law_residual(steps(norms, gs)) < 1e-13
     assert exact_laws.elr_law_residual(steps(norms, gs)) < 1e-13
-    assert exact_laws.angle_law_residual(angles, steps(norms, gs)) < 1e-13
-    assert exact_laws.jump_agreement(angles, steps(norms, gs)) == 1
+    assert exact_laws.angle_law_residual(steps(norms, gs, angles)) < 1e-13
+    assert exact_laws.jump_agreement(steps(norms, gs, angles)) == 1
 
 
 def test_residuals_have_the_size_of_the_violation(exact):
@@ -41,15 +42,15 @@ def test_residuals_have_the_size_of_the_violation(exact):
     angles[7] *= 1.01
     assert exact_laws.norm_law_residual(steps(norms, gs)) == pytest.approx(2e-4, rel=0.05)
     assert exact_laws.elr_law_residual(steps(norms, gs)) == pytest.approx(2e-4, rel=0.05)
-    assert exact_laws.angle_law_residual(angles, steps(norms, gs)) == pytest.approx(0.01, rel=0.05)
+    assert exact_laws.angle_law_residual(steps(norms, gs, angles)) == pytest.approx(0.01, rel=0.05)
 
 
 def test_a_wrong_decay_is_seen(exact):
     norms, gs, angles = exact
-    assert exact_laws.norm_law_residual(steps(norms, gs, 1.1 * WD)) == pytest.approx(
+    assert exact_laws.norm_law_residual(steps(norms, gs, wd=1.1 * WD)) == pytest.approx(
         2e-3 * LR, rel=0.05
     )
-    assert exact_laws.jump_agreement(2 * angles, steps(norms, gs)) < 0.9
+    assert exact_laws.jump_agreement(steps(norms, gs, 2 * angles)) < 0.9
 
 
 def test_level_one_predicts_from_the_mean_squared_gradient(networks):

@@ -1,7 +1,7 @@
 import numpy as np
 import xarray as xr
 
-from compare.measure import loss_laws
+from compare.measure.laws import loss_laws
 
 
 def test_recovers_power_laws_and_refuses_what_says_nothing():

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 import xarray as xr
 from torch import nn
 
-from compare.measure import exact_laws
+from compare.measure.laws import exact_laws
 from empirical.monitor.monitor import Monitor
 from empirical.monitor.step_log import CHUNK
 from empirical.networks import architectures

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from compare.measure.law_failures import explain
+from compare.measure.laws.law_failures import explain
 from theory import laws
 from theory.arrays import FloatArray
 from theory.laws import equilibrium
@@ -22,16 +22,21 @@ RESIDUALS = ("norm_law_residual", "elr_law_residual", "angle_law_residual", "jum
 
 def norm_law_residual(steps: Steps) -> float:
     """Largest relative deviation of ``rho'^2`` from the norm law over all steps."""
-    return _largest((steps.moved / steps.next_weight_norm()) ** 2 - 1)
+    return _largest((steps.moved / steps.next_weight_norm()[: len(steps.moved)]) ** 2 - 1)
 
 
 def elr_law_residual(steps: Steps) -> float:
     """Largest relative deviation of phi from ``phi' = B phi / (1 - 2 phi c + phi^2 |z|^2)``."""
-    phi, rate, decay = steps.reduced_lr, steps.learning_rate, steps.weight_decay
-    later = steps.next_learning_rate
+    known = slice(len(steps.moved))
+    phi, rate, decay = steps.reduced_lr[known], steps.learning_rate[known], steps.weight_decay
+    update, radial, later = (
+        steps.update_norm[known],
+        steps.radial_update[known],
+        steps.next_learning_rate,
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
         predicted = laws.next_reduced_lr_with_momentum(
-            phi, steps.update_norm, steps.radial_update, rate, decay, later, decay
+            phi, update, radial, rate, decay, later, decay
         )
         following = laws.reduced_lr(steps.moved, later, decay)
     moves = (rate > 0) & (later > 0)  # a warm-up may start at rate 0, where phi is 0
@@ -68,7 +73,7 @@ class Steps:
     """What the exact laws relate, at the steps of one run; arrays are (n_steps,).
 
     Where the norm after each step was recorded, steps are held to the laws one by one, whatever
-    happened between them; else the next record is what a step led to, and the last has none.
+    happened between them; else the next record is what a step led to, and ``moved`` is one shorter.
 
     Attributes:
         weight_norm: rho before each step.
@@ -76,9 +81,9 @@ class Steps:
         radial_update: ``c = <u, z>``, which is 0 for plain SGD.
         learning_rate: eta of each step.
         weight_decay: lam as applied; 0 for the growing twin.
-        moved: rho after each step.
-        next_learning_rate: eta at which phi after each step is taken.
         angular_update: angle of each step, rad.
+        moved: rho after each step.
+        next_learning_rate: eta at which phi after each step is taken, as many.
     """
 
     weight_norm: FloatArray
@@ -86,9 +91,9 @@ class Steps:
     radial_update: FloatArray
     learning_rate: FloatArray
     weight_decay: float
+    angular_update: FloatArray
     moved: FloatArray
     next_learning_rate: FloatArray
-    angular_update: FloatArray
 
     @classmethod
     def of(cls, run: RecordedRun) -> Steps:
@@ -98,14 +103,11 @@ class Steps:
             update, radial = run.effective_grad_norm, np.zeros_like(run.effective_grad_norm)
         decay = 0.0 if run.update_rule == "growing" else run.weight_decay
         rho, rate, angle = run.weight_norm, run.step_learning_rate, run.angular_update
-        chosen = run.whole_gradient
         if run.next_weight_norm is None:
-            chosen = chosen & (np.arange(len(rho)) < len(rho) - 1)
-            moved, later = np.roll(rho, -1), np.roll(rate, -1)
-        else:
-            moved, later = run.next_weight_norm, rate
-        rho, update, radial, rate = rho[chosen], update[chosen], radial[chosen], rate[chosen]
-        return cls(rho, update, radial, rate, decay, moved[chosen], later[chosen], angle[chosen])
+            return cls(rho, update, radial, rate, decay, angle, rho[1:], rate[1:])
+        series = (rho, update, radial, rate, angle, run.next_weight_norm)
+        rho, update, radial, rate, angle, moved = (one[run.whole_gradient] for one in series)
+        return cls(rho, update, radial, rate, decay, angle, moved, rate)
 
     @property
     def reduced_lr(self) -> FloatArray:
