@@ -1,0 +1,93 @@
+"""Hovering at the edge of stability: the curvature along the gradient stays near 2/eta."""
+
+import numpy as np
+
+from compare.diagnose.adaptive import is_adaptive
+from compare.diagnose.finding import Finding
+from compare.diagnose.signals import Signals
+from theory.arrays import BoolArray, FloatArray
+
+NAME = "edge of stability"
+HOVERS = 0.1  # |1 - eta S/2| of nine records in ten, with S the curvature along the gradient
+RISES = 0.1  # share of the records at which the loss rises, from which on it is not descent
+SMOOTH = 0.1  # of the variance of ln(g); a gradient of small batches has about 1
+MIN_TURNS = 6  # loss maxima that recur
+
+
+def look(signals: Signals) -> Finding:
+    """Measure the curvature along the gradient from what a step does to the loss.
+
+    To second order a step of gradient descent changes the loss by ``-eta g^2 (1 - eta S/2)``. In
+    a stable direction it falls by nearly ``eta g^2``; at the edge ``eta S`` hovers about 2, so
+    that the loss rises as often as it falls, and by much less. Only without noise of batches does
+    the change of the loss tell.
+
+    Source: Cohen et al. 2021 (arXiv 2103.00065); Damian et al. 2023 (arXiv 2209.15594).
+    """
+    if is_adaptive(signals):
+        return Finding(NAME, "against", "the optimizer is adaptive")
+    late = slice(signals.n_records // 2, None)
+    change = np.diff(signals.loss[late])
+    rises = float((change > 0).mean())
+    if rises < RISES:
+        return Finding(NAME, "against", f"the loss rises at {100 * rises:.0f} % of the records")
+    if signals.grad_norm is None or signals.learning_rate is None:
+        return _by_descent(signals, rises)
+    rate, grad = signals.learning_rate[late], signals.grad_norm[late]
+    return _of_curvature(signals, rises, rate, grad, change)
+
+
+def _of_curvature(
+    signals: Signals, rises: float, rate: FloatArray, grad: FloatArray, change: FloatArray
+) -> Finding:
+    """Answer by the curvature along the gradient and the noise of it."""
+    took = np.diff(signals.step[signals.n_records // 2 :])
+    mean_square = (grad[:-1] ** 2 + grad[1:] ** 2) / 2
+    known: BoolArray = mean_square > 0
+    away = -change[known] / (rate[:-1] * mean_square * took)[known]
+    low, high = 2 * (1 - np.quantile(away, [0.95, 0.05])) if known.any() else (np.nan, np.nan)
+    noise = roughness(grad)
+    said = (
+        f"the loss rises at {100 * rises:.0f} % of the records; the curvature along the gradient "
+        f"is {low:.3g}/lr to {high:.3g}/lr (the edge is at 2/lr), and {100 * noise:.2g} % of the "
+        "variance of the gradient norm is noise"
+    )
+    hovers = low > 2 * (1 - HOVERS) and high < 2 * (1 + HOVERS)
+    if not hovers:
+        if signals.full_batch and signals.adaptive is False:
+            return _by_descent(signals, rises)
+        return Finding(NAME, "against", said)
+    if noise > SMOOTH and not signals.full_batch:
+        lacks = "a log of every step with full batches, or batch_size = data size"
+        return Finding(NAME, "possible", said, lacks)
+    return Finding(NAME, "shown", said)
+
+
+def roughness(values: FloatArray) -> float:
+    """Share of the variance of ``ln(values)`` that is noise from record to record.
+
+    Records two apart are compared, because an oscillation of period two is no noise.
+    """
+    log = np.log(np.maximum(values, np.finfo(float).tiny))
+    step = log[2:] - log[:-2]
+    bend = step[2:] - step[:-2]  # of a smooth curve nearly 0, of noise of variance s^2 6 s^2
+    about = log - np.polyval(np.polyfit(np.arange(len(log)), log, 1), np.arange(len(log)))
+    return float(bend.var() / 6 / about.var()) if about.var() > 0 else 0.0
+
+
+def _by_descent(signals: Signals, rises: float) -> Finding:
+    """Without gradients: descent on all data can only rise beyond the edge."""
+    said = f"the loss rises at {100 * rises:.0f} % of the records"
+    if signals.full_batch and signals.adaptive is False:
+        return Finding(
+            NAME,
+            "shown",
+            f"{said}, though every step of {signals.optimizer} sees all data: below a curvature "
+            "of 2/lr it would only fall",
+        )
+    if signals.full_batch is False:
+        return Finding(NAME, "against", f"{said}, as it does from batch to batch")
+    smooth = roughness(signals.loss[signals.n_records // 2 :]) < SMOOTH
+    if not smooth:
+        return Finding(NAME, "against", f"{said}, with the noise of batches")
+    return Finding(NAME, "possible", f"{said}, smoothly", "lr and grad_norm, or the optimizer")
