@@ -1,9 +1,9 @@
 """What `sawtooth diagnose` says of runs whose mechanism is known: a confusion table.
 
-    python benchmarks/mechanisms.py [--seeds 12] [--first-seed 100] [--every 1] [--without lr wd]
+    python benchmarks/mechanisms.py [--seeds 12] [--first-seed 100] [--out FILE.json]
 
-Trains small networks on the CPU, writes the log of each as CSV and diagnoses the file. Prints
-Markdown and keeps the verdicts as JSON.
+Trains small networks on the CPU, writes logs of each run as CSV, whole and with less in them, and
+diagnoses the files. Prints Markdown. Seeds 0 to 9 served to choose the thresholds.
 """
 
 import argparse
@@ -20,7 +20,8 @@ import numpy as np
 import torch
 
 from compare.diagnose import adaptive, chance, edge, epoch, norm_sawtooth
-from compare.diagnose.diagnose import NOT_SURE, TOO_LITTLE, diagnose
+from compare.diagnose.diagnose import diagnose
+from compare.diagnose.finding import NOT_SURE, TOO_LITTLE
 
 MECHANISMS = {
     norm_sawtooth.NAME: runs.sawtooth,
@@ -32,16 +33,16 @@ MECHANISMS = {
     TOO_LITTLE: runs.short,
 }
 VERDICTS = (*MECHANISMS, NOT_SURE)
-
-
-def options():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seeds", type=int, default=12, help="of each mechanism (default: 12)")
-    parser.add_argument("--first-seed", type=int, default=100, help="0 to 9 served to develop")
-    parser.add_argument("--every", type=int, default=1, help="log every so many steps")
-    parser.add_argument("--without", nargs="*", default=[], help="columns that the logs lack")
-    parser.add_argument("--out", type=Path, help="JSON file")
-    return parser.parse_args()
+WHOLE = "every column, every step"
+UNNAMED = ("optimizer", "beta2", "momentum", "last_layer_norm")
+# Logs of one run: steps between records, and the columns that are left out.
+LOGS = {
+    WHOLE: (1, ()),
+    "without optimizer, beta2, momentum, last_layer_norm": (1, UNNAMED),
+    "the same without steps_per_epoch": (1, (*UNNAMED, "steps_per_epoch")),
+    "every 10th step": (10, ()),
+    "step and loss alone": (1, (*UNNAMED, "steps_per_epoch", "lr", "wd", *runs.COLUMNS[3:])),
+}
 
 
 def write(path, log, every, without):
@@ -59,51 +60,61 @@ def write(path, log, every, without):
         table.writerows(zip(*columns, strict=False))
 
 
-def measure(chosen, folder):
-    """One row a run: what it is, what was said, and how long the run took to train."""
-    seeds = range(chosen.first_seed, chosen.first_seed + chosen.seeds)
+def measure(seeds, folder):
+    """One row a run: what it is, what each of its logs gave, and the seconds of its training."""
+    path = Path(folder) / "log.csv"
     for (name, train), seed in itertools.product(MECHANISMS.items(), seeds):
         began = time.perf_counter()
         log = train(seed)
-        took = time.perf_counter() - began
-        path = Path(folder) / "log.csv"
-        write(path, log, chosen.every, chosen.without)
-        found = diagnose(path)
-        row = {"mechanism": name, "seed": seed, "verdict": found.verdict, "seconds": round(took, 1)}
-        yield row | {"evidence": found.evidence[:1]}
+        row = {"mechanism": name, "seed": seed, "seconds": round(time.perf_counter() - began, 1)}
+        verdicts = {}
+        for kind, (every, without) in LOGS.items():
+            write(path, log, every, without)
+            verdicts[kind] = diagnose(path).verdict
+        yield row | {"verdicts": verdicts}
 
 
-def table(rows):
+def table(rows, kind):
     """Markdown: a row a mechanism, a column a verdict."""
-    lines = [
-        "| trained | " + " | ".join(VERDICTS) + " | seconds |",
-        "|---" * (len(VERDICTS) + 2) + "|",
-    ]
+    lines = [f"| trained | {' | '.join(VERDICTS)} |", "|---" * (len(VERDICTS) + 1) + "|"]
     for name in MECHANISMS:
-        own = [row for row in rows if row["mechanism"] == name]
-        said = Counter(row["verdict"] for row in own)
-        cells = [str(said[verdict] or "") for verdict in VERDICTS]
-        lines.append(f"| {name} | {' | '.join(cells)} | {sum(row['seconds'] for row in own):.0f} |")
-    right = np.mean([row["verdict"] == row["mechanism"] for row in rows])
-    wrong = np.mean([row["verdict"] not in (row["mechanism"], NOT_SURE) for row in rows])
-    lines += ["", f"{len(rows)} runs: {100 * right:.1f} % right, {100 * wrong:.1f} % wrong, the "
-              f"others {NOT_SURE}."]  # fmt: skip
+        said = Counter(row["verdicts"][kind] for row in rows if row["mechanism"] == name)
+        lines.append(f"| {name} | {' | '.join(str(said[one] or '') for one in VERDICTS)} |")
+    return "\n".join(lines)
+
+
+def scores(rows):
+    """Markdown: a row a kind of log. Wrong is a mechanism, or none, where another was trained."""
+    lines = ["| log | right | not sure, too little data | wrong |", "|---|---|---|---|"]
+    for kind in LOGS:
+        pairs = [(row["mechanism"], row["verdicts"][kind]) for row in rows]
+        right = np.mean([trained == said for trained, said in pairs])
+        open_ = np.mean(
+            [said in (NOT_SURE, TOO_LITTLE) and said != trained for trained, said in pairs]
+        )
+        cells = (f"{100 * share:.1f} %" for share in (right, open_, 1 - right - open_))
+        lines.append(f"| {kind} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def main():
-    chosen = options()
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seeds", type=int, default=12, help="of each mechanism (default: 12)")
+    parser.add_argument("--first-seed", type=int, default=100, help="(default: 100)")
+    parser.add_argument("--out", type=Path, help="JSON file")
+    chosen = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)  # a slingshot lives on tiny gradients
-    rows = []
+    rows, seeds = [], range(chosen.first_seed, chosen.first_seed + chosen.seeds)
     with tempfile.TemporaryDirectory() as folder:
-        for row in measure(chosen, folder):
+        for row in measure(seeds, folder):
             rows.append(row)
-            print(row["mechanism"], row["seed"], "->", row["verdict"], flush=True)
-    print("\n" + table(rows))
+            print(row["mechanism"], row["seed"], *row["verdicts"].values(), sep=" | ", flush=True)
+    print(f"\n{table(rows, WHOLE)}\n\n{scores(rows)}")
     if chosen.out:
         chosen.out.parent.mkdir(parents=True, exist_ok=True)
-        chosen.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        lines = ",\n".join(map(json.dumps, rows))
+        chosen.out.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ def look_for_slingshot(signals: Signals, spikes: Spikes) -> Finding:
     share = max(float((one > STAIR).mean()) for one in growth.values())
     told = " and ".join(f"of the {name} by {100 * g.mean():.1f} %" for name, g in growth.items())
     said = (
-        f"before a spike the norm grows {told} more than after it, in the mean, and by more than "
+        f"before a spike the norm grows {told} faster than around it, in the mean, and by over "
         f"{100 * STAIR:.0f} % at {100 * share:.0f} % of the spikes"
     )
     if share < OF_THE_SPIKES or growth[next(iter(known))].mean() < STAIR:
@@ -115,15 +115,20 @@ def look_for_slingshot(signals: Signals, spikes: Spikes) -> Finding:
 
 
 def stairs(norm: FloatArray, spikes: Spikes) -> FloatArray:
-    """Growth of ``ln(norm)`` in the half period before each spike, beyond that of the half after.
+    """Growth of ``ln(norm)`` just before each spike, beyond that just after and long before.
+
+    The three stretches are a quarter of the wait for the spike. Steady growth, and growth that
+    slows down, give nothing.
 
     Returns:
         One entry a spike, (n_spikes,).
     """
-    bounds = np.concatenate([[0], spikes.peaks, [len(norm) - 1]])
-    middles = (bounds[:-1] + bounds[1:]) // 2
-    log = np.log(norm)
-    return np.asarray(2 * log[spikes.peaks] - log[middles[:-1]] - log[middles[1:]])
+    log, at = np.log(norm), spikes.peaks
+    width = np.maximum(1, np.diff(at, prepend=0) // 4)
+    first, second = np.maximum(0, at - 2 * width), np.maximum(0, at - width)
+    after = np.minimum(len(norm) - 1, at + width)
+    others = np.maximum(log[second] - log[first], log[after] - log[at])
+    return np.asarray(log[at] - log[second] - others)
 
 
 def _excluded(signals: Signals, spikes: Spikes, name: str) -> Finding | None:

@@ -135,7 +135,7 @@ def _without_mechanism(
 ) -> Diagnosis:
     """No mechanism is shown: too little data, none of them, or not sure."""
     outliers = chance.look_for_outliers(signals, spikes)
-    if signals.n_records < ENOUGH or outliers.answer == "unknown" or norm_sawtooth.falling(signals):
+    if signals.n_records < ENOUGH or outliers.answer == "unknown" or norm_sawtooth.begins(signals):
         said = (f"{signals.n_records} records; {outliers.evidence}", *signals.notes)
         lacks = f"a longer log: {MIN_SPIKES} spikes, or {ENOUGH} records without one"
         return Diagnosis(TOO_LITTLE, False, said, "", lacks, findings)

@@ -11,7 +11,6 @@ NAME = "edge of stability"
 HOVERS = 0.1  # |1 - eta S/2| of nine records in ten, with S the curvature along the gradient
 RISES = 0.1  # share of the records at which the loss rises, from which on it is not descent
 SMOOTH = 0.1  # of the variance of ln(g); a gradient of small batches has about 1
-MIN_TURNS = 6  # loss maxima that recur
 
 
 def look(signals: Signals) -> Finding:
@@ -79,12 +78,12 @@ def _by_descent(signals: Signals, rises: float) -> Finding:
     """Without gradients: descent on all data can only rise beyond the edge."""
     said = f"the loss rises at {100 * rises:.0f} % of the records"
     if signals.full_batch and signals.adaptive is False:
-        return Finding(
-            NAME,
-            "shown",
-            f"{said}, though every step of {signals.optimizer} sees all data: below a curvature "
-            "of 2/lr it would only fall",
-        )
+        said = f"{said}, though every step of {signals.optimizer} sees all data"
+        if signals.momentum is None:
+            return Finding(NAME, "possible", said, "the momentum (--momentum)")
+        if signals.momentum > 0:
+            return Finding(NAME, "possible", f"{said}, as it may with momentum")
+        return Finding(NAME, "shown", f"{said}: below a curvature of 2/lr it would only fall")
     if signals.full_batch is False:
         return Finding(NAME, "against", f"{said}, as it does from batch to batch")
     smooth = roughness(signals.loss[signals.n_records // 2 :]) < SMOOTH

@@ -13,12 +13,12 @@ from theory.arrays import FloatArray
 
 NAME = "epoch"
 MIN_EPOCHS = 5
-MIN_RECORDS = 3  # in an epoch
+MIN_PHASES = 3
 PHASES = 12  # at most
 CHANCE = 1e-6  # below it the epoch is seen in the loss
 NOT_EXCLUDED = 0.2  # above it there is no sign of it
 SCANNED = 1e-3  # the same for the best of all periods, times their number
-ENOUGH_TO_EXCLUDE = 500  # records, in which a twentieth of the variance would be seen
+ENOUGH_TO_EXCLUDE = 250  # records, in which a twentieth of the variance leaves a sign
 ENOUGH_TO_SCAN = 1500  # records in which EXPLAINED is seen at CHANCE
 MOST_SCANNED = 1000
 EXPLAINED = 0.02  # least share of the variance about the running mean that the phase explains
@@ -43,9 +43,9 @@ class Folded:
 def fold(step: FloatArray, log_loss: FloatArray, period: float) -> Folded:
     """Fold a series by a period in steps, about its running mean over one period."""
     every = float(np.median(np.diff(step)))
-    length = max(2, round(period / every))
+    length = max(PHASES, round(period / every))
     about = (log_loss - uniform_filter1d(log_loss, length))[length:-length]
-    n_phases = int(min(PHASES, max(2, period / every)))
+    n_phases = min(PHASES, n_phases_of(step, period))
     phase = ((step[length:-length] % period) / period * n_phases).astype(int) % n_phases
     counts = np.maximum(np.bincount(phase, minlength=n_phases), 1)
     profile = np.bincount(phase, about, n_phases) / counts
@@ -61,19 +61,24 @@ def fold(step: FloatArray, log_loss: FloatArray, period: float) -> Folded:
     return Folded(profile, float(explained), min(1.0, chance))
 
 
+def n_phases_of(step: FloatArray, period: float) -> int:
+    """How many phases of a period were logged; if they do not divide it, more than a period has."""
+    return max(2, len(np.unique(np.round(step[: 10 * PHASES] % period))))
+
+
 def look(signals: Signals, spikes: Spikes) -> Finding:
     """Ask whether the loss, and its spikes if it has any, keep to a phase of the epoch.
 
     Source: Liu and Ma 2024 (arXiv 2410.10056): the loss falls at the start of an epoch and rises
     within it, because samples come again soon after they were learnt.
     """
-    epoch, every = signals.steps_per_epoch, signals.every
+    epoch = signals.steps_per_epoch
     if epoch is None:
         return _without_epoch(signals)
     if epoch <= 1:
         return Finding(NAME, "against", "each step is an epoch")
-    if epoch / every < MIN_RECORDS:
-        said = f"an epoch of {epoch:g} steps has fewer than {MIN_RECORDS} records"
+    if n_phases_of(signals.step, epoch) < MIN_PHASES:
+        said = f"of an epoch of {epoch:g} steps fewer than {MIN_PHASES} phases were logged"
         return Finding(NAME, "unknown", said, "a log of every step")
     n_epochs = (signals.step[-1] - signals.step[0]) / epoch
     if n_epochs < MIN_EPOCHS:

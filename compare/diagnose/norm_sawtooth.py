@@ -49,13 +49,18 @@ def look(signals: Signals) -> Finding:
     return _of_jumps(signals, jumps)
 
 
-def falling(signals: Signals) -> bool:
-    """Whether decay alone moves the norm at the end: a first jump may be still to come."""
-    if signals.weight_norm is None or signals.learning_rate is None or signals.weight_decay is None:
+def begins(signals: Signals) -> bool:
+    """Whether jumps may be still to come: there are a few, or decay alone moves the norm."""
+    norm, rate, decay = signals.weight_norm, signals.learning_rate, signals.weight_decay
+    if norm is None or decay is None or not (decay > 0).any() or (norm <= 0).any():
+        return False
+    if 0 < len(find_jumps(-2 * np.log(norm)).onsets) < MIN_JUMPS:
+        return True
+    if rate is None:
         return False
     late = slice(2 * signals.n_records // 3, None)
     spent = _decayed(signals)[late]
-    fallen = np.log(signals.weight_norm[late][0] / signals.weight_norm[late][-1])
+    fallen = np.log(norm[late][0] / norm[late][-1])
     expected = spent[-1] - spent[0]
     return bool(expected > 0 and SAME_RATE[0] < fallen / expected < SAME_RATE[1])
 
@@ -95,7 +100,10 @@ def _decayed(signals: Signals) -> FloatArray:
         return np.full(signals.n_records, np.nan)
     settings, index = np.unique(np.stack([rate, decay]), axis=1, return_inverse=True)
     shrink = np.array(
-        [laws.long_run_decay(lr, wd, signals.momentum) if lr * wd else 0.0 for lr, wd in settings.T]
+        [
+            laws.long_run_decay(lr, wd, signals.momentum or 0.0) if lr * wd else 0.0
+            for lr, wd in settings.T
+        ]
     )
     steps = np.diff(signals.step, prepend=signals.step[0])
     return np.asarray(np.cumsum(-np.log1p(-shrink[index]) * steps))

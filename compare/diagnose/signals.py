@@ -41,7 +41,7 @@ class Signals:
     grad_norm: FloatArray | None = None
     last_layer_norm: FloatArray | None = None
     steps_per_epoch: float | None = None
-    momentum: float = 0.0
+    momentum: float | None = None
     optimizer: str = ""
     beta2: float | None = None
     notes: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class Signals:
     def __post_init__(self) -> None:
         if self.steps_per_epoch is not None and not self.steps_per_epoch > 0:
             raise ValueError(f"steps_per_epoch must be above 0, got {self.steps_per_epoch:g}")
-        for name, value in (("beta2", self.beta2 or 0.0), ("momentum", self.momentum)):
+        for name, value in (("beta2", self.beta2 or 0.0), ("momentum", self.momentum or 0.0)):
             if not 0 <= value < 1:
                 raise ValueError(f"{name} must be from 0 to below 1, got {value:g}")
         for name in ("learning_rate", "weight_decay"):
