@@ -9,6 +9,7 @@ from theory.arrays import BoolArray, FloatArray
 
 NAME = "edge of stability"
 HOVERS = 0.1  # |1 - eta S/2| of nine records in ten, with S the curvature along the gradient
+ENOUGH = 100  # records, of which the second half is measured
 RISES = 0.1  # share of the records at which the loss rises, from which on it is not descent
 SMOOTH = 0.1  # of the variance of ln(g); a gradient of small batches has about 1
 
@@ -25,6 +26,8 @@ def look(signals: Signals) -> Finding:
     """
     if is_adaptive(signals):
         return Finding(NAME, "against", "the optimizer is adaptive")
+    if signals.n_records < ENOUGH:
+        return Finding(NAME, "unknown", f"{signals.n_records} records", "a longer log")
     late = slice(signals.n_records // 2, None)
     change = np.diff(signals.loss[late])
     rises = float((change > 0).mean())

@@ -61,6 +61,16 @@ def fold(step: FloatArray, log_loss: FloatArray, period: float) -> Folded:
     return Folded(profile, float(explained), min(1.0, chance))
 
 
+def _of_no_sign(signals: Signals, found: Folded, said: str) -> Finding:
+    """Whether the log is long enough to say that nothing repeats itself."""
+    spread = 2 * np.sqrt(max(found.explained, 0) / signals.n_records)
+    if found.chance < NOT_EXCLUDED and found.explained + 2 * spread > EXPLAINED:
+        return Finding(NAME, "possible", said, "a longer log")
+    if signals.n_records < ENOUGH_TO_EXCLUDE:
+        return Finding(NAME, "unknown", said, "a longer log")
+    return Finding(NAME, "against", said)
+
+
 def n_phases_of(step: FloatArray, period: float) -> int:
     """How many phases of a period were logged; if they do not divide it, more than a period has."""
     return max(2, len(np.unique(np.round(step[: 10 * PHASES] % period))))
@@ -98,16 +108,8 @@ def _of_epoch(signals: Signals, spikes: Spikes, epoch: float) -> Finding:
         said = f"{said}; of {len(spikes)} spikes the phase agrees to {locked:.2f} of 1"
         if locked < LOCKED:
             return Finding(NAME, "against", said)
-    spread = 2 * np.sqrt(max(found.explained, 0) / signals.n_records)
-    if found.chance > NOT_EXCLUDED or found.explained + 2 * spread < EXPLAINED:
-        few = signals.n_records < ENOUGH_TO_EXCLUDE
-        return (
-            Finding(NAME, "unknown", said, "a longer log")
-            if few
-            else Finding(NAME, "against", said)
-        )
     if found.chance > CHANCE:
-        return Finding(NAME, "possible", said, "a longer log")
+        return _of_no_sign(signals, found, said)
     drift = drift_of(signals.log_loss, max(2, round(epoch / signals.every)))
     if drift > np.ptp(found.profile):
         said = f"{said}; but from epoch to epoch it wanders by {100 * np.expm1(drift):.2g} %"
