@@ -69,7 +69,8 @@ def look_for_lag(signals: Signals, spikes: Spikes) -> Finding:
     if is_adaptive(signals) is None:
         return Finding(LAGGING, "unknown", said, "the optimizer (--optimizer, --beta2)")
     if signals.every == 1 and spikes.abrupt.mean() > OF_THE_SPIKES:
-        return Finding(LAGGING, "against", f"{said}; but they rise in one step")
+        said = f"{said}; but they rise in one step"
+        return Finding(LAGGING, "possible" if signals.full_batch else "against", said)
     if signals.every > 1 and spikes.single.mean() > OF_THE_SPIKES:
         said = f"{said}; but they last a single record"
         return Finding(LAGGING, "possible", said, "a log of every step")
@@ -107,7 +108,10 @@ def look_for_slingshot(signals: Signals, spikes: Spikes) -> Finding:
         f"before a spike the norm grows {told} faster than around it, in the mean, and by over "
         f"{100 * STAIR:.0f} % at {100 * share:.0f} % of the spikes"
     )
-    if share < OF_THE_SPIKES or growth[next(iter(known))].mean() < STAIR:
+    climbs = [
+        (one > STAIR).mean() >= OF_THE_SPIKES and one.mean() > STAIR for one in growth.values()
+    ]
+    if not any(climbs):
         return Finding(SLINGSHOT, "against", said)
     if is_adaptive(signals) is None:
         return Finding(SLINGSHOT, "unknown", said, "the optimizer (--optimizer)")

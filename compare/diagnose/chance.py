@@ -35,7 +35,8 @@ def look_for_restarts(signals: Signals, spikes: Spikes) -> Finding:
 def look_for_outliers(signals: Signals, spikes: Spikes) -> Finding:
     """Ask whether spikes come from one record to the next, or not again.
 
-    An instability grows by a factor a step; a bad batch is there at once.
+    An instability grows by a factor a step; a bad batch is there at once. Where each step sees
+    all data there is no bad batch.
     """
     if not len(spikes):
         return Finding(NAME, "shown", _quiet(spikes))
@@ -43,10 +44,11 @@ def look_for_outliers(signals: Signals, spikes: Spikes) -> Finding:
     at = signals.step[spikes.peaks]
     waits = np.diff(at, prepend=signals.step[0])
     said = f"{100 * abrupt:.0f} % of {len(spikes)} spikes rise from one record to the next"
-    if abrupt >= ALMOST_ALL and signals.every == 1:
+    if abrupt >= ALMOST_ALL and signals.every == 1 and signals.full_batch is False:
         return Finding(NAME, "shown", f"{said}, as at a bad batch; an instability takes longer")
     if spikes.recur:
-        return Finding(NAME, "possible", said, "a log of every step" if abrupt else "")
+        lacks = "a log of every step, and steps_per_epoch" if abrupt >= ALMOST_ALL else ""
+        return Finding(NAME, "possible", said, lacks)
     if signals.step[-1] - at[-1] > LONG_QUIET * waits.max():
         return Finding(NAME, "shown", f"{said}, and none comes again for long")
     return Finding(NAME, "unknown", said, "a longer log")

@@ -59,9 +59,10 @@ def _of_curvature(
         if signals.full_batch and signals.adaptive is False:
             return _by_descent(signals, rises)
         return Finding(NAME, "against", said)
-    if noise > SMOOTH and not signals.full_batch:
-        lacks = "a log of every step with full batches, or batch_size = data size"
-        return Finding(NAME, "possible", said, lacks)
+    if noise > SMOOTH and signals.full_batch is False:
+        return Finding(NAME, "against", said)
+    if noise > SMOOTH and signals.full_batch is None:
+        return Finding(NAME, "possible", said, "steps_per_epoch")
     return Finding(NAME, "shown", said)
 
 
