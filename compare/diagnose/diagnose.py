@@ -13,6 +13,8 @@ from compare.diagnose.spikes import MIN_SPIKES, Spikes, find_spikes
 
 FEWEST = 50  # records from which anything is said
 ENOUGH = 200  # records from which on the absence of a mechanism means something
+# What the second sets off has the name of the first.
+SET_OFF_BY = ((adaptive.SLINGSHOT, adaptive.LAGGING), (norm_sawtooth.NAME, edge.NAME))
 REMEDIES = {
     norm_sawtooth.NAME: "a smaller learning rate times weight decay makes it rarer; no decay of "
     "the normalised weights, or a fixed norm, ends it",
@@ -112,11 +114,10 @@ def diagnose_signals(signals: Signals) -> Diagnosis:
 def _weigh(signals: Signals, spikes: Spikes, findings: tuple[Finding, ...]) -> Diagnosis:
     """The verdict from what each mechanism has to say."""
     shown = [one for one in findings if one.answer == "shown"]
-    # Every epoch leaves a trace beside whatever else goes on, and lag sets off a slingshot.
-    lesser = {epoch.NAME}
-    if any(one.mechanism == adaptive.SLINGSHOT for one in shown):
-        lesser.add(adaptive.LAGGING)
-        shown = [one for one in shown if one.mechanism != adaptive.LAGGING]
+    names = {one.mechanism for one in shown}
+    lesser = {less for more, less in SET_OFF_BY if more in names}
+    shown = [one for one in shown if one.mechanism not in lesser]
+    lesser.add(epoch.NAME)  # every epoch leaves a trace beside whatever else goes on
     possible = [one for one in findings if one.answer == "possible"]
     rivals = [one for one in possible if one.mechanism not in lesser]
     if len(shown) == 1 and not rivals:

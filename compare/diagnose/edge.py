@@ -11,6 +11,7 @@ NAME = "edge of stability"
 HOVERS = 0.1  # |1 - eta S/2| of nine records in ten, with S the curvature along the gradient
 ENOUGH = 100  # records, of which the second half is measured
 RISES = 0.1  # share of the records at which the loss rises, from which on it is not descent
+EVER = 0.01  # the same over the whole log, from which on it was not descent throughout
 SMOOTH = 0.1  # of the variance of ln(g); a gradient of small batches has about 1
 
 
@@ -32,11 +33,22 @@ def look(signals: Signals) -> Finding:
     change = np.diff(signals.loss[late])
     rises = float((change > 0).mean())
     if rises < RISES:
-        return Finding(NAME, "against", f"the loss rises at {100 * rises:.0f} % of the records")
+        return _of_descent(signals, rises)
     if signals.grad_norm is None or signals.learning_rate is None:
         return _by_descent(signals, rises)
     rate, grad = signals.learning_rate[late], signals.grad_norm[late]
     return _of_curvature(signals, rises, rate, grad, change)
+
+
+def _of_descent(signals: Signals, rises: float) -> Finding:
+    """Where the loss hardly rises late, it may have done so before."""
+    ever = float((np.diff(signals.loss) > 0).mean())
+    said = (
+        f"the loss rises at {100 * rises:.0f} % of the late records, at {100 * ever:.1f} % of all"
+    )
+    if ever > EVER and signals.full_batch and signals.adaptive is False:
+        return Finding(NAME, "possible", said, "a log of the part in which the loss rises")
+    return Finding(NAME, "against", said)
 
 
 def _of_curvature(

@@ -28,15 +28,18 @@ def epochs(*, n=3000, epoch=50, swing=0.1, seed=0):
     return {"step": step, "loss": np.exp(log), "lr": 1e-3, "wd": 0.0, "steps_per_epoch": epoch}
 
 
-def adam_on_a_parabola(*, n=8000, lr=0.1, beta2=0.999):
-    """Adam on x^2/2: spikes while v lags, though the curvature never changes (2506.04805)."""
+def adam_on_a_parabola(*, n=14000, lr=0.5, beta2=0.999, after=9000):
+    """Adam on x^2/2: spikes while v lags, though the curvature never changes (2506.04805).
+
+    The log begins ``after`` the first, enormous one.
+    """
     x, m, v, rows = 1.0, 0.0, 0.0, []
     for step in range(n):
         rows.append((step, x * x / 2, abs(x)))
         m, v = 0.9 * m + 0.1 * x, beta2 * v + (1 - beta2) * x * x
         m_hat, v_hat = m / (1 - 0.9 ** (step + 1)), v / (1 - beta2 ** (step + 1))
         x -= lr * m_hat / (np.sqrt(v_hat) + 1e-30)
-    step, loss, grad = np.array(rows).T
+    step, loss, grad = np.array(rows[after:]).T
     return {"step": step, "loss": loss, "grad_norm": grad, "lr": lr, "wd": 0.0,
             "steps_per_epoch": 1, "optimizer": "adam", "beta2": beta2}  # fmt: skip
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from compare.diagnose.columns import of_columns
-from compare.diagnose.read_log import read
+from compare.diagnose.read_log import of_dataset, read
 from theory.simulation.simulate import simulate
 
 
@@ -52,8 +52,6 @@ def test_the_epoch_has_a_length(columns, length):
 
 def test_a_dataset_tells_the_gradient_of_the_weights():
     toy = simulate("isotropic", 0.1, 0.1, n_steps=60)
-    from compare.diagnose.read_log import of_dataset
-
     found = of_dataset(toy)
     g = toy["effective_grad_norm"].values[0]
     np.testing.assert_allclose(found.grad_norm * found.weight_norm, g)
@@ -68,7 +66,7 @@ def test_a_dataset_tells_the_gradient_of_the_weights():
         ("step,accuracy\n0,1\n", "has no column loss"),
         ("loss\n1\n", "has no column step"),
         ("step,loss\n0,1\n1,high\n", "column loss holds what is no number"),
-        ("step,loss\n0,1\n0,1\n", "step 0 follows one no smaller"),
+        ("step,loss\n0,1\n0,1\n", "step 0 does not follow a smaller one"),
         ("step,loss\n0,1\n1,2,3\n", "2 columns in its header and 3 in row 3"),
         ("step,loss\n0,\n1,nan\n", "no row with a step and a loss"),
         ("step,loss,lr\n0,1,-1\n1,1,-1\n", "learning_rate must not be negative, got -1"),
