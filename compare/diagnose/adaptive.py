@@ -14,6 +14,7 @@ DEFAULT_BETA2 = 0.999
 # half, v follows the gradient.
 LAGS, FOLLOWS = 0.1, 0.5
 FARTHER = 10.0  # a norm that moves by this many times eta g is not moved by gradient descent
+OFTEN = 0.1  # share of the records at which it does
 STAIR = 0.02  # of ln(norm), at a spike; rounding and drift cancel in the difference
 OF_THE_SPIKES = 0.5
 
@@ -30,9 +31,8 @@ def is_adaptive(signals: Signals) -> bool | None:
         return None
     decay = np.zeros_like(norm) if signals.weight_decay is None else signals.weight_decay
     most = (rate * (grad + decay * norm))[:-1] * np.diff(signals.step)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        farther = np.abs(np.diff(norm)) / most
-    return True if np.nanquantile(farther, 0.9) > FARTHER else None
+    farther = np.abs(np.diff(norm)) > FARTHER * most
+    return True if farther.mean() > OFTEN else None
 
 
 def second_moment(grad_norm: FloatArray, beta2: float, every: float) -> FloatArray:
@@ -58,7 +58,8 @@ def look_for_lag(signals: Signals, spikes: Spikes) -> Finding:
     beta2 = signals.beta2 or DEFAULT_BETA2
     memory = round(1 / (1 - beta2) / signals.every)
     moment = second_moment(signals.grad_norm, beta2, signals.every)
-    ratio = float(np.median(before_onsets(signals.grad_norm**2 / moment, spikes, memory)))
+    share = signals.grad_norm**2 / np.maximum(moment, np.finfo(float).tiny)
+    ratio = float(np.median(before_onsets(share, spikes, memory)))
     taken = "" if signals.beta2 else " (taken to be so)"
     said = (
         f"when spikes begin, the squared gradient is {ratio:.2g} of its running mean with beta2 = "
@@ -98,7 +99,7 @@ def look_for_slingshot(signals: Signals, spikes: Spikes) -> Finding:
     if excluded:
         return excluded
     norms = {"last layer": signals.last_layer_norm, "weights": signals.weight_norm}
-    known = {name: norm for name, norm in norms.items() if norm is not None}
+    known = {name: n for name, n in norms.items() if n is not None and (n > 0).all()}
     if not known:
         return Finding(SLINGSHOT, "unknown", "no norm was logged", "last_layer_norm")
     growth = {name: stairs(norm, spikes) for name, norm in known.items()}

@@ -56,9 +56,10 @@ def _of_curvature(
 ) -> Finding:
     """Answer by the curvature along the gradient and the noise of it."""
     took = np.diff(signals.step[signals.n_records // 2 :])
-    mean_square = (grad[:-1] ** 2 + grad[1:] ** 2) / 2
-    known: BoolArray = mean_square > 0
-    away = -change[known] / (rate[:-1] * mean_square * took)[known]
+    descent = rate[:-1] * took * (grad[:-1] ** 2 + grad[1:] ** 2) / 2
+    known: BoolArray = descent > np.finfo(float).tiny
+    with np.errstate(over="ignore"):
+        away = -change[known] / descent[known]
     low, high = 2 * (1 - np.quantile(away, [0.95, 0.05])) if known.any() else (np.nan, np.nan)
     noise = roughness(grad)
     said = (

@@ -20,7 +20,7 @@ NOT_EXCLUDED = 0.2  # above it there is no sign of it
 SCANNED = 1e-3  # the same for the best of all periods, times their number
 ENOUGH_TO_EXCLUDE = 250  # records, in which a twentieth of the variance leaves a sign
 ENOUGH_TO_SCAN = 1500  # records in which EXPLAINED is seen at CHANCE
-MOST_SCANNED = 1000
+MOST_SCANNED = 500
 EXPLAINED = 0.02  # least share of the variance about the running mean that the phase explains
 LOCKED = 0.8  # least length of the mean of exp(2 pi i phase) over the spikes
 
@@ -56,8 +56,10 @@ def fold(step: FloatArray, log_loss: FloatArray, period: float) -> Folded:
         return Folded(profile, 0.0, 1.0)
     ratio = ((total - rest) / (n_phases - 1)) / (rest / free) if rest > 0 else np.inf
     explained = 1 - (rest / free) / (total / (len(about) - 1))
-    ramp = stats.pearsonr(phase, about).pvalue if np.ptp(phase) else 1.0
-    chance = 2 * min(float(stats.f.sf(ratio, n_phases - 1, free)), float(ramp))
+    rising = phase - phase.mean()
+    ramp = (rising @ about) ** 2 / max(float(rising @ rising), 1.0) / total
+    of_ramp = stats.f.sf(free * ramp / max(1 - ramp, 1e-12), 1, free)
+    chance = 2 * min(float(stats.f.sf(ratio, n_phases - 1, free)), float(of_ramp))
     return Folded(profile, float(explained), min(1.0, chance))
 
 

@@ -77,6 +77,8 @@ def _of_jumps(signals: Signals, jumps: Jumps) -> Finding:
     if np.isnan(found.expected):
         steady = f"{said}, to {100 * found.scatter:.0f} % the same each time"
         return Finding(NAME, "possible", steady, "lr and wd")
+    if found.expected == 0:
+        return Finding(NAME, "against", f"{said}, without decay")
     ratio = found.rate / found.expected
     said = (
         f"{said}, eta*lam is {found.expected:.2g} (ratio {ratio:.2f}), and the period times "
