@@ -92,7 +92,7 @@ def scores(rows):
         open_ = np.mean(
             [said in (NOT_SURE, TOO_LITTLE) and said != trained for trained, said in pairs]
         )
-        cells = (f"{100 * share:.1f} %" for share in (right, open_, 1 - right - open_))
+        cells = (f"{100 * share:.1f} %" for share in (right, open_, abs(1 - right - open_)))
         lines.append(f"| {kind} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
