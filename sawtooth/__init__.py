@@ -1,6 +1,7 @@
 """Predict the periods of normalised networks trained with weight decay, and watch them happen.
 
     forecast                                   a run that is planned, from cheap ones
+    diagnose                                   which mechanism makes the loss of a run spike
     predict, equilibrium, predict_from_study   what theory says of a learning rate and a decay
     simulate, solve_norm                       toy losses; the norm for gradients that are given
     run_study, open_study, report              a study, its data, its report
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from compare.diagnose.diagnose import diagnose
     from compare.forecast.run_forecast import forecast
     from compare.measure.recorded import check_laws, observe
     from compare.predict.closed_forms import equilibrium, predict
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Monitor",
     "check_laws",
+    "diagnose",
     "equilibrium",
     "forecast",
     "load_images",
@@ -55,6 +58,7 @@ __all__ = [
 _HOMES = {
     "Monitor": "empirical.monitor:Monitor",
     "check_laws": "compare.measure.recorded:check_laws",
+    "diagnose": "compare.diagnose.diagnose:diagnose",
     "equilibrium": "compare.predict.closed_forms:equilibrium",
     "forecast": "compare.forecast.run_forecast:forecast",
     "load_images": "empirical.data.sources:load",

@@ -17,6 +17,7 @@ TRAINING = {"torch", "torchvision", "sklearn"}
 COMPILED = {"numba", "sympy"}
 # What anybody does with a file that is there; each is imported alone.
 READING = (
+    "compare.diagnose.diagnose",
     "compare.report",
     "compare.report.gallery",
     "compare.measure.recorded",

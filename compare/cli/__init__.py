@@ -8,8 +8,8 @@ run        a study from theory and training to its report
 forecast   a planned run, from cheap pilots
 train      networks over a grid of settings
 predict    closed forms, or a calibrated model, for one setting
-simulate   toy dynamics over a grid of settings
-simulate_norm   the norm for given gradients
+diagnose   which mechanism makes the loss spike
+toys/      toy dynamics over a grid of settings, the norm for given gradients
 report     the report of a saved file, or of two studies
 thin       a small copy of a study file
 bench      the side-by-side benchmarks

@@ -4,10 +4,11 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from compare.cli import bench, forecast, predict, report, run, simulate, thin, train
+from compare.cli import bench, diagnose, forecast, predict, report, run, thin, train
 from compare.cli.parsing import DONE, INTERRUPTED, Parser, refuse
+from compare.cli.toys import simulate
 
-COMMANDS = (run, forecast, train, predict, simulate, report, thin, bench)
+COMMANDS = (run, forecast, train, predict, diagnose, simulate, report, thin, bench)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

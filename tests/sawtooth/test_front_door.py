@@ -15,6 +15,7 @@ REPOSITORY = Path(__file__).parents[2]
 PROMISED = {
     "Monitor",
     "check_laws",
+    "diagnose",
     "equilibrium",
     "load_images",
     "observe",

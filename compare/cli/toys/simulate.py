@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from compare.cli import simulate_norm
 from compare.cli.parsing import DONE, Commands
+from compare.cli.toys import norm
 
 
 def add_to(commands: Commands) -> None:
@@ -58,7 +58,7 @@ def add_to(commands: Commands) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Simulate the grid into a new file and say where it is."""
     if options.loss == "norm":
-        return simulate_norm.execute(options)
+        return norm.execute(options)
     for name in ("lr", "wd"):
         if getattr(options, name) is None:
             raise ValueError(f"a toy loss needs --{name}")

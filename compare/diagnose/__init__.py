@@ -1,0 +1,14 @@
+"""Which mechanism makes the loss of a run spike again and again, told from its log.
+
+signals        a log as series
+columns        the columns of a log by their meaning
+read_log       CSV and netCDF files as columns
+spikes         where the loss spikes, in units of its own noise
+finding        what one mechanism has to say of a run, and the verdict
+norm_sawtooth  decay of the norm between spikes, growth at them
+epoch          the loss repeats itself once an epoch
+adaptive       Adam: its lagging second moment, and the slingshot
+edge           curvature along the gradient hovers at 2/lr
+chance         restarts of the learning rate, bad batches, or nothing
+diagnose       what follows from all of them
+"""

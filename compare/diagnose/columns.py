@@ -1,0 +1,136 @@
+"""The columns of a log by their meaning, whatever a logger calls them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from compare.diagnose.signals import Signals
+from theory.arrays import FloatArray
+
+# Names of columns in lower case, with _ for each of space, dot, dash and slash.
+ALIASES = {
+    "step": ("step", "_step", "steps", "global_step", "iteration", "iter", "trainer_global_step"),
+    "loss": ("loss", "train_loss", "training_loss", "train_loss_step", "loss_train"),
+    "learning_rate": ("learning_rate", "lr", "train_lr", "train_learning_rate", "eta"),
+    "weight_decay": ("weight_decay", "wd", "train_wd", "train_weight_decay", "lambda"),
+    "weight_norm": ("weight_norm", "train_weight_norm", "param_norm", "norm", "w_norm"),
+    "grad_norm": ("grad_norm", "train_grad_norm", "gradient_norm", "grad_norm_total"),
+    "last_layer_norm": ("last_layer_norm", "last_layer_weight_norm", "head_norm"),
+    "steps_per_epoch": ("steps_per_epoch", "epoch_length", "batches_per_epoch"),
+    "epoch": ("epoch", "epochs", "train_epoch"),
+    "batch_size": ("batch_size", "batch"),
+    "data_size": ("data_size", "dataset_size", "n_train", "train_size"),
+    "optimizer": ("optimizer", "optim", "update_rule"),
+    "beta2": ("beta2", "beta_2", "betas_1", "adam_beta2"),
+    "momentum": ("momentum",),
+}
+SERIES = ("learning_rate", "weight_decay", "weight_norm", "grad_norm", "last_layer_norm")
+LOGGED = 0.5  # least share of the rows in which a column must have a number
+CONSTANTS = ("steps_per_epoch", "beta2", "momentum")
+
+
+def of_columns(columns: Mapping[str, Any], name: str = "the log") -> Signals:
+    """Make signals of columns by name, each a sequence of numbers or one number.
+
+    Raises:
+        ValueError: if step or loss is missing, or the steps do not increase.
+    """
+    found = _by_meaning(columns)
+    for needed in ("step", "loss"):
+        if needed not in found:
+            given = ", ".join(map(str, columns)) or "none"
+            others = ", ".join(ALIASES[needed][1:])
+            raise ValueError(f"{name} has no column {needed} (or {others}); it has {given}")
+    length = len(np.atleast_1d(np.asarray(found["step"])))
+    numbers = {key: _numbers(found[key], key, name) for key in found if key != "optimizer"}
+    for key, values in numbers.items():
+        if len(values) not in (1, length):
+            raise ValueError(f"{name} has {length} steps and {len(values)} values of {key}")
+    series = {
+        key: np.broadcast_to(values, length)
+        for key, values in numbers.items()
+        if key not in CONSTANTS
+    }
+    constants = {key: _constant(numbers[key]) for key in CONSTANTS if key in numbers}
+    words = np.atleast_1d(np.asarray(found.get("optimizer", ""), dtype=str))
+    optimizer = next((word for word in words if word), "").strip().lower()
+    return _whole(series, constants, optimizer, name)
+
+
+def _by_meaning(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns by the names of the vocabulary; those without a meaning here are left out."""
+    plain = {"".join("_" if c in " ./-" else c for c in str(n).strip().lower()): n for n in columns}
+    found: dict[str, Any] = {}
+    for meaning, names in ALIASES.items():
+        for alias in names:
+            if alias in plain:
+                found.setdefault(meaning, columns[plain[alias]])
+    return found
+
+
+def _numbers(values: Any, key: str, name: str) -> FloatArray:
+    """Values as numbers; blanks are NaN."""
+    array = np.atleast_1d(np.asarray(values))
+    try:
+        if array.dtype.kind in "US":
+            array = np.where(np.char.strip(array) == "", "nan", array)
+        return array.astype(float)
+    except ValueError as error:
+        raise ValueError(f"{name}: the column {key} holds what is no number ({error})") from error
+
+
+def _constant(values: FloatArray) -> float | None:
+    known = values[np.isfinite(values)]
+    return float(known[0]) if len(known) else None
+
+
+def _whole(
+    series: dict[str, FloatArray], constants: dict[str, float | None], optimizer: str, name: str
+) -> Signals:
+    """Leave out rows without a loss and what comes after a loss that is not finite."""
+    step, loss, notes = series["step"], series["loss"], []
+    logged = ~np.isnan(loss) & np.isfinite(step)
+    if not logged.any():
+        raise ValueError(f"{name} holds no row with a step and a loss")
+    if not logged.all():
+        notes.append(f"{int((~logged).sum())} rows without a step or a finite loss were left out")
+    infinite = np.flatnonzero(np.isinf(loss))
+    if len(infinite):
+        logged[infinite[0] :] = False
+        notes.append(f"the loss is infinite at step {step[infinite[0]]:g}, the rest was left out")
+    late = np.flatnonzero(np.diff(step[logged]) <= 0)
+    if len(late):
+        at = step[logged][late[0] + 1]
+        raise ValueError(
+            f"{name}: steps must increase, but step {at:g} does not follow a smaller one"
+        )
+    kept = {key: filled(step[logged], values[logged]) for key, values in series.items()}
+    known: dict[str, Any] = {
+        key: kept[key] for key in SERIES if key in kept and np.isfinite(kept[key]).all()
+    }
+    given: dict[str, Any] = {key: value for key, value in constants.items() if value is not None}
+    if "steps_per_epoch" not in given and (length := _epoch_length(kept)):
+        given["steps_per_epoch"] = length
+    return Signals(
+        kept["step"], kept["loss"], **known, **given, optimizer=optimizer, notes=tuple(notes)
+    )
+
+
+def filled(step: FloatArray, values: FloatArray) -> FloatArray:
+    """Values with gaps closed by a line; all NaN where fewer than half were logged."""
+    known = np.isfinite(values)
+    if known.mean() < LOGGED:
+        return np.full(len(values), np.nan)
+    return np.interp(step, step[known], values[known])
+
+
+def _epoch_length(series: Mapping[str, FloatArray]) -> float | None:
+    """Steps in an epoch, from sizes or from a column that counts epochs."""
+    if "batch_size" in series and "data_size" in series:
+        return float(max(1, series["data_size"][0] // series["batch_size"][0]))
+    if "epoch" not in series:
+        return None
+    step, epoch = series["step"], series["epoch"]
+    starts = step[1:][np.floor(epoch[1:]) > np.floor(epoch[:-1])]
+    return float((starts[-1] - starts[0]) / (len(starts) - 1)) if len(starts) > 1 else None

@@ -1,0 +1,158 @@
+"""What is planted in a log is named, and nothing else; what is missing is asked for."""
+
+import numpy as np
+import pytest
+
+from compare.diagnose.diagnose import diagnose
+
+from . import made_logs
+
+PLANTED = {
+    "sawtooth": made_logs.sawtooth(),
+    "epoch": made_logs.epochs(),
+    "lagging second moment": made_logs.adam_on_a_parabola(),
+    "slingshot": made_logs.slingshots(),
+    "edge of stability": made_logs.descent(),
+    "none of these": made_logs.quiet(),
+}
+
+
+def finding(found, mechanism):
+    return next(one for one in found.findings if one.mechanism == mechanism)
+
+
+@pytest.mark.parametrize("mechanism", PLANTED)
+def test_what_is_planted_is_named(mechanism):
+    found = diagnose(PLANTED[mechanism])
+    assert (found.verdict, found.sure) == (mechanism, True)
+    assert found.evidence[0].startswith(mechanism)
+    assert found.remedy and not found.decides
+
+
+@pytest.mark.parametrize("mechanism", PLANTED)
+def test_it_does_not_depend_on_the_unit_of_the_loss(mechanism):
+    log = PLANTED[mechanism]
+    if mechanism == "edge of stability":
+        log = log | {"grad_norm": log["grad_norm"] * 1000**0.5}  # eta stays: g^2 goes like the loss
+    assert diagnose(log | {"loss": 1000 * log["loss"]}).verdict == mechanism
+
+
+@pytest.mark.parametrize("mechanism", PLANTED)
+def test_a_log_of_a_few_records_is_too_little(mechanism):
+    log = {k: v[:40] if np.ndim(v) else v for k, v in PLANTED[mechanism].items()}
+    assert diagnose(log).verdict == "too little data"
+
+
+@pytest.mark.parametrize("mechanism", PLANTED)
+@pytest.mark.parametrize(
+    "column",
+    ["lr", "wd", "weight_norm", "grad_norm", "steps_per_epoch", "optimizer", "last_layer_norm"],
+)
+def test_a_missing_column_never_gives_another_mechanism(mechanism, column):
+    log = {name: values for name, values in PLANTED[mechanism].items() if name != column}
+    assert diagnose(log).verdict in (mechanism, "not sure")
+
+
+@pytest.mark.parametrize("mechanism", PLANTED)
+def test_step_and_loss_alone_decide_nothing(mechanism):
+    log = PLANTED[mechanism]
+    found = diagnose({"step": log["step"], "loss": log["loss"]})
+    assert (found.verdict, found.sure) == ("not sure", False)
+    assert "weight_norm" in found.decides
+
+
+@pytest.mark.parametrize(("decays_at", "verdict"), [(1.0, "sawtooth"), (0.5, "not sure")])
+def test_the_norm_must_fall_at_the_rate_of_decay(decays_at, verdict):
+    assert diagnose(made_logs.sawtooth(decays_at=decays_at)).verdict == verdict
+
+
+def test_the_rate_of_decay_is_told():
+    (said,) = diagnose(made_logs.sawtooth(lr=0.2, wd=0.02)).evidence
+    assert "falls by 0.0041 a step, eta*lam is 0.004 (ratio 1.02)" in said
+
+
+def test_momentum_divides_the_rate_of_decay():
+    log = made_logs.sawtooth(lr=0.05, decays_at=10)
+    assert diagnose(log).verdict == "not sure"
+    assert "momentum" in diagnose(log).decides
+    assert diagnose(log, momentum=0.9).verdict == "sawtooth"
+
+
+def test_decay_comes_with_the_call_where_the_log_lacks_it():
+    log = made_logs.sawtooth()
+    del log["lr"], log["wd"]
+    assert diagnose(log).decides.startswith("lr and wd")
+    assert diagnose(log, learning_rate=0.5, weight_decay=0.01).verdict == "sawtooth"
+    assert diagnose(log, learning_rate=0.5, weight_decay=0.0).verdict != "sawtooth"
+
+
+@pytest.mark.parametrize("epoch", [47, 53, 77])
+def test_another_period_is_not_the_epoch(epoch):
+    assert diagnose(made_logs.epochs() | {"steps_per_epoch": epoch}).verdict != "epoch"
+
+
+def test_a_hard_batch_in_every_epoch_is_the_epoch():
+    log = made_logs.quiet()
+    log["loss"][17::40] *= 20
+    assert diagnose(log).verdict == "epoch"
+
+
+def test_spikes_at_other_phases_are_not_the_epoch():
+    log = made_logs.epochs()
+    for at in (157, 380, 702, 1200, 1911, 2534, 2827):
+        log["loss"][at : at + 20] *= np.exp(np.minimum(np.arange(20), np.arange(20)[::-1]) / 3)
+    found = diagnose(log)
+    assert finding(found, "epoch").answer == "against"
+    assert found.verdict != "epoch"
+
+
+def test_bad_batches_at_random_times_are_none():
+    log = made_logs.quiet()
+    log["loss"][[157, 380, 702, 1200, 1900, 2511, 2804]] *= 20
+    found = diagnose(log)
+    assert found.verdict == "none of these"
+    assert found.remedy.endswith("these steps: 157, 380, 702, 1200, 1900, ...")
+
+
+def test_spikes_that_follow_restarts_are_none():
+    log = made_logs.quiet()
+    phase = log["step"] % 300
+    log |= {"lr": 0.1 * (1 + np.cos(np.pi * phase / 300)) + 1e-4}
+    log["loss"] = log["loss"] * np.exp(3 * np.exp(-(((phase - 5) / 10) ** 2)) * (log["step"] > 200))
+    found = diagnose(log)
+    assert found.verdict == "none of these"
+    assert "begin where the learning rate is raised" in found.evidence[0]
+
+
+@pytest.mark.parametrize(("times_lr", "answer"), [(2.0, "shown"), (1.5, "against")])
+def test_the_edge_is_at_two_over_the_rate(times_lr, answer):
+    log = made_logs.descent(times_lr=times_lr) | {"optimizer": "sgd"}
+    assert finding(diagnose(log), "edge of stability").answer == answer
+
+
+def test_descent_on_all_data_that_rose_early_is_not_called_quiet():
+    step = np.arange(2000)
+    loss = 1 + np.exp(-step / 500) * (1 + 0.1 * np.sin(step / 2) * (step < 500))
+    log = {"step": step, "loss": loss, "lr": 0.1, "wd": 0.0, "steps_per_epoch": 1}
+    assert diagnose(log, optimizer="sgd").verdict == "not sure"
+    assert diagnose(log | {"loss": 1 + np.exp(-step / 500)}, optimizer="sgd").sure
+
+
+def test_a_norm_that_does_not_climb_is_no_slingshot():
+    assert diagnose(made_logs.slingshots(stair=0.005)).verdict != "slingshot"
+
+
+def test_a_short_memory_does_not_lag():
+    log = made_logs.adam_on_a_parabola() | {"beta2": 0.5}
+    assert finding(diagnose(log), "lagging second moment").answer != "shown"
+
+
+def test_an_optimizer_is_adaptive_if_the_norm_moves_too_far():
+    log = made_logs.slingshots()
+    del log["optimizer"]
+    log["weight_norm"] = log.pop("last_layer_norm")
+    assert diagnose(log).verdict == "not sure"
+    far = log | {"grad_norm": 1e-4 * log["grad_norm"]}
+    assert diagnose(far).verdict == "not sure"  # the norm rests for most of the time
+    moving = far | {"weight_norm": log["weight_norm"] * (1 + 1e-4 * (log["step"] % 2))}
+    assert diagnose(moving).verdict == "slingshot"
