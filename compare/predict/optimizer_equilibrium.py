@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from theory.laws import equilibrium
-from theory.laws.equilibrium import Equilibrium
+from compare.measure.laws.law_failures import RADIAL, radial_cosine
+from theory.laws.equilibrium import Equilibrium, by_optimizer
+from theory.laws.equilibrium.by_optimizer import at_rest
 from theory.trajectory import RecordedRun
 
-ADAPTIVE = ("n_weights", "beta1", "beta2")
 GRAD_SUM = "effective_grad_sum"
+RADIAL_SHARE = 0.05  # of what decay takes from the norm; more moves the equilibrium by over 1 %
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,9 @@ def predict_equilibrium(trajectories: xr.Dataset, run: str) -> Equilibrium:
     """Predict the equilibrium of a run from its settings and the gradients of its last half.
 
     AdamW and Lion need no gradient, SGD its mean square, Adam with L2 the sum of its root mean
-    squares. If the gradients go on changing, so does the equilibrium.
+    squares. If the gradients go on changing, so does the equilibrium. Of a monitored optimizer the
+    exact class must be known, and its options, and they must have stayed as they were; see
+    ``theory.laws.equilibrium.by_optimizer``.
 
         >>> from sawtooth import predict_equilibrium, simulate
         >>> toy = simulate("isotropic:50", 0.1, 0.1, noise=1.0, n_steps=4000)
@@ -76,32 +81,71 @@ def predict_equilibrium(trajectories: xr.Dataset, run: str) -> Equilibrium:
     Raises:
         ValueError: saying why none is predicted.
     """
-    one, recorded = trajectories.sel(run=run), RecordedRun.of(trajectories, run)
-    rate, decay, momentum = recorded.learning_rate, recorded.weight_decay, recorded.momentum
-    rule, variant = recorded.update_rule, str(one["variant"].values)
+    recorded = RecordedRun.of(trajectories, run)
+    one = trajectories.sel(run=run)
     if str(one["status"].values) != "completed":
         raise ValueError(f"the run ended early: {one['reason'].values}")
-    if decay == 0:
-        raise ValueError("without weight decay the norm only grows")
-    if rule == "growing" or recorded.scheduled:
+    if recorded.update_rule == "growing" or recorded.scheduled:
         raise ValueError("the learning rate changes, and the equilibrium with it")
-    known = {"sgd": (), "adamw": ADAPTIVE, "lion": ADAPTIVE, "adam": (*ADAPTIVE, GRAD_SUM)}
-    if rule not in known or (rule == "sgd" and variant):
-        raise ValueError(f"no closed form is known for {rule}{f' with {variant}' * bool(variant)}")
-    if missing := [name for name in known[rule] if name not in one]:
-        raise ValueError(f"the file lacks {', '.join(missing)}")
-    measured = Measured.of(recorded)
-    if rule == "sgd":
-        p = measured.mean_squared_g
-        if momentum == 0:
-            return equilibrium.sgd(rate, decay, p)
-        return equilibrium.sgd_with_momentum(rate, decay, p, momentum=momentum)
-    n_weights = int(one["n_weights"])
-    betas = {name: float(one[name]) for name in ("beta1", "beta2")}
-    if rule == "adam":
-        return equilibrium.adam_l2(rate, decay, _late_mean(one[GRAD_SUM]), n_weights, **betas)
-    closed_form = equilibrium.adamw if rule == "adamw" else equilibrium.lion
-    return closed_form(rate, decay, n_weights, **betas)
+    if changed := _text(one, "settings_changed"):
+        raise ValueError(f"a setting of the optimizer did not stay: {changed}")
+    if radial := _radial_pull(recorded):
+        raise ValueError(radial)
+    name, options = _optimizer(one, recorded)
+    setting = (recorded.learning_rate, recorded.weight_decay)
+    return at_rest(name, *setting, options, _measured(trajectories, recorded))
+
+
+def _optimizer(one: xr.Dataset, run: RecordedRun) -> tuple[str, dict[str, Any]]:
+    """Class and options of a monitored optimizer; the rule of a simulated or trained run."""
+    if "optimizer" in one:
+        return _text(one, "optimizer"), json.loads(_text(one, "optimizer_settings"))
+    if variant := str(one["variant"].values):
+        raise ValueError(f"no closed form is known for {run.update_rule} with {variant}")
+    options: dict[str, Any] = {"momentum": run.momentum} if run.momentum else {}
+    if {"beta1", "beta2"} <= set(one.variables) and np.isfinite(float(one["beta1"])):
+        options["betas"] = (float(one["beta1"]), float(one["beta2"]))
+    return run.update_rule, options
+
+
+def _measured(trajectories: xr.Dataset, run: RecordedRun) -> by_optimizer.Measured:
+    """What the formulas need besides the settings, means over the last half."""
+    one, late = trajectories.sel(run=run.id), Measured.of(run)
+    update = run.update_norm if run.update_norm is not None else run.effective_grad_norm
+    half = slice(len(update) // 2, None)
+    rows, _, columns = str(trajectories.attrs.get("largest_matrix", "64x64")).partition("x")
+    return by_optimizer.Measured(
+        n_weights=int(one["n_weights"]) if "n_weights" in one else 0,
+        mean_squared_g=late.mean_squared_g,
+        sum_g=_late_mean(one[GRAD_SUM]) if GRAD_SUM in one else float("nan"),
+        mean_squared_update=float(np.mean((update[half] / run.weight_norm[half]) ** 2)),
+        norm=late.norm,
+        shape=(int(rows), int(columns)),
+    )
+
+
+def _radial_pull(run: RecordedRun) -> str:
+    """What the gradient itself does to the norm, if that counts beside decay; "" if it does not.
+
+    A step takes ``eta lam`` of the norm by decay and ``eta <grad, w> / |w|^2`` by a radial part.
+    """
+    cosine = radial_cosine(run)
+    known = np.isfinite(cosine)
+    if known.sum() < 2 or np.sqrt(np.mean(cosine[known] ** 2)) < RADIAL:
+        return ""
+    pull = float(np.mean((cosine * run.effective_grad_norm / run.weight_norm**2)[known]))
+    if abs(pull) < RADIAL_SHARE * run.weight_decay:
+        return ""
+    acts = f"shrinks the norm like a weight decay of {pull:.2g}" if pull > 0 else "drives it up"
+    return (
+        f"the gradient has a radial part (mean cosine {np.mean(cosine[known]):.2g} with the "
+        f"weights) that {acts}: something in the loss feels the scale of the weights, such as a "
+        "penalty, or they are not scale-invariant"
+    )
+
+
+def _text(one: xr.Dataset, name: str) -> str:
+    return str(one[name].values) if name in one else ""
 
 
 def _late_mean(values: xr.DataArray) -> float:

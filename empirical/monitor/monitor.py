@@ -19,7 +19,7 @@ from empirical.monitor import followed, sharding, step_sums, to_dataset
 from empirical.monitor.channels import Channels, largest_eps
 from empirical.monitor.first_batch import FirstInputs
 from empirical.monitor.followed import Followed
-from empirical.monitor.optimizer import Watched, qualified_name, stepping
+from empirical.monitor.optimizer import Watched, qualified_name, root_sum_of, stepping
 from empirical.monitor.sink import Outlet, Sink
 from empirical.monitor.step_log import StepLog
 from empirical.monitor.update_rule import Rule
@@ -229,6 +229,7 @@ class Monitor:
                 "search_seconds": self.search_seconds,
                 "device": str(self.sums.weights[0].device),
                 "weights_dtype": str(self.sums.weights[0].dtype).removeprefix("torch."),
+                "largest_matrix": _largest_matrix(self.sums.weights),
                 "normalisation_eps": largest_eps(self.model),
                 "torch": str(torch.__version__),
             },
@@ -374,19 +375,16 @@ class Monitor:
     def _per_layer(self) -> dict[str, Tensor]:
         """Norms of each layer's weights and gradient before the step, on the device.
 
-        For Adam also the sum of the root mean square gradients, from its second moments.
+        For the adaptive optimizers also the sum of the root mean square gradients, from their
+        second moments.
         """
         measured = dict(zip(("weights", "gradient"), self.sums.layers(), strict=True))
-        if self.rule.name == "adam":
-            states = [self.optimizer.state[weight] for weight in self.sums.weights]
-            beta2 = float(self._watched.first["betas"][1])
-            roots = [
-                one["exp_avg_sq"].sqrt().sum().double() / (1 - beta2 ** float(one["step"])) ** 0.5
-                for one in states
-                if "exp_avg_sq" in one
-            ]
-            if roots:
-                measured["root_sum"] = torch.stack(roots).sum()
+        root_sum = root_sum_of(
+            [self.optimizer.state.get(weight, {}) for weight in self.sums.weights],
+            self._watched.first,
+        )
+        if root_sum is not None and not self.sums.sharded:
+            measured["root_sum"] = root_sum
         return measured
 
     def _find(self) -> bool:
@@ -440,3 +438,10 @@ class Monitor:
             f"the optimizer has made no step ({name}.step was not called with gradients); "
             "if another object makes the steps, give Monitor that one"
         )
+
+
+def _largest_matrix(weights: Sequence[Tensor]) -> str:
+    """Rows and columns of the weight with the most elements, as ``64x128``."""
+    largest = max(weights, key=Tensor.numel)
+    rows = len(largest) if largest.ndim > 1 else 1
+    return f"{rows}x{max(largest.numel(), 1) // max(rows, 1)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -78,6 +78,24 @@ def as_json(group: Mapping[str, Any]) -> dict[str, Any]:
         else str(value)[:200]
         for name, value in settings(group).items()
     }
+
+
+def root_sum_of(states: Sequence[Mapping[str, Any]], group: Mapping[str, Any]) -> Tensor | None:
+    """Sum over weights of the root mean square gradient, from an adaptive optimizer's state.
+
+    Args:
+        states: of each weight.
+        group: options of the optimizer.
+    """
+    betas = group.get("betas")
+    roots = []
+    for one in states:
+        if "exp_avg_sq" in one and isinstance(betas, tuple | list):
+            corrected = 1 - float(betas[1]) ** float(one["step"])
+            roots.append(one["exp_avg_sq"].sqrt().sum().double() / corrected**0.5)
+        elif "square_avg" in one:
+            roots.append(one["square_avg"].sqrt().sum().double())
+    return torch.stack(roots).sum() if roots else None
 
 
 class Watched:

@@ -14,6 +14,8 @@ Source: Kosson et al. 2024 (arXiv 2305.17212) for small eta lam; this form deriv
 
 import numpy as np
 
+from theory.arrays import FloatArray
+
 
 def stationary_walk(
     learning_rate: float, intrinsic_lr: float, variance: float, memory: float
@@ -65,3 +67,23 @@ def lagged_relaxation(loss: float, beta2: float, *, order: int) -> float:
     follow = 1 - beta2
     total, product = 4 * loss + follow, order * loss * follow
     return float((total + np.sqrt(total**2 - 4 * product)) / (2 * product))
+
+
+def nesterov_average(beta1: float) -> tuple[float, float]:
+    """Variance and first autocovariance of ``b m' + (1 - b) g`` for white g of variance 1.
+
+    With ``m' = b m + (1 - b) g`` its coefficients are ``(1 - b)(1 + b)``, then ``(1 - b) b^(k+1)``;
+    later autocovariances fall by b each.
+    """
+    share, tail = (1 - beta1) ** 2, beta1**4 / (1 - beta1**2)
+    return share * ((1 + beta1) ** 2 + tail), share * ((1 + beta1) * beta1**2 + beta1 * tail)
+
+
+def average_correlations(beta1: float, *, nesterov: bool) -> FloatArray:
+    """Correlations, one step apart and more, of an average of white noise, until they vanish."""
+    n_terms = 1 if beta1 == 0 else int(np.ceil(-20 / np.log(beta1))) + 1
+    powers = beta1 ** np.arange(n_terms)
+    if not nesterov:
+        return np.asarray(beta1 * powers)
+    variance, first = nesterov_average(beta1)
+    return np.asarray(first / variance * powers)
