@@ -112,8 +112,6 @@ OTHERS = (
     "mlp-80-80",
 )
 OTHERS_WITH_MOMENTUM = OTHERS[:4]
-OTHERS_ALL_TRAINED = OTHERS[:4]
-OTHERS_SLOWEST = OTHERS[1:5]
 FORECAST = ("mlp-64-64", "mlp-48-48-48", "mlp-32-32")
 
 
@@ -130,17 +128,11 @@ def battery(images: str = "") -> list[Entry]:
             Long({5e-5: 150000}, 3 if few else 6),
         )
         made += [Entry(model, variant, (FAST, *slow), tuple(TARGETS)) for model in FORECAST]
-    for m in OTHERS:
-        slowest = (Long({5e-5: 110000}, 3),) if m in OTHERS_SLOWEST else ()
-        made.append(
-            Entry(m, "plain", (FEWER, Long({1e-3: 8000}, 8), Long({3e-4: 26000}, 6), *slowest))
-        )
+    made += [
+        Entry(m, "plain", (FEWER, Long({1e-3: 8000}, 8), Long({3e-4: 26000}, 6))) for m in OTHERS
+    ]
     slow = (Long({1e-3: 14000}, 8), Long({3e-4: 40000}, 6))
     made += [Entry(m, "momentum", (FEWER_WITH_MOMENTUM, *slow)) for m in OTHERS_WITH_MOMENTUM]
-    made += [
-        Entry(m, "all", (FEWER, Long({1e-3: 8000}, 6), Long({3e-4: 26000}, 4)))
-        for m in OTHERS_ALL_TRAINED
-    ]
     return made
 
 
