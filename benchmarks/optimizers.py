@@ -44,22 +44,19 @@ class Lion(Optimizer):
                 m.lerp_(p.grad, 1 - b2)
 
 
-class SGDW(torch.optim.SGD):
+class SGDW(Optimizer):
     """SGD with decoupled decay (Loshchilov & Hutter 2019, arXiv 1711.05101)."""
 
-    def __init__(self, params: Any, lr: float, decay: float, momentum: float) -> None:
-        super().__init__(params, lr=lr, momentum=momentum)
-        for group in self.param_groups:
-            group["weight_decay"] = decay
+    def __init__(self, params: Any, lr: float, weight_decay: float, momentum: float) -> None:
+        super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
 
+    @torch.no_grad()
     def step(self, closure: Any = None) -> None:
         for group in self.param_groups:
-            with torch.no_grad():
-                for p in group["params"]:
-                    p.mul_(1 - group["lr"] * group["weight_decay"])
-            decay, group["weight_decay"] = group["weight_decay"], 0.0
-            super().step(closure)
-            group["weight_decay"] = decay
+            for p in group["params"]:
+                buffer = self.state[p].setdefault("buffer", torch.zeros_like(p))
+                buffer.mul_(group["momentum"]).add_(p.grad)
+                p.mul_(1 - group["lr"] * group["weight_decay"]).sub_(buffer, alpha=group["lr"])
 
 
 class IndependentAdamW(torch.optim.AdamW):

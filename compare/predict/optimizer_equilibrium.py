@@ -102,10 +102,10 @@ def _optimizer(one: xr.Dataset, run: RecordedRun) -> tuple[str, dict[str, Any]]:
         return _text(one, "optimizer"), json.loads(_text(one, "optimizer_settings"))
     if variant := str(one["variant"].values):
         raise ValueError(f"no closed form is known for {run.update_rule} with {variant}")
-    options: dict[str, Any] = {"momentum": run.momentum} if run.momentum else {}
-    if {"beta1", "beta2"} <= set(one.variables) and np.isfinite(float(one["beta1"])):
-        options["betas"] = (float(one["beta1"]), float(one["beta2"]))
-    return run.update_rule, options
+    if run.update_rule == "sgd":
+        return "sgd", {"momentum": run.momentum}
+    known = {"beta1", "beta2"} <= set(one.variables)
+    return run.update_rule, {"betas": (float(one.beta1), float(one.beta2))} if known else {}
 
 
 def _measured(trajectories: xr.Dataset, run: RecordedRun) -> by_optimizer.Measured:
@@ -113,14 +113,16 @@ def _measured(trajectories: xr.Dataset, run: RecordedRun) -> by_optimizer.Measur
     one, late = trajectories.sel(run=run.id), Measured.of(run)
     update = run.update_norm if run.update_norm is not None else run.effective_grad_norm
     half = slice(len(update) // 2, None)
+    sizes = (update[half] / run.weight_norm[half]) ** 2
     rows, _, columns = str(trajectories.attrs.get("largest_matrix", "64x64")).partition("x")
     return by_optimizer.Measured(
         n_weights=int(one["n_weights"]) if "n_weights" in one else 0,
         mean_squared_g=late.mean_squared_g,
         sum_g=_late_mean(one[GRAD_SUM]) if GRAD_SUM in one else float("nan"),
-        mean_squared_update=float(np.mean((update[half] / run.weight_norm[half]) ** 2)),
+        mean_squared_update=float(np.mean(sizes)) if len(sizes) else float("nan"),
         norm=late.norm,
         shape=(int(rows), int(columns)),
+        after_steps=run.start + 0.75 * run.every * len(run.weight_norm),
     )
 
 

@@ -8,7 +8,13 @@ from typing import Any
 
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-DECOUPLED = ("sgd", "adamw", "lion", "muon")  # SGD's coupled decay shrinks the weights alike
+DECOUPLED = (
+    "sgd",
+    "sgdw",
+    "adamw",
+    "lion",
+    "muon",
+)  # SGD's coupled decay shrinks the weights alike
 
 
 @dataclass(frozen=True)

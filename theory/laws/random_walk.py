@@ -69,14 +69,20 @@ def lagged_relaxation(loss: float, beta2: float, *, order: int) -> float:
     return float((total + np.sqrt(total**2 - 4 * product)) / (2 * product))
 
 
-def nesterov_average(beta1: float) -> tuple[float, float]:
-    """Variance and first autocovariance of ``b m' + (1 - b) g`` for white g of variance 1.
+def nesterov_average(beta1: float, ahead: float | None = None) -> tuple[float, float]:
+    """Variance and first autocovariance of ``c m' + (1 - c) g`` for white g of variance 1.
 
-    With ``m' = b m + (1 - b) g`` its coefficients are ``(1 - b)(1 + b)``, then ``(1 - b) b^(k+1)``;
-    later autocovariances fall by b each.
+    With ``m' = b m + (1 - b) g`` its coefficients are ``1 - c b``, then ``c (1 - b) b^k``; later
+    autocovariances fall by b each.
+
+    Args:
+        beta1: b.
+        ahead: c; b by default.
     """
-    share, tail = (1 - beta1) ** 2, beta1**4 / (1 - beta1**2)
-    return share * ((1 + beta1) ** 2 + tail), share * ((1 + beta1) * beta1**2 + beta1 * tail)
+    c = beta1 if ahead is None else ahead
+    now, past = 1 - c * beta1, c * (1 - beta1)
+    tail = past**2 * beta1**2 / (1 - beta1**2)
+    return now**2 + tail, beta1 * (now * past + tail)
 
 
 def average_correlations(beta1: float, *, nesterov: bool) -> FloatArray:

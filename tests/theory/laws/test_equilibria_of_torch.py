@@ -109,6 +109,11 @@ def test_averages_have_the_correlations_of_their_coefficients():
     assert (variance, first) == pytest.approx((own[0], own[1]), rel=1e-12)
     found = random_walk.average_correlations(b, nesterov=True)
     assert found[:20] == pytest.approx(own[1:21] / own[0], rel=1e-9)
+    c = 0.3
+    coefficients = c * (1 - b) * b ** np.arange(n)
+    coefficients[0] += 1 - c
+    own = np.correlate(coefficients, coefficients, "full")[n - 1 :]
+    assert random_walk.nesterov_average(b, c) == pytest.approx((own[0], own[1]), rel=1e-12)
 
 
 @dataclass
@@ -179,7 +184,7 @@ def test_the_formula_is_that_of_the_exact_class_and_its_options():
         ("torch.optim.AdamW", {"amsgrad": True}, "with the option amsgrad = True"),
         ("torch.optim.AdamW", {"eps": 1e-2}, r"eps = 0.01 is not small .* \(root mean square 0.25"),
         ("lion", {"caution": True}, "lion with the option caution = True"),
-        ("mine.AdamW", {}, "no closed form is known for the class mine.AdamW"),
+        ("mine.AdamW", {}, "no closed form is known for mine.AdamW; if its steps"),
         ("torch.optim.RMSprop", {"centered": True}, "with the option centered = True"),
         ("torch.optim.NAdam", {}, "decoupled_weight_decay=True has one"),
     ],

@@ -1,5 +1,7 @@
 """The adaptive optimizers: Adam with both kinds of decay, its relatives, and RMSprop."""
 
+import math
+
 from theory import validate
 from theory.laws import random_walk
 from theory.laws.equilibrium.rest import Equilibrium, at, cubic_clock, decaying, log_square
@@ -99,12 +101,14 @@ def nadamw(
     *,
     beta1: float = 0.9,
     beta2: float = 0.999,
+    momentum_decay: float = 0.004,
+    after_steps: float = math.inf,
 ) -> Equilibrium:
     """Equilibrium of NAdam with decoupled decay: AdamW that looks one step ahead.
 
-    Updates are ``b1 m' + (1 - b1) grad`` over the root of the second moment, whose correlations
-    ``random_walk.nesterov_average`` gives. torch's NAdam raises its first decay towards beta1 over
-    about ``25 / momentum_decay`` steps; this is the state after them.
+    Updates are ``c m' + (1 - c) grad`` over the root of the second moment, whose correlations
+    ``random_walk.nesterov_average`` gives, with ``c = b1 (1 - 0.96^(psi t) / 2)``: it nears beta1
+    over about ``25 / psi`` steps, and the rotation with it. This is the state at its present value.
 
     Source: Dozat 2016, as in torch.optim.NAdam; the equilibrium derived as for ``adamw``.
 
@@ -114,11 +118,14 @@ def nadamw(
         n_weights: C, number of weights.
         beta1: decay of the first moment, from 0 to below 1.
         beta2: decay of the second moment, from 0 to below 1.
+        momentum_decay: psi.
+        after_steps: t, steps since the start.
     """
     learning_rate, weight_decay = decaying(learning_rate, weight_decay)
     beta1, beta2 = validate.fraction("beta1", beta1), validate.fraction("beta2", beta2)
     loss = learning_rate * weight_decay
-    variance, first = random_walk.nesterov_average(beta1)
+    ahead = beta1 * (1 - 0.5 * 0.96 ** (momentum_decay * after_steps))
+    variance, first = random_walk.nesterov_average(beta1, ahead)
     memory = first / variance / (1 - (1 - loss) * beta1)
     size = validate.at_least("n_weights", n_weights, 1) * variance
     norm, turn = random_walk.stationary_walk(learning_rate, loss, size, memory)

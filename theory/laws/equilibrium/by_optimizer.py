@@ -6,6 +6,7 @@ norm elsewhere, and no number is given.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from theory.laws import equilibrium as forms
 from theory.laws.equilibrium.rest import Equilibrium
 
+NO_DECAY = "without weight decay the norm only grows"
 SMALL_EPS = 0.005  # share of the root mean square gradient by which eps makes the norm smaller
 # Options that do not change the numbers, or that are held elsewhere.
 HARMLESS = (
@@ -38,6 +40,7 @@ class Measured:
         mean_squared_update: mean squared norm of an update before the learning rate.
         norm: weight norm, where ``sum_g`` was measured.
         shape: of the matrix with the most weights.
+        after_steps: step in the middle of what was measured.
     """
 
     n_weights: int
@@ -46,6 +49,7 @@ class Measured:
     mean_squared_update: float = float("nan")
     norm: float = float("nan")
     shape: tuple[int, int] = (64, 64)
+    after_steps: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -99,15 +103,13 @@ def at_rest(
         ValueError: saying why there is no formula.
     """
     if weight_decay == 0:
-        raise ValueError("without weight decay the norm only grows")
+        raise ValueError(NO_DECAY)
     if optimizer in REASONS:
         raise ValueError(f"{optimizer} has no equilibrium: {REASONS[optimizer]}")
     if optimizer not in KNOWN:
-        raise ValueError(
-            f"no closed form is known for the class {optimizer}; if it follows one of "
-            f"{', '.join(name for name in KNOWN if '.' not in name)} step by step, give Monitor "
-            "that name as update_rule"
-        )
+        rules = ", ".join(name for name in KNOWN if "." not in name)
+        advice = f"; if its steps are those of {rules}, give Monitor that name as update_rule"
+        raise ValueError(f"no closed form is known for {optimizer}{advice * ('.' in optimizer)}")
     formula, usual = KNOWN[optimizer]
     for name, value in options.items():
         if name in HARMLESS or name in ("weight_decay", *usual):
@@ -162,7 +164,14 @@ def _nadam(one: Setting) -> Equilibrium:
         )
     _check_eps(one)
     n_weights = one.measured.n_weights
-    return forms.nadamw(one.learning_rate, one.weight_decay, n_weights, **one.betas())
+    return forms.nadamw(
+        one.learning_rate,
+        one.weight_decay,
+        n_weights,
+        **one.betas(),
+        momentum_decay=one.number("momentum_decay"),
+        after_steps=one.measured.after_steps,
+    )
 
 
 def _rmsprop(one: Setting) -> Equilibrium:

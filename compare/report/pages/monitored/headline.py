@@ -6,6 +6,7 @@ from markupsafe import Markup
 from compare.report.pages.monitored.run import Followed
 from compare.report.tables.cells import count, number
 from theory.laws import equilibrium
+from theory.laws.equilibrium.by_optimizer import NO_DECAY
 
 NEAR = 0.1  # relative distance of the mean norm from the equilibrium that counts as there
 FEW = 4.0  # relaxation times in which a fluctuation about the equilibrium fades
@@ -21,7 +22,7 @@ def headline(run: Followed) -> Markup:
         ).format(str(one["reason"].values), int(one["n_steps"]))
     if str(run.observed["regime"].values) == "periodic":
         return _periodic(run)
-    if float(one["weight_decay"]) == 0:
+    if run.refusal == NO_DECAY:
         return Markup(
             "Without weight decay the norm can only grow, and the effective learning rate only "
             "falls: expect no periods, and smaller and smaller steps."
