@@ -5,6 +5,7 @@ observables         jumps, periods, regime and equilibrium of each run
 laws/               exact laws, why one fails, powers of the loss
 phases              phases A, B and C of every period
 gradient_valley     where a gradient turns from falling to rising
+channels            output channels that turn, jump, stand still or collapse
 minima/             minima of successive periods, and ensembles of them
 twins               distance between twin runs
 edge_of_stability   effective learning rate times sharpness before the first jump
