@@ -173,6 +173,15 @@ MONITORED = {
     ),
 }
 
+CHANNELS = Caption(
+    "Norms of the channels",
+    "Weight norms of the output channels against optimizer steps, a panel for each layer: median, "
+    "quartiles, smallest and largest, with collapsed channels and the largest jump marked.",
+    "All output channels of a layer together: the line is their median, the band holds half of "
+    "them, the dashed lines are the smallest and the largest. Crosses: where a channel fell below "
+    "the ε of the normalisation (dotted). Triangle: the end of the largest jump of one of them.",
+)
+
 PAIR = Caption(
     "Periods of both",
     "Mean period, and mean period times intrinsic learning rate, against intrinsic learning rate "

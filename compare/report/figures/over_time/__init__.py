@@ -7,4 +7,5 @@ phase_shading   phases behind a curve
 norm_law        the norm for given gradients: recursion, ODE, measured
 forecast        a planned run as a fan, its jumps, its pilots
 monitored       a run of anybody's training loop
+channels        its output channels
 """

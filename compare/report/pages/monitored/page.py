@@ -5,10 +5,13 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
+from compare.measure.channels import Channels
 from compare.measure.recorded import observe
+from compare.report.figures.over_time import channels as channel_figure
 from compare.report.figures.over_time import monitored
 from compare.report.html.captions import MONITORED
 from compare.report.html.page import Figure, Fold, Page, Section, as_json
+from compare.report.pages.monitored import channels
 from compare.report.pages.monitored import run as followed
 from compare.report.pages.monitored.headline import headline
 from compare.report.pages.monitored.run import Followed
@@ -30,6 +33,9 @@ def _draw(trajectories: xr.Dataset, settled: Mapping[str, Equilibrium | None]) -
         drawn[f"trajectory-{run}"] = monitored.trajectory(trajectories, run, rest)
         if "layer_weight_norm" in trajectories:
             drawn[f"layers-{run}"] = monitored.layers(trajectories, run)
+        held = Channels.of(trajectories, run)
+        if held is not None and len(held.steps) > 1:
+            drawn[f"channels-{run}"] = channel_figure.spread(held)
     return drawn
 
 
@@ -49,13 +55,21 @@ def page_of(trajectories: xr.Dataset) -> Page:
         cards=followed.cards(shown[0]),
         sections=[
             _background(trajectories, len(shown)),
-            *(
-                followed.section(one, f"run-{i + 1}", drawn, lead=i == 0)
-                for i, one in enumerate(shown)
-            ),
+            *(part for i, one in enumerate(shown) for part in _sections(one, i, drawn)),
             _evidence(trajectories),
         ],
     )
+
+
+def _sections(run: Followed, place: int, drawn: Mapping[str, str]) -> list[Section]:
+    """What the page says of a run, and of its channels where there are any."""
+    found = [followed.section(run, f"run-{place + 1}", drawn, lead=place == 0)]
+    held = Channels.of(run.trajectories, run.id)
+    if held is not None:
+        svg = drawn.get(f"channels-{run.id}", "")
+        of_run = f": {run.id}" if place else ""
+        found.append(channels.section(held, f"channels-{place + 1}", svg, of_run=of_run))
+    return found
 
 
 def _shown(trajectories: xr.Dataset) -> list[str]:
