@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+import torchvision
 from timing import alternate, table
 
 from empirical.data import sources
+from empirical.invariance.search import scale_invariant_parameters
 from empirical.monitor.monitor import Monitor
 from empirical.networks import architectures
 
@@ -48,6 +50,13 @@ def compare(title, make, inputs, labels, *, n_steps, batch_size):
     print(table(title, rows))
 
 
+def search(title, make, inputs):
+    """Median time that finding the scale-invariant weights takes."""
+    network = make()
+    seconds = alternate({"search": lambda: scale_invariant_parameters(network, inputs)}, rounds=5)
+    print(table(title, [("once, before the first step", f"{seconds['search']:.2f} s")]))
+
+
 def main():
     digits = sources.load("digits")
     pixels = digits.normalise(digits.train_images).flatten(1)
@@ -67,6 +76,11 @@ def main():
         labels,
         n_steps=4,
         batch_size=32,
+    )
+    search(
+        "monitor: search for scale-invariant weights, torchvision's ResNet-18, batch 32 of 32x32",
+        lambda: torchvision.models.resnet18(num_classes=10),
+        images,
     )
 
 
