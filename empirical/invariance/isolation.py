@@ -36,13 +36,19 @@ GLOBAL_HOOKS = (
 
 def unwrap(model: nn.Module) -> nn.Module:
     """The network within ``torch.compile``'s and the data-parallel wrappers."""
+    return peeled(model)[-1]
+
+
+def peeled(model: nn.Module) -> list[nn.Module]:
+    """A network's wrappers, from the outermost, and the network itself, last."""
+    parts = [model]
     while True:
-        if isinstance(compiled := getattr(model, "_orig_mod", None), nn.Module):
-            model = compiled
-        elif isinstance(model, WRAPPERS):
-            model = model.module
+        if isinstance(compiled := getattr(parts[-1], "_orig_mod", None), nn.Module):
+            parts.append(compiled)
+        elif isinstance(parts[-1], WRAPPERS):
+            parts.append(parts[-1].module)
         else:
-            return model
+            return parts
 
 
 @contextmanager

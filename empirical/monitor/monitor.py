@@ -141,7 +141,7 @@ class Monitor:
         elif inputs is not None:
             self._search(inputs, keywords)
         else:
-            self._capture = FirstInputs(self.model)
+            self._capture = FirstInputs(model)
         self._hooks = (
             self.optimizer.register_step_pre_hook(self._before),
             self.optimizer.register_step_post_hook(self._after),
