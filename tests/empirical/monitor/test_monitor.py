@@ -45,15 +45,6 @@ OPTIMIZERS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Networks this small only wait for a second thread, the longer the busier the machine."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
-
-
 def mlp(**options):
     torch.manual_seed(0)
     return architectures.mlp((20, 16, 16, 5), **options)

@@ -17,14 +17,6 @@ PYTHON = random.Random(0)
 TORCH = torch.Generator()
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
-
-
 class Head(nn.Module):
     """A normalised layer whose weight is scale-invariant, something else, and a last layer."""
 
