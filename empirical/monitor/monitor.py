@@ -322,8 +322,7 @@ class Monitor:
                 "use fused=False with GradScaler"
             )
         if self.log.full and not self.log.flush():
-            self.reason = "not finite"
-            return
+            raise ValueError("what was recorded is not finite")
         if self.optimizer.param_groups is not self._list:
             self._list = self.optimizer.param_groups
             self._groups = self._followed.groups(self.optimizer)

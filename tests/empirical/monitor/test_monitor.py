@@ -401,6 +401,7 @@ def test_a_run_that_stops_being_finite_is_kept_up_to_there(name):
     assert int(found["n_steps"][0]) == 5
     assert monitor.n_steps == CHUNK + 20
     assert len(monitor.log.table()) == CHUNK  # no more was recorded
+    assert monitor.reason == f"what was recorded is not finite (from step {CHUNK} on)"
     if name == "sgd":
         assert float(exact_laws.check_laws(read_runs(found))["norm_law_residual"][0]) < 1e-6
 
