@@ -181,3 +181,42 @@ def test_trainers_train_the_same_and_obey_the_law(case, request):
     assert float(laws["norm_law_residual"][0]) < 3e-6
     known = np.isfinite(found["train_loss"].values)
     assert known.all() if train is not with_transformers else not known.any()
+
+
+def test_loggers_of_trainers_take_the_numbers(tmp_path):
+    lightning = pytest.importorskip("lightning")
+    from lightning.pytorch.loggers import CSVLogger
+
+    model = nn.Sequential(nn.Linear(20, 16, bias=False), nn.BatchNorm1d(16))
+
+    class Module(lightning.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.model = model
+
+        def training_step(self, batch):
+            return F.cross_entropy(self.model(batch[0]), batch[1])
+
+        def configure_optimizers(self):
+            return sgd(self)
+
+    class Watch(lightning.Callback):
+        def on_train_start(self, trainer, module):
+            options = {"sink": trainer.logger.log_metrics, "sink_every": 10}
+            self.monitor = Monitor(module.model, trainer.optimizers[0], **options)
+
+    watch = Watch()
+    lightning.Trainer(
+        max_epochs=1,
+        accelerator="cpu",
+        callbacks=[watch],
+        logger=CSVLogger(tmp_path),
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+    ).fit(Module(), batches())
+    (path,) = tmp_path.rglob("metrics.csv")
+    rows = [line.split(",") for line in path.read_text().splitlines()]
+    norms = [float(row[rows[0].index("weight_norm")]) for row in rows[1:]]
+    recorded = watch.monitor.dataset()["weight_norm"].values[0]
+    assert norms == pytest.approx(recorded[[0, 10, 20]])
+    assert [row[rows[0].index("step")] for row in rows[1:]] == ["0", "10", "20"]

@@ -170,6 +170,24 @@ def test_steps_that_a_scaler_skips_leave_no_record():
     assert residual(monitor) < 1e-6
 
 
+def test_a_fused_optimizer_under_a_scaler_is_not_followed_and_trains_on(caplog):
+    model, optimizer, monitor = watched(lambda p: torch.optim.SGD(p, lr=0.5, fused=True))
+    scaler, start = torch.amp.GradScaler("cpu"), model[1].weight.detach().clone()
+    for x, y in batches(3):
+        optimizer.zero_grad()
+        scaler.scale(F.cross_entropy(model(x), y)).backward()
+        scaler.step(optimizer)
+        scaler.update()
+    assert monitor.reason == (
+        "a fused optimizer unscales gradients inside its step; use fused=False with GradScaler "
+        "(from step 0 on)"
+    )
+    assert len(caplog.records) == 1
+    assert not torch.equal(model[1].weight, start)
+    with pytest.raises(ValueError, match="nothing was recorded: a fused optimizer"):
+        monitor.dataset()
+
+
 def test_a_gradient_of_several_batches_is_one_step():
     model, optimizer, monitor = watched()
     spy, losses = Spy(model, optimizer), []
