@@ -1,6 +1,8 @@
 """Training is the same bit for bit, whatever a network's forward pass draws, counts or writes."""
 
 import random
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -15,6 +17,8 @@ N = 6
 NUMPY = np.random.default_rng(0)
 PYTHON = random.Random(0)
 TORCH = torch.Generator()
+ELSEWHERE = types.ModuleType("elsewhere")
+ELSEWHERE.generator = torch.Generator()
 
 
 class Head(nn.Module):
@@ -158,6 +162,10 @@ NETWORKS = {
     "torch of the file": lambda: Draws(
         lambda: torch.rand(1, generator=TORCH), lambda: TORCH.get_state().tolist()
     ),
+    "torch of another file": lambda: Draws(
+        lambda: torch.rand(1, generator=ELSEWHERE.generator),
+        lambda: ELSEWHERE.generator.get_state().tolist(),
+    ),
     "generators of its own": Holds,
     "counters and buffers": Counts,
     "writes weights": Writes,
@@ -186,6 +194,7 @@ def trained(name, watch):
     torch.manual_seed(0)
     PYTHON.seed(0)
     TORCH.manual_seed(0)
+    ELSEWHERE.generator.manual_seed(0)
     NUMPY.bit_generator.state = np.random.default_rng(0).bit_generator.state
     model = NETWORKS[name]()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-2)
@@ -207,7 +216,8 @@ def trained(name, watch):
 
 @pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated")
 @pytest.mark.parametrize("name", NETWORKS)
-def test_training_is_the_same_with_and_without_a_monitor(name):
+def test_training_is_the_same_with_and_without_a_monitor(name, monkeypatch):
+    monkeypatch.setitem(sys.modules, "elsewhere", ELSEWHERE)
     tensors, others, monitor = trained(name, True)
     plain_tensors, plain_others, _ = trained(name, False)
     assert others == plain_others
