@@ -36,13 +36,19 @@ GLOBAL_HOOKS = (
 
 def unwrap(model: nn.Module) -> nn.Module:
     """The network within ``torch.compile``'s and the data-parallel wrappers."""
+    return peeled(model)[-1]
+
+
+def peeled(model: nn.Module) -> list[nn.Module]:
+    """A network's wrappers, from the outermost, and the network itself, last."""
+    parts = [model]
     while True:
-        if isinstance(compiled := getattr(model, "_orig_mod", None), nn.Module):
-            model = compiled
-        elif isinstance(model, WRAPPERS):
-            model = model.module
+        if isinstance(compiled := getattr(parts[-1], "_orig_mod", None), nn.Module):
+            parts.append(compiled)
+        elif isinstance(parts[-1], WRAPPERS):
+            parts.append(parts[-1].module)
         else:
-            return model
+            return parts
 
 
 @contextmanager
@@ -79,7 +85,7 @@ class RandomNumbers:
     """The state of every random generator of the process that can be found.
 
     Those of Python, NumPy and torch, on all devices, those that any object of the process holds,
-    and torch's own in attributes of the network's modules and in the files that define them.
+    and torch's own in attributes of the network's modules and in globals of any file.
 
     Args:
         model: the network.
@@ -192,13 +198,11 @@ def _deep_copy(value: Any, shared: dict[int, Any]) -> Any:
 
 
 def _torch_generators(model: nn.Module) -> Iterator[torch.Generator]:
-    """Generators of torch among attributes of modules and globals of the files that define them."""
-    files = {type(part).__module__ for part in model.modules()}
-    places = [vars(part) for part in model.modules()]
-    places += [vars(sys.modules[name]) for name in files if name in sys.modules]
-    for place in places:
+    """Generators of torch among attributes of modules and globals of all files."""
+    files = [vars(one) for one in list(sys.modules.values()) if hasattr(one, "__dict__")]
+    for place in (*map(vars, model.modules()), *files):
         for value in list(place.values()):
-            if isinstance(value, torch.Generator) and value is not torch.default_generator:
+            if type(value) is torch.Generator and value is not torch.default_generator:
                 yield value
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from empirical.invariance.inputs import Inputs, as_double, copied, cut, to_double
+from empirical.invariance.inputs import Inputs, as_double, copied, cut, over_tensors, to_double
 from empirical.invariance.isolation import Attributes, RandomNumbers, remove_hooks, unwrap
 
 # Weights move by this share of their size, so that a bias at zero shows its effect.
@@ -114,7 +114,7 @@ class Probe:
         self._inputs: Inputs = as_double(inputs) if double else inputs
         self._generator = Generator().manual_seed(self._seed)
         try:
-            self.model = copy.deepcopy(model)
+            self.model = _copy_of(model)
         except Exception as error:
             raise RefusalError(f"the model cannot be copied ({describe_error(error)})") from error
         self.hooks = remove_hooks(self.model)
@@ -321,6 +321,23 @@ class Probe:
 
 class RefusalError(ValueError):
     """Says what is wrong with the network itself, however it is evaluated."""
+
+
+def _copy_of(model: nn.Module) -> nn.Module:
+    """A deep copy in which what earlier passes left is constant: torch copies no results.
+
+    Such are the weights that ``torch.nn.utils.weight_norm`` makes, or activations that are kept.
+    """
+    constants: dict[int, Any] = {}
+
+    def collect(tensor: Tensor) -> Tensor:
+        if not tensor.is_leaf:
+            constants[id(tensor)] = tensor.detach().clone()
+        return tensor
+
+    for part in model.modules():
+        over_tensors(collect, vars(part))
+    return copy.deepcopy(model, constants)
 
 
 def _leaves(outputs: Tensor) -> Iterator[Tensor]:

@@ -24,6 +24,10 @@ SETTING = (
 )
 
 
+# What wrappers within a network put into the names of its weights.
+WRAPPED = ("_fsdp_wrapped_module.", "_checkpoint_wrapped_module.", "_orig_mod.")
+
+
 @dataclass(frozen=True)
 class Followed:
     """The weights that are followed and where their optimizer keeps its numbers.
@@ -119,7 +123,10 @@ def follow(
 
 
 def named(model: nn.Module, names: Sequence[str]) -> tuple[str, ...]:
-    """The parameters with these names, each once, by the names of the unwrapped network.
+    """The parameters with these names, with or without what wrappers add, each once.
+
+    Returns:
+        Their names in the unwrapped network.
 
     Raises:
         ValueError: if a name is unknown or frozen, or none is given.
@@ -129,6 +136,7 @@ def named(model: nn.Module, names: Sequence[str]) -> tuple[str, ...]:
     canonical = {id(parameter): name for name, parameter in own.items()}
     known = dict(inner.named_parameters(remove_duplicate=False))
     known |= dict(model.named_parameters(remove_duplicate=False))
+    known |= {_plain(name): parameter for name, parameter in known.items()}
     for name in names:
         if name not in known:
             raise ValueError(f"the network has no parameter {name!r}; it has {', '.join(own)}")
@@ -137,6 +145,13 @@ def named(model: nn.Module, names: Sequence[str]) -> tuple[str, ...]:
     if not names:
         raise ValueError("parameters must name at least one weight, got none")
     return tuple(dict.fromkeys(canonical[id(known[name])] for name in names))
+
+
+def _plain(name: str) -> str:
+    """A parameter's name as if no part of the network were wrapped."""
+    for wrapped in WRAPPED:
+        name = name.replace(wrapped, "")
+    return name
 
 
 def _owners(optimizer: Optimizer) -> dict[int, Mapping[str, Any]]:

@@ -145,7 +145,7 @@ class Monitor:
         elif inputs is not None:
             self._search(inputs, keywords)
         else:
-            self._capture = FirstInputs(self.model)
+            self._capture = FirstInputs(model)
         self._hooks = (
             self.optimizer.register_step_pre_hook(self._before),
             self.optimizer.register_step_post_hook(self._after),
@@ -327,8 +327,7 @@ class Monitor:
                 "use fused=False with GradScaler"
             )
         if self.log.full and not self.log.flush():
-            self.reason = "not finite"
-            return
+            raise ValueError("what was recorded is not finite")
         if self.optimizer.param_groups is not self._list:
             self._list = self.optimizer.param_groups
             self._groups = self._followed.groups(self.optimizer)

@@ -53,6 +53,17 @@ def _group(model: nn.Module, weight: Tensor) -> Any:
             raise ValueError("weights that are sharded along two dimensions are not followed")
         return weight.device_mesh.get_group(dims[0]) if dims else None
     for part in model.modules():
-        if type(part).__name__ == "FullyShardedDataParallel":
+        if type(part).__name__ == "FullyShardedDataParallel" and _shards(part, weight):
             return part.process_group
     return None
+
+
+def _shards(unit: nn.Module, weight: Tensor) -> bool:
+    """Whether a unit of FSDP, made with ``use_orig_params=True``, holds a weight in parts.
+
+    Source: ``FlatParamHandle`` in ``torch/distributed/fsdp/_flat_param.py``.
+    """
+    handle: Any = unit._handle
+    if handle is None or not handle.uses_sharded_strategy:
+        return False
+    return any(one is weight for one in handle.flat_param._params or ())

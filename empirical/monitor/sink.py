@@ -31,31 +31,28 @@ class Outlet:
 
     Args:
         sink: a function of a dict with the names in ``KEYS`` and of the step, or None.
-        every: steps between calls.
+        every: steps between calls, or a few more where no step is recorded then.
     """
 
     def __init__(self, sink: Sink | None, every: int) -> None:
-        self._sink, self.every = sink, every
+        self._sink, self._every, self._next = sink, every, 0
 
     def due(self, step: int) -> bool:
-        """Whether the step's numbers are wanted."""
-        return self._sink is not None and step % self.every == 0
+        """Whether the numbers of a step, which is recorded, are wanted."""
+        if self._sink is None or step < self._next:
+            return False
+        self._next = step - step % self._every + self._every
+        return True
 
     def give(
         self, step: int, norms: FloatArray, *, rate: float, decay: float, a: float, loss: float
     ) -> None:
         """Hand over one record; a key whose value is unknown is left out."""
         rho, gradient, moved, difference = norms[:4]
-        angle = step_sums.turned(*(np.asarray(v) for v in (rho, moved, difference, a)))
-        values = {
-            "weight_norm": float(rho),
-            "effective_lr": rate / float(rho) ** 2,
-            "effective_grad_norm": float(rho * gradient),
-            "angular_update": float(angle),
-            "learning_rate": rate,
-            "weight_decay": decay,
-            "train_loss": loss,
-        }
+        with np.errstate(all="ignore"):  # of a run that diverges
+            angle = step_sums.turned(*(np.asarray(v) for v in (rho, moved, difference, a)))
+            numbers = (rho, rate / rho**2, rho * gradient, angle, rate, decay, loss)
+        values = dict(zip(KEYS, map(float, numbers), strict=True))
         known = {name: value for name, value in values.items() if not np.isnan(value)}
         try:
             if self._sink is not None:

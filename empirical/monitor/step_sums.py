@@ -41,6 +41,9 @@ class StepSums:
         heavy: also predict the update of SGD with momentum.
         reduce: adds squared norms up over processes, see ``sharding.over_ranks``.
 
+    Attributes:
+        n_weights: number of real weights, over all processes.
+
     Raises:
         ValueError: if the weights lie on several devices.
     """
@@ -66,17 +69,13 @@ class StepSums:
             ]
             for slot in self._slots
         ]
+        n = torch.tensor(sum(sizes), device=held[0].device)
+        self.n_weights = int(reduce(n) if reduce else n)
 
     @property
     def sharded(self) -> bool:
         """Whether other processes hold parts of the weights."""
         return self._reduce is not None
-
-    @property
-    def n_weights(self) -> int:
-        """Number of real weights, over all processes."""
-        n = torch.tensor(float(sum(part.numel() for part in self._parts[WEIGHTS])))
-        return int(self._reduce(n.to(self._slots.device)) if self._reduce else n)
 
     def before(self, group: Mapping[str, Any], state: Mapping[Any, Mapping[str, Any]]) -> bool:
         """Keep weights and gradient, and the update to come.

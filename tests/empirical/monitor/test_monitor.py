@@ -45,15 +45,6 @@ OPTIMIZERS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Networks this small only wait for a second thread, the longer the busier the machine."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
-
-
 def mlp(**options):
     torch.manual_seed(0)
     return architectures.mlp((20, 16, 16, 5), **options)
@@ -410,6 +401,7 @@ def test_a_run_that_stops_being_finite_is_kept_up_to_there(name):
     assert int(found["n_steps"][0]) == 5
     assert monitor.n_steps == CHUNK + 20
     assert len(monitor.log.table()) == CHUNK  # no more was recorded
+    assert monitor.reason == f"what was recorded is not finite (from step {CHUNK} on)"
     if name == "sgd":
         assert float(exact_laws.check_laws(read_runs(found))["norm_law_residual"][0]) < 1e-6
 
