@@ -100,7 +100,7 @@ def test_what_avoids_the_jump_avoids_it_as_surely_as_said():
     assert made.avoiding_weight_decay(20) == WD  # nothing has to be avoided
     said = made.sentence(n)
     assert f"within the next 150 steps it comes with probability {made.probability(n):.2f}" in said
-    assert f"A weight decay of {decay:.2g} or a learning rate of {rate:.2g} from now on" in said
+    assert f"a weight decay of {decay:.2g} or a learning rate of {rate:.2g} from now on." in said
     assert "from now on" not in made.sentence(20)
 
 

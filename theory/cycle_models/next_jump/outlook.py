@@ -135,8 +135,8 @@ class Outlook:
         if chance <= 1 - SURE or decay is None or rate is None:
             return said
         return (
-            f"{said} A weight decay of {decay:.2g} or a learning rate of {rate:.2g} from now on "
-            f"would put it off beyond {n:,} steps with probability {SURE:g}."
+            f"{said} To keep it away that long with probability {SURE:g}: a weight decay of "
+            f"{decay:.2g} or a learning rate of {rate:.2g} from now on."
         )
 
 
