@@ -197,6 +197,16 @@ def test_a_dip_may_be_the_beginning_of_a_jump():
     assert dipped.probability(0) == dipped.begun
 
 
+def test_in_the_middle_of_a_jump_the_rest_of_its_fall_comes_first():
+    u, onsets = sawtooth(np.random.default_rng(7), 8, fall=30)  # 31 steps from onset to landing
+    falling = look_ahead(run_of(u[: onsets[-2] + 16]))
+    assert falling.delay == pytest.approx(31 - 15)
+    assert falling.start == KnownCycles.of(run_of(u[: onsets[-2] + 16])).reference
+    landed = look_ahead(run_of(u[: onsets[-2] + 34]))
+    assert landed.delay == 0
+    assert landed.start == pytest.approx(u[onsets[-2] + 33])
+
+
 def resting(u, steps):
     """Goes on below the onsets of before, as a run that has come to rest does."""
     low, high = -3.6, -3.4
