@@ -5,6 +5,7 @@
     predict, equilibrium, predict_from_study   what theory says of a learning rate and a decay
     simulate, solve_norm                       toy losses; the norm for gradients that are given
     run_study, open_study, report              a study, its data, its report
+    outlook                                    when a recorded run will jump next
     Monitor, scale_invariant_parameters        your own network in your own training loop
     observe, check_laws, predict_equilibrium,
     render_report                              what was recorded, held against theory
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from compare.measure.recorded import check_laws, observe
     from compare.predict.closed_forms import equilibrium, predict
     from compare.predict.from_study import predict_from_study
+    from compare.predict.next_jump import outlook
     from compare.predict.optimizer_equilibrium import predict_equilibrium
     from compare.report.report import render_report
     from compare.report.report import write_report as report
@@ -44,6 +46,7 @@ __all__ = [
     "load_images",
     "observe",
     "open_study",
+    "outlook",
     "predict",
     "predict_equilibrium",
     "predict_from_study",
@@ -64,6 +67,7 @@ _HOMES = {
     "load_images": "empirical.data.sources:load",
     "observe": "compare.measure.recorded:observe",
     "open_study": "compare.study.run_study:open_study",
+    "outlook": "compare.predict.next_jump:outlook",
     "predict": "compare.predict.closed_forms:predict",
     "predict_equilibrium": "compare.predict.optimizer_equilibrium:predict_equilibrium",
     "predict_from_study": "compare.predict.from_study:predict_from_study",

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from compare.calibration.calibrate import laws_from_json, model_from_json
+from compare.calibration.laws.regularised import Laws
 from compare.predict import outlook
 from compare.study import store
 from theory import validate
+from theory.cycle_models.kick_model import KickModel
 from theory.laws import long_run_decay
 
 TYPICAL_CYCLES = 10
@@ -39,13 +41,7 @@ def predict_from_study(
     Raises:
         ValueError: if the file is no study, holds no calibrated laws, or a number is out of range.
     """
-    text = store.read_calibration(Path(study))
-    if not text:
-        raise ValueError(f"{study} holds no calibrated model; its report says why")
-    try:
-        (known, _), model = laws_from_json(text), model_from_json(text)
-    except ValueError as error:
-        raise ValueError(f"{study}: {error}") from error
+    known, model = read_calibrated(study)
     learning_rate, weight_decay = validate.setting(learning_rate, weight_decay)
     validate.positive("weight_decay", weight_decay)
     decay = long_run_decay(learning_rate, weight_decay, known.momentum)
@@ -63,6 +59,21 @@ def predict_from_study(
         **outlook.summary(network, learning_rate, n_steps),
         "extrapolation": _outside(seen, decay),
     }
+
+
+def read_calibrated(study: str | Path) -> tuple[Laws, KickModel]:
+    """The laws and the kick model that a study has calibrated.
+
+    Raises:
+        ValueError: if the file is no study or holds none.
+    """
+    text = store.read_calibration(Path(study))
+    if not text:
+        raise ValueError(f"{study} holds no calibrated model; its report says why")
+    try:
+        return laws_from_json(text)[0], model_from_json(text)
+    except ValueError as error:
+        raise ValueError(f"{study}: {error}") from error
 
 
 def _outside(seen: Sequence[float], decay: float) -> float:

@@ -5,6 +5,7 @@ kick_trajectories    trajectories drawn from it
 hazard_model         jumps that come at a hazard rising with the effective learning rate
 burst_hazard         when gradients burst at a fixed norm, and the onsets that follow
 burst_analogs        runs with decay, drawn from what followed such states on the sphere
+next_jump            when the next jump of a run comes
 log_line             a line in the logarithm of the intrinsic learning rate
 oscillator           an oscillator without fitted numbers, for toy losses
 oscillator_kernel    its loop, compiled

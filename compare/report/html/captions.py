@@ -164,6 +164,13 @@ MONITORED = {
         "and decay, where theory has one.",
         narrow=True,
     ),
+    "ahead": Caption(
+        "The next jump",
+        "Probability that the next jump has begun against steps from the end of the records, with "
+        "the median wait and its 90 % interval.",
+        "From the exact decay and the effective learning rates at which earlier jumps of this run "
+        "began. Dashed: as likely as not. Shaded: 90 % of the time the next jump begins in there.",
+    ),
     "layers": Caption(
         "Layers",
         "Weight norm and effective gradient norm of each layer against optimizer steps, from "

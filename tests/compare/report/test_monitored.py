@@ -12,6 +12,7 @@ from compare import report
 from compare.cli.main import main
 from compare.measure.observables import measure
 from compare.predict import optimizer_equilibrium
+from compare.predict.next_jump import outlook
 from compare.report.pages.monitored import page as monitored
 from compare.report.tables import cells
 from compare.study import store
@@ -239,7 +240,54 @@ def test_the_headline_says_what_to_expect(changes, sentence):
     assert re.search(sentence, said_first(recorded_run(**changes)))
 
 
-def test_the_headline_of_a_sawtooth_says_how_often(networks):
-    one = networks.isel(run=[0])
-    period = float(measure(read_runs(one))["period"][0])
-    assert f"destabilises about every {cells.number(period)} steps" in said_first(one)
+def sawtooth_until(networks, step, **changes):
+    """One run of a kick model, as recorded until a step."""
+    one = networks.isel(run=[12], step=slice(step)).assign(n_steps=("run", [step]))
+    return one.assign({name: ("run", [value]) for name, value in changes.items()})
+
+
+def test_the_headline_of_a_sawtooth_is_the_outlook_on_the_next_jump(networks):
+    found = sawtooth_until(networks, 3000)
+    ahead = outlook(found)
+    assert said_first(found) == ahead.sentence()
+    assert ahead.avoiding_weight_decay() is not None
+    assert f"a weight decay of {ahead.avoiding_weight_decay():.2g} or" in ahead.sentence()
+    html = report.render(xr.DataTree(found))
+    within = f"probability of a jump within the next {ahead.n_steps:,} steps"
+    assert f"{ahead.probability():.2f} {within}" in text_of(html)
+    assert "Probability that the next jump has begun against steps" in html
+    assert f"ahead-{found['run'].values[0]}" in monitored.draw(found)
+    assert problems(html) == []
+
+
+def test_where_the_next_jump_is_not_told_the_headline_says_how_often_and_why(networks):
+    onsets = read_runs(networks.isel(run=[12]))[str(networks["run"].values[12])].jumps.onsets
+    young = sawtooth_until(networks, (onsets[0] + onsets[1]) // 2)
+    said = said_first(young)
+    assert "Training destabilises 1 time so far" in said
+    assert "When it does so next is not said: no period is complete so far" in said
+    assert "expected" not in said
+    assert not [name for name in monitored.draw(young) if name.startswith("ahead")]
+
+    falling = sawtooth_until(networks, 3000)
+    rates = np.geomspace(LR, LR / 2, 3000)
+    falling["step_learning_rate"] = (("run", "step"), rates[None])
+    assert "not said: the learning rate changes" in said_first(falling)
+
+    early = sawtooth_until(networks, 3000, status="stopped", reason="the rates disagree")
+    assert said_first(early).startswith("This run ended early: the rates disagree")
+    assert not [name for name in monitored.draw(early) if name.startswith("ahead")]
+
+
+def test_a_sawtooth_that_settles_is_no_longer_expected_to_jump(networks):
+    """Its norm rests where it is after the last landing but one."""
+    settled = sawtooth_until(networks, 9000)
+    onsets = read_runs(settled)[str(settled["run"].values[0])].jumps.onsets
+    rests = int(onsets[6] + 100)
+    norm = settled["weight_norm"].values.copy()
+    norm[0, rests:] = norm[0, rests]
+    settled["weight_norm"] = (("run", "step"), norm)
+    settled["effective_lr"] = settled["learning_rate"] / settled["weight_norm"] ** 2
+    said = said_first(settled)
+    assert "training no longer destabilises as it did" in said
+    assert "The next jump is expected" not in said

@@ -9,12 +9,15 @@ from matplotlib.axes import Axes
 
 from compare.report.figures.style import NETWORK, STYLE, THEORY, count_steps, series, svg
 from theory.arrays import FloatArray
+from theory.cycle_models.next_jump import Outlook
 from theory.laws.equilibrium import Equilibrium
 from theory.trajectory import recorded
 from theory.vocabulary import label
 
 MAX_NAMED = 12  # layers that a legend can name
 LABEL_WIDTH = 22  # letters in a line of an axis label
+POINTS = 200
+FURTHER = 1.2  # than the 90 % interval
 SERIES = ("train_loss", "weight_norm", "effective_lr", "angular_update")
 
 
@@ -42,6 +45,24 @@ def trajectory(trajectories: xr.Dataset, run: str, settled: Equilibrium | None) 
             axis.set_ylabel(textwrap.fill(label(name), LABEL_WIDTH))
             axis.legend(loc="best")
         count_steps(axes[-1, 0])
+        figure.tight_layout()
+        return svg(figure)
+
+
+def ahead(outlook: Outlook) -> str:
+    """Probability of the next jump against steps from now, median wait and 90 % interval."""
+    low, high = outlook.low, outlook.high
+    steps = np.linspace(0, max(FURTHER * high, outlook.n_steps, 1), POINTS)
+    with plt.rc_context(STYLE):
+        figure, axis = plt.subplots(figsize=(7.2, 2.6))
+        axis.axvspan(low, high, color=THEORY, alpha=0.12, lw=0, label="90 %")
+        axis.plot(steps, [outlook.probability(one) for one in steps.tolist()], color=THEORY)
+        axis.axvline(outlook.median_wait, color=THEORY, ls="--", lw=1.2, label="median wait")
+        axis.set_ylim(0, 1)
+        axis.set_ylabel("probability of a jump")
+        count_steps(axis)
+        axis.set_xlabel("steps from now")
+        axis.legend(loc="lower right")
         figure.tight_layout()
         return svg(figure)
 

@@ -35,7 +35,11 @@ def headline(run: Followed) -> Markup:
 
 
 def _periodic(run: Followed) -> Markup:
-    """How often training destabilises, and what ends that."""
+    """When training destabilises next and what would avoid it, or how often it did so far."""
+    if run.ahead is not None:
+        said, when = run.ahead.sentence(), run.ahead.when()
+        before, _, after = said.partition(when)
+        return Markup('{}<span class="network">{}</span>{}').format(before, when, after)
     n_jumps, period = (float(run.observed[name]) for name in ("n_jumps", "period"))
     often = (
         f"about every {number(period)} steps"
@@ -44,9 +48,8 @@ def _periodic(run: Followed) -> Markup:
     )
     return Markup(
         'Training <span class="network">destabilises {}</span>: weight decay raises the effective '
-        "learning rate until the norm jumps. Expect it again; the smaller learning rate times "
-        "weight decay is, the rarer."
-    ).format(often)
+        "learning rate until the norm jumps. When it does so next is not said: {}."
+    ).format(often, run.ahead_refusal)
 
 
 def _drifting(run: Followed) -> str:

@@ -1,6 +1,6 @@
 """The report of bare trajectories, such as a monitor saves: what happened, what theory says."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -15,35 +15,34 @@ from compare.report.pages.monitored import channels
 from compare.report.pages.monitored import run as followed
 from compare.report.pages.monitored.headline import headline
 from compare.report.pages.monitored.run import Followed
-from theory.laws.equilibrium import Equilibrium
 
 MAX_RUNS = 8  # what one page can show
 
 
 def draw(trajectories: xr.Dataset) -> dict[str, str]:
     """Draw the figures as SVG, by name."""
-    settled = {run: followed.settle(trajectories, run)[0] for run in _shown(trajectories)}
-    return _draw(trajectories, settled)
+    return _draw(trajectories, _followed(trajectories))
 
 
-def _draw(trajectories: xr.Dataset, settled: Mapping[str, Equilibrium | None]) -> dict[str, str]:
-    """The same beside the equilibria of the runs that are shown."""
+def _draw(trajectories: xr.Dataset, shown: Sequence[Followed]) -> dict[str, str]:
+    """The same of the runs that are shown."""
     drawn = {}
-    for run, rest in settled.items():
-        drawn[f"trajectory-{run}"] = monitored.trajectory(trajectories, run, rest)
+    for one in shown:
+        drawn[f"trajectory-{one.id}"] = monitored.trajectory(trajectories, one.id, one.settled)
+        if one.ahead is not None:
+            drawn[f"ahead-{one.id}"] = monitored.ahead(one.ahead)
         if "layer_weight_norm" in trajectories:
-            drawn[f"layers-{run}"] = monitored.layers(trajectories, run)
-        held = Channels.of(trajectories, run)
+            drawn[f"layers-{one.id}"] = monitored.layers(trajectories, one.id)
+        held = Channels.of(trajectories, one.id)
         if held is not None and len(held.steps) > 1:
-            drawn[f"channels-{run}"] = channel_figure.spread(held)
+            drawn[f"channels-{one.id}"] = channel_figure.spread(held)
     return drawn
 
 
 def page_of(trajectories: xr.Dataset) -> Page:
     """The page of bare trajectories: a section for each run, the first of them up front."""
-    observed = observe(trajectories)
-    shown = [Followed.of(trajectories, observed.sel(run=run)) for run in _shown(trajectories)]
-    drawn = _draw(trajectories, {one.id: one.settled for one in shown})
+    shown = _followed(trajectories)
+    drawn = _draw(trajectories, shown)
     first = f"trajectory-{shown[0].id}"
     figure = Figure(first, drawn.pop(first), MONITORED["trajectory"])
     model, data = (_names(trajectories, name) for name in ("model", "data"))
@@ -72,9 +71,11 @@ def _sections(run: Followed, place: int, drawn: Mapping[str, str]) -> list[Secti
     return found
 
 
-def _shown(trajectories: xr.Dataset) -> list[str]:
+def _followed(trajectories: xr.Dataset) -> list[Followed]:
     """Runs that the report shows."""
-    return [str(run) for run in trajectories["run"].values[:MAX_RUNS]]
+    observed = observe(trajectories.isel(run=slice(MAX_RUNS)))
+    runs = [str(run) for run in observed["run"].values]
+    return [Followed.of(trajectories, observed.sel(run=run)) for run in runs]
 
 
 def _names(trajectories: xr.Dataset, name: str) -> str:

@@ -12,6 +12,7 @@ from compare.report.html.captions import MONITORED
 from compare.report.html.page import Card, Figure, Section
 from compare.report.tables.cells import Table, number, percent
 from compare.report.tables.laws import LAW_HEAD, LAWS, law_cells
+from theory.cycle_models.next_jump import Outlook, look_ahead
 from theory.laws import equilibrium
 from theory.laws.equilibrium import Equilibrium
 from theory.trajectory import RecordedRun, record_every
@@ -40,6 +41,8 @@ class Followed:
         measured: means over its last half.
         settled: the equilibrium of its optimizer; None where there is none.
         refusal: why there is none.
+        ahead: when the next jump of a sawtooth comes; None where that cannot be told.
+        ahead_refusal: why it cannot.
     """
 
     id: str
@@ -49,6 +52,8 @@ class Followed:
     measured: optimizer_equilibrium.Measured
     settled: Equilibrium | None
     refusal: str
+    ahead: Outlook | None
+    ahead_refusal: str
 
     @classmethod
     def of(cls, trajectories: xr.Dataset, observed: xr.Dataset) -> Self:
@@ -56,7 +61,10 @@ class Followed:
         run = str(observed["run"].values)
         recorded = RecordedRun.of(trajectories, run)
         measured = optimizer_equilibrium.Measured.of(recorded)
-        return cls(run, trajectories, observed, recorded, measured, *settle(trajectories, run))
+        regime, status = str(observed["regime"].values), trajectories["status"].sel(run=run)
+        early = str(status.values) != "completed"
+        rest, ahead = settle(trajectories, run), next_jump(recorded, regime, early=early)
+        return cls(run, trajectories, observed, recorded, measured, *rest, *ahead)
 
 
 def settle(trajectories: xr.Dataset, run: str) -> tuple[Equilibrium | None, str]:
@@ -64,6 +72,18 @@ def settle(trajectories: xr.Dataset, run: str) -> tuple[Equilibrium | None, str]
     try:
         return optimizer_equilibrium.predict_equilibrium(trajectories, run), ""
     except (ValueError, ArithmeticError) as refusal:
+        return None, str(refusal)
+
+
+def next_jump(run: RecordedRun, regime: str, *, early: bool) -> tuple[Outlook | None, str]:
+    """The next jump of a run, or why nothing is said of it."""
+    try:
+        if early:
+            raise ValueError("the run ended early")
+        if regime != "periodic":
+            raise ValueError("the run is no sawtooth")
+        return look_ahead(run), ""
+    except ValueError as refusal:
         return None, str(refusal)
 
 
@@ -100,6 +120,9 @@ def cards(run: Followed) -> list[Card]:
         Card(number(run.measured.norm), f"weight norm over the last half, drifting by {drift}"),
         Card(number(run.measured.angular_update), "rad turned per step over the last half"),
     ]
+    if run.ahead is not None:
+        within = f"probability of a jump within the next {run.ahead.n_steps:,} steps"
+        found.insert(0, Card(f"{run.ahead.probability():.2f}", within))
     if np.isfinite(residual := float(run.observed["norm_law_residual"])):
         found.append(Card(number(residual), VARIABLES["largest_residual"].long_name))
     return [Card(regime, VARIABLES["regime"].long_name), *found] if regime else found

@@ -1,0 +1,158 @@
+"""When the next jump of a recorded run comes, from its own cycles, a calibrated study, or both.
+
+The laws of a study (``calibration.laws.regularised``) at the run's decay are what was known of its
+cycles before; ``theory.cycle_models.next_jump`` adds those that the run has seen itself. Until
+its first jump a run has none, and the study's law of first jumps alone says when that comes: where
+decay alone would have raised ``ln(elr)`` to.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from compare.calibration.laws.evidence import RUN_SCATTER, scatter
+from compare.calibration.laws.regularised import Laws
+from compare.predict import outlook as of_runs
+from compare.predict.from_study import read_calibrated
+from compare.study import store
+from theory.cycle_models.next_jump import KnownCycles, Outlook, from_run, look_ahead
+from theory.cycle_models.next_jump.known_cycles import (
+    ONSET_SPREAD,
+    PRIOR_WEIGHT,
+    SHARE_SPREAD,
+    SLOPE,
+    SLOPE_ERROR,
+)
+from theory.cycle_models.next_jump.normal_law import NormalLaw, Student
+from theory.laws import decay_rate
+from theory.trajectory import RecordedRun, require
+
+# The spread of a study is that about the mean onset, not about what a landing says: it gives way to
+# a run's own cycles.
+MOST_FREEDOM = 10.0
+
+
+def outlook(
+    trajectories: xr.Dataset | str | Path,
+    run: str | None = None,
+    *,
+    study: str | Path | None = None,
+    n_steps: int | None = None,
+) -> Outlook:
+    """Say when the next jump of a run comes, from the end of its records.
+
+        >>> from sawtooth import outlook, simulate
+        >>> toy = simulate("isotropic", 0.1, 0.1, n_steps=2000)
+        >>> ahead = outlook(toy)
+        >>> ahead.low <= ahead.median_wait <= ahead.high
+        True
+
+    Args:
+        trajectories: what a monitor or a training has recorded, or its file.
+        run: id of the run; the first by default.
+        study: file of a calibrated study of the same network; needed before the first period is
+            complete.
+        n_steps: to look ahead; about an expected period by default.
+
+    Returns:
+        Probability within any number of steps, median wait with its 90 % interval, what would put
+        the jump off, and all this as a sentence.
+
+    Raises:
+        ValueError: if a file cannot be read or holds no such run, or saying why nothing is told.
+    """
+    recorded = RecordedRun.of(*_chosen(trajectories, run))
+    laws = None if study is None else read_calibrated(study)[0]
+    return ahead(recorded, laws, n_steps=n_steps)
+
+
+def ahead(run: RecordedRun, laws: Laws | None, *, n_steps: int | None = None) -> Outlook:
+    """The same for a run that was read, with the laws of its network where they are known.
+
+    Raises:
+        ValueError: saying why nothing is told.
+    """
+    if laws is None:
+        return look_ahead(run, n_steps=n_steps)
+    from_run.check(run)
+    if laws.momentum != run.momentum:
+        raise ValueError(
+            f"the study's momentum must be the run's, {run.momentum:g}, got {laws.momentum:g}"
+        )
+    if len(run.jumps.onsets):
+        return look_ahead(run, known_cycles(laws, run.decay), n_steps=n_steps)
+    return _first_jump(run, laws, n_steps)
+
+
+def known_cycles(laws: Laws, decay: float) -> KnownCycles:
+    """What a study knows of the cycles of one more run at a decay.
+
+    Args:
+        laws: of the network.
+        decay: share of the norm that decay takes in a step.
+    """
+    network = of_runs.networks(laws, decay, 0.0)
+    y = np.exp(network.growth)
+    growing = np.sqrt(y**2 + y) - y  # share of a period; see kick_model.growing_share
+    climb = network.onset - network.landing
+    shares = np.log(climb / (network.rate * network.period * (1 - growing)))
+    onset, share = ((float(drawn.mean()), float(drawn.std())) for drawn in (network.onset, shares))
+    spread = scatter(laws, "onset", decay)
+    error = float(np.hypot(onset[1], RUN_SCATTER["onset"]))
+    precision = ((spread / error) ** 2, 0.0), (0.0, (ONSET_SPREAD / SLOPE_ERROR) ** 2)
+    return KnownCycles(
+        float(network.landing.mean()),
+        NormalLaw((onset[0], SLOPE), precision, spread, _freedom(laws, "onset_spread", decay)),
+        NormalLaw((share[0],), (((SHARE_SPREAD / share[1]) ** 2,),), SHARE_SPREAD, PRIOR_WEIGHT),
+        float(np.median(growing * network.period)),
+    )
+
+
+def _freedom(laws: Laws, spread: str, decay: float) -> float:
+    """Degrees of freedom: the logarithm of a spread is known to ``1/sqrt(2 freedom)``."""
+    error = laws.of(spread, decay)[1]
+    return float(np.clip(0.5 / error**2, PRIOR_WEIGHT, MOST_FREEDOM))
+
+
+def _first_jump(run: RecordedRun, laws: Laws, n_steps: int | None) -> Outlook:
+    """The outlook of a run that has not jumped so far, from what decay alone has done."""
+    rate, steps = decay_rate(run.decay), run.every * (len(run.log_elr) - 1)
+    reach, error = laws.of("reach", run.decay)
+    width = float(np.hypot(scatter(laws, "reach", run.decay), error))
+    start = float(run.log_elr[0])
+    at_start = Outlook(
+        onset=Student(reach, width, _freedom(laws, "first_spread", run.decay)),
+        share=Student(0.0, 0.0, PRIOR_WEIGHT),
+        start=start,
+        passed=start,
+        rate=rate,
+        delay=0.0,
+        begun=0.0,
+        learning_rate=run.learning_rate,
+        weight_decay=run.weight_decay,
+        n_steps=1,
+    )
+    from_run.overdue(at_start, steps)
+    now = start + rate * steps
+    found = replace(at_start, start=now, passed=now)
+    return replace(found, n_steps=from_run.horizon(n_steps, found.median_wait))
+
+
+def _chosen(source: xr.Dataset | str | Path, run: str | None) -> tuple[xr.Dataset, str]:
+    """The trajectories and the run that is asked for.
+
+    Raises:
+        ValueError: if there is no such run, or no trajectories.
+    """
+    if isinstance(source, xr.Dataset):
+        held = source
+    else:
+        tree = store.read(Path(source), bare=True)
+        held = (tree["empirical"] if tree.children else tree).to_dataset()
+    require(held, "the dataset" if isinstance(source, xr.Dataset) else str(source))
+    runs = [str(one) for one in held["run"].values]
+    if run is not None and run not in runs:
+        raise ValueError(f"run must be one of {', '.join(runs)}, got {run!r}")
+    return held, runs[0] if run is None else run
