@@ -24,6 +24,8 @@ from empirical.monitor.sink import Outlet, Sink
 from empirical.monitor.step_log import StepLog
 from empirical.monitor.update_rule import Rule
 from theory import files, validate
+from theory.cycle_models.next_jump import KnownCycles, Outlook, look_ahead
+from theory.trajectory import read_runs
 
 EVALUATED = ("test_loss", "test_error")
 PATIENCE = 3  # calls of monitor.step without an optimizer step until that is said
@@ -235,6 +237,26 @@ class Monitor:
             },
         )
         return to_dataset.dataset(records)
+
+    def outlook(self, n_steps: int | None = None, *, known: KnownCycles | None = None) -> Outlook:
+        """Say when the next jump of the norm comes, from the cycles of this training so far.
+
+        With a calibrated study of the same network ``sawtooth.outlook(monitor.dataset(),
+        study="study.nc")`` says it before the first jump too.
+
+        Args:
+            n_steps: to look ahead; about an expected period by default.
+            known: what is known of the network's cycles already.
+
+        Returns:
+            Probability of a jump within any number of steps, median wait and its 90 % interval,
+            what would put the jump off, and all this as a sentence.
+
+        Raises:
+            ValueError: saying why nothing is told, such as before the first complete period.
+        """
+        (recorded,) = read_runs(self.dataset()).values()
+        return look_ahead(recorded, known, n_steps=n_steps)
 
     def save(self, path: str | Path) -> None:
         """Write the records to a netCDF file that ``sawtooth report`` reads, atomically.

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 import xarray as xr
 from torch import nn
 
+import sawtooth
 from compare.measure.laws import exact_laws
 from empirical.monitor.monitor import Monitor
 from empirical.monitor.step_log import CHUNK
@@ -572,3 +573,22 @@ def test_networks_and_optimizers_that_cannot_be_followed_are_refused():
 
     with pytest.raises(ValueError, match="Odd has no lr in its param_groups"):
         Monitor(plain, Odd(plain.parameters()))
+
+
+@pytest.mark.slow
+def test_the_outlook_is_that_of_the_records():
+    model = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5, weight_decay=2e-2)
+    monitor = Monitor(model, optimizer, parameters=["1.weight", "4.weight"])
+    train(model, optimizer, monitor, n=20)
+    with pytest.raises(ValueError, match="no period is complete so far"):
+        monitor.outlook()
+    made = torch.Generator().manual_seed(2)
+    x, y = torch.randn(64, 20, generator=made), torch.randint(5, (64,), generator=made)
+    for _ in range(3000):  # few examples, learnt by heart: the loss is small between jumps
+        optimizer.zero_grad()
+        F.cross_entropy(5 * model(x), y).backward()
+        optimizer.step()
+    found = monitor.outlook(200)
+    assert found.probability(200) == sawtooth.outlook(monitor.dataset(), n_steps=200).probability()
+    assert 0 < found.low <= found.median_wait <= found.high
