@@ -117,7 +117,15 @@ def _freedom(laws: Laws, spread: str, decay: float) -> float:
 
 
 def _first_jump(run: RecordedRun, laws: Laws, n_steps: int | None) -> Outlook:
-    """The outlook of a run that has not jumped so far, from what decay alone has done."""
+    """The outlook of a run that has not jumped so far, from what decay alone has done.
+
+    Raises:
+        ValueError: if its beginning is not there, or it should have jumped long ago.
+    """
+    if run.start:
+        raise ValueError(
+            f"the first jump is told from the beginning, and the records begin at step {run.start}"
+        )
     rate, steps = decay_rate(run.decay), run.every * (len(run.log_elr) - 1)
     reach, error = laws.of("reach", run.decay)
     width = float(np.hypot(scatter(laws, "reach", run.decay), error))

@@ -246,6 +246,7 @@ def sawtooth_until(networks, step, **changes):
     return one.assign({name: ("run", [value]) for name, value in changes.items()})
 
 
+@pytest.mark.slow
 def test_the_headline_of_a_sawtooth_is_the_outlook_on_the_next_jump(networks):
     found = sawtooth_until(networks, 3000)
     ahead = outlook(found)
@@ -260,6 +261,7 @@ def test_the_headline_of_a_sawtooth_is_the_outlook_on_the_next_jump(networks):
     assert problems(html) == []
 
 
+@pytest.mark.slow
 def test_where_the_next_jump_is_not_told_the_headline_says_how_often_and_why(networks):
     onsets = read_runs(networks.isel(run=[12]))[str(networks["run"].values[12])].jumps.onsets
     young = sawtooth_until(networks, (onsets[0] + onsets[1]) // 2)
@@ -279,6 +281,7 @@ def test_where_the_next_jump_is_not_told_the_headline_says_how_often_and_why(net
     assert not [name for name in monitored.draw(early) if name.startswith("ahead")]
 
 
+@pytest.mark.slow
 def test_a_sawtooth_that_settles_is_no_longer_expected_to_jump(networks):
     """Its norm rests where it is after the last landing but one."""
     settled = sawtooth_until(networks, 9000)

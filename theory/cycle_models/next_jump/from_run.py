@@ -16,7 +16,8 @@ from theory.laws import decay_rate
 from theory.trajectory import RecordedRun
 from theory.trajectory.jumps import JUMP_LOG_ELR
 
-DECAYED = ("sgd", "adamw", "lion", "muon")  # rules whose decay shrinks the norm by eta lam a step
+# Rules whose decay shrinks the norm by eta lam a step.
+DECAYED = ("sgd", "sgdw", "adamw", "lion", "muon")
 OVERDUE = 0.999  # probability that the jump would have come, beyond which this is another training
 
 
