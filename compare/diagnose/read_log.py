@@ -64,8 +64,8 @@ def of_dataset(trajectories: xr.Dataset, run: str | None = None) -> Signals:
         "grad_norm": recorded(trajectories, chosen, "effective_grad_norm") / norm,
         "optimizer": str(one["update_rule"].values),
     }
-    if "beta2" in trajectories:
-        columns["beta2"] = recorded(trajectories, chosen, "beta2")
+    if "beta2" in trajectories and np.isfinite(one["beta2"]):
+        columns["beta2"] = float(one["beta2"])
     if "epoch" in trajectories.coords:
         columns["epoch"] = trajectories["epoch"].values[known]
     return of_columns(columns, f"run {chosen}")

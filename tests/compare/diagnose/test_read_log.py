@@ -78,3 +78,10 @@ def test_a_dataset_tells_the_gradient_of_the_weights():
 def test_what_cannot_be_read_is_said(tmp_path, text, sentence):
     with pytest.raises(ValueError, match=sentence):
         read(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("beta2", [0.98, np.nan])
+def test_the_file_of_a_monitor_holds_one_number_for_the_second_moment(beta2):
+    toy = simulate("isotropic", 0.1, 0.1, n_steps=60)
+    toy["beta2"] = ("run", [beta2])
+    assert of_dataset(toy).beta2 == (beta2 if beta2 == beta2 else None)
