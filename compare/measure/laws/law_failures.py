@@ -47,6 +47,11 @@ def explain(run: RecordedRun, *, weights_dtype: str = "", optimizer: str = "") -
         weights_dtype: in which the weights are stored, "" where unknown.
         optimizer: qualified name of its class, "" where unknown.
     """
+    if weights_dtype in LOW_PRECISION:
+        return (
+            f"the weights are stored in {weights_dtype}, which keeps "
+            f"{LOW_PRECISION[weights_dtype]} bits: the optimizer's own step is rounded"
+        )
     cosine = radial_cosine(run)
     known = cosine[np.isfinite(cosine)]
     typical = float(np.sqrt(np.mean(known**2))) if len(known) else 0.0
@@ -55,11 +60,6 @@ def explain(run: RecordedRun, *, weights_dtype: str = "", optimizer: str = "") -
             f"the gradient has a radial part (cosine {np.mean(known):.2g} with the weights, root "
             f"mean square {typical:.2g}): something in the loss feels the scale of the weights, "
             "such as a penalty, or they are not scale-invariant"
-        )
-    if weights_dtype in LOW_PRECISION:
-        return (
-            f"the weights are stored in {weights_dtype}, which keeps "
-            f"{LOW_PRECISION[weights_dtype]} bits: the optimizer's own step is rounded"
         )
     if optimizer and not optimizer.startswith("torch.optim."):
         return f"the class {optimizer} may do more in a step than the optimizer it is derived from"

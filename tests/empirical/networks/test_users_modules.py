@@ -1,0 +1,104 @@
+"""Modules of users: with dropout, buffers, spare weights, and errors of their own."""
+
+import sys
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from empirical.data import sources
+from empirical.networks import by_name
+from empirical.training import train as training
+from empirical.training.recipe import Recipe
+from theory.trajectory import RunSpec
+
+FAKE = sources.load("fake:200")
+
+
+class Plain(nn.Module):
+    def __init__(self, shape=FAKE.image_shape, n_classes=10):
+        super().__init__()
+        self.first = nn.Linear(int(np.prod(shape)), 8, bias=False)
+        self.norm = nn.BatchNorm1d(8, affine=False)
+        self.head = nn.Linear(8, n_classes)
+
+    def forward(self, x):
+        return self.head(self.after(torch.relu(self.norm(self.first(x.flatten(1))))))
+
+    def after(self, hidden):
+        return hidden
+
+
+class Dropped(Plain):
+    def after(self, hidden):
+        return nn.functional.dropout(hidden, 0.3, self.training)
+
+
+class Spectral(Plain):
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.first = nn.utils.parametrizations.spectral_norm(self.first)
+
+
+class Spare(Plain):
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.spare = nn.Linear(3, 3)
+
+
+@pytest.fixture(autouse=True)
+def mine(monkeypatch):
+    """A file of a user's."""
+    module = ModuleType("mine")
+    for kind in (Plain, Dropped, Spectral, Spare):
+        setattr(module, kind.__name__, kind)
+    module.nothing = lambda: None
+    module.broken = lambda shape, n_classes: missing_name  # noqa: F821
+    monkeypatch.setitem(sys.modules, "mine", module)
+
+
+def norms(model, runs, **settings):
+    """Weight norms of each run, (n_runs, n_steps)."""
+    recipe = Recipe(model=f"mine:{model}", data="fake:200", batch_size=50)
+    job = training.Job(recipe, tuple(runs))
+    return training.train([job], training.Settings(**settings))["weight_norm"].values
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["Dropped", "Spectral"])
+def test_a_run_is_the_same_alone_and_beside_others(model):
+    runs = [RunSpec(0.1, 0.05, seed, 12) for seed in range(3)]
+    random = torch.get_rng_state()
+    together = norms(model, runs)
+    torch.manual_seed(123)  # what was drawn before does not matter
+    alone = np.concatenate([norms(model, [run]) for run in runs])
+    np.testing.assert_array_equal(together, alone)
+    assert len({row[-1] for row in together}) == 3
+    torch.set_rng_state(random)
+
+
+def test_a_weight_that_nothing_uses_does_not_matter():
+    run = [RunSpec(0.1, 0.05, 0, 12)]
+    spare, plain = norms("Spare", run)[0], norms("Plain", run)[0]
+    assert spare == pytest.approx(plain, rel=1e-6)  # drawn after the others, and never felt
+
+
+def test_passes_that_draw_or_leave_something_are_noticed():
+    recipe = {kind: Recipe(model=f"mine:{kind}") for kind in ("Plain", "Dropped", "Spectral")}
+    separate = {kind: by_name.build(one, FAKE).separate for kind, one in recipe.items()}
+    assert separate == {"Plain": False, "Dropped": True, "Spectral": True}
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("nothing", r"nothing\(\(3, 32, 32\), 10\) raised TypeError: .* takes 0 positional"),
+        ("broken", r"raised NameError: name 'missing_name' is not defined"),
+    ],
+)
+def test_errors_of_a_users_code_are_told_in_one_sentence(model, said):
+    with pytest.raises(ValueError, match=said) as error:
+        by_name.build(Recipe(model=f"mine:{model}"), FAKE)
+    assert "\n" not in str(error.value)
