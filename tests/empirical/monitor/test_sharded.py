@@ -9,7 +9,7 @@ import torch
 import xarray as xr
 from torch import nn
 
-from compare.measure import exact_laws
+from compare.measure.laws import exact_laws
 from empirical.monitor import followed
 from theory.trajectory import read_runs
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from compare.measure import exact_laws
+from compare.measure.laws import exact_laws
 from empirical.monitor.monitor import Monitor
 from theory.trajectory import read_runs
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from compare.measure import exact_laws
+from compare.measure.laws import exact_laws
 from empirical.monitor.monitor import Monitor
 from empirical.monitor.sink import KEYS
 from theory.trajectory import read_runs
