@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from compare.measure.laws.law_failures import RADIAL, radial_cosine
+from compare.measure.laws.law_failures import FEELS_SCALE, RADIAL, radial_cosine
 from theory.laws.equilibrium import Equilibrium, by_optimizer
 from theory.laws.equilibrium.by_optimizer import at_rest
 from theory.trajectory import RecordedRun
@@ -141,8 +141,7 @@ def _radial_pull(run: RecordedRun) -> str:
     acts = f"shrinks the norm like a weight decay of {pull:.2g}" if pull > 0 else "drives it up"
     return (
         f"the gradient has a radial part (mean cosine {np.mean(cosine[known]):.2g} with the "
-        f"weights) that {acts}: something in the loss feels the scale of the weights, such as a "
-        "penalty, or they are not scale-invariant"
+        f"weights) that {acts}: {FEELS_SCALE}"
     )
 
 

@@ -53,7 +53,7 @@ def peeled(model: nn.Module) -> list[nn.Module]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No compilation, no autocast cache and no global hook of modules within."""
+    """No compilation and no global hook of modules within, and gradients as in training."""
     held = {name: getattr(hooks_of_all_modules, name) for name in GLOBAL_HOOKS}
     with ExitStack() as stack:
         if hasattr(torch.compiler, "set_stance"):

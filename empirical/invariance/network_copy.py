@@ -165,10 +165,11 @@ class Probe:
         Args:
             unseen: their names; those that are seen now are taken out.
         """
+        if not self.varies:
+            return
         seed = self._seed
-        if self.varies:
-            self._leave_unseen(unseen, self.draws[0])
-        while self.varies and unseen and seed < self._seed + MAX_DRAWS:
+        self._leave_unseen(unseen, self.draws[0])
+        while unseen and seed < self._seed + MAX_DRAWS:
             seed += 1
             draw = Draw(seed, Attributes(self.model))  # where the last pass left the counters
             if self._leave_unseen(unseen, draw):

@@ -361,7 +361,7 @@ class Monitor:
     def _measure(self) -> None:
         """Add the record of the step that was made."""
         step, self._open = self.n_steps, False
-        shrink = 1 - self._rate * self._decay if self.rule.decoupled else 1.0
+        shrink = self.rule.shrink(self._rate, self._decay)
         numbers = self.sums.after(shrink)
         self.log.append(numbers, step=step, rate=self._rate, decay=self._decay, whole=self._whole)
         self._owes_loss, self._owes_values = True, self._outlet.due(step)
@@ -389,7 +389,7 @@ class Monitor:
             return
         self._owes_values = False
         rate, decay = float(self._rate), self._decay
-        a = 1 - rate * decay if self.rule.decoupled else 1.0
+        a = float(self.rule.shrink(rate, decay))
         norms, loss = self.log.last()
         self._outlet.give(self.log.last_step, norms, rate=rate, decay=decay, a=a, loss=loss)
 

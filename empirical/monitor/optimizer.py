@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -62,8 +62,7 @@ def settings(group: Mapping[str, Any]) -> dict[str, Any]:
     """Options of a param_group that should stay as they are, as plain values."""
     return {
         name: float(value) if isinstance(value, Tensor) and value.numel() == 1 else value
-        for name, value in group.items()
-        if name not in NO_SETTINGS and name not in CHANGING
+        for name, value in _lasting(group)
     }
 
 
@@ -124,8 +123,11 @@ class Watched:
     @staticmethod
     def _plain(group: Mapping[str, Any]) -> dict[str, Any]:
         """Values that compare at once, without waiting for a device."""
-        return {
-            name: value
-            for name, value in group.items()
-            if name not in NO_SETTINGS and name not in CHANGING and not isinstance(value, Tensor)
-        }
+        return {name: value for name, value in _lasting(group) if not isinstance(value, Tensor)}
+
+
+def _lasting(group: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Options that a training leaves alone."""
+    for name, value in group.items():
+        if name not in NO_SETTINGS and name not in CHANGING:
+            yield name, value

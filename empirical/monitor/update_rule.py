@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from torch import Tensor
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 DECOUPLED = (
@@ -65,6 +66,10 @@ class Rule:
         heavy = name == "sgd" and group.get("momentum", 0) != 0
         decoupled = name in DECOUPLED or bool(group.get("decoupled_weight_decay"))
         return cls(name, variant, heavy, decoupled)
+
+    def shrink(self, rate: float | Tensor, decay: float) -> float | Tensor:
+        """What decay alone leaves of the weights in a step, a; a rate on a device stays there."""
+        return 1 - rate * decay if self.decoupled else 1.0
 
 
 def _name(optimizer: Optimizer) -> str:

@@ -138,12 +138,14 @@ def _fleet(
     recipe = job.recipe
     images = _load(recipe.data, recipe.train_per_class, recipe.test_per_class, recipe.label_noise)
     there = images.to(device)
+    first = [by_name.build(recipe, images)]  # a user's module is searched each time it is built
+    separate = first[0].separate
 
     def build(runs: list[RunSpec]) -> Ensemble:
         return Ensemble(
             runs,
             recipe,
-            by_name.build(recipe, images),
+            first.pop() if first else by_name.build(recipe, images),
             there,
             eval_every=settings.eval_every,
             device=device,
@@ -159,7 +161,7 @@ def _fleet(
         n_groups = max(n_parallel, -(-len(job.runs) // largest))
     else:
         n_groups = n_parallel
-    if ":" in recipe.model and by_name.build(recipe, images).separate:
+    if separate:
         n_groups = len(job.runs)
     fleet = Fleet(job.runs, build, n_groups=n_groups)
     if state is not None:

@@ -34,11 +34,6 @@ def stationary_walk(
     return float(norm), intrinsic_lr * (1 - intrinsic_lr * memory) / correlated
 
 
-def average_memory(shrink: float, beta1: float) -> float:
-    """``G / gamma_0`` of an exponential average of white noise, ``gamma_k = b1^k gamma_0``."""
-    return beta1 / (1 - shrink * beta1)
-
-
 def sign_memory(shrink: float, beta1: float, beta2: float) -> float:
     """``G`` of Lion's signs, ``gamma_k = (2/pi) arcsin(c b2^(k-1))``, to float64 rounding.
 
@@ -77,7 +72,7 @@ def nesterov_average(beta1: float, ahead: float | None = None) -> tuple[float, f
 
     Args:
         beta1: b.
-        ahead: c; b by default.
+        ahead: c; b by default, 1 for the average m' itself.
     """
     c = beta1 if ahead is None else ahead
     now, past = 1 - c * beta1, c * (1 - beta1)

@@ -7,8 +7,11 @@ import numpy as np
 from theory.arrays import FloatArray
 from theory.trajectory import RecordedRun
 
-BETWEEN_STEPS = 1e-4  # relative change of the norm between two steps that is not rounding
 RADIAL = 0.01  # share of the gradient along the weights that is not rounding
+FEELS_SCALE = (
+    "something in the loss feels the scale of the weights, such as a penalty, or they are not "
+    "scale-invariant"
+)
 LOW_PRECISION = {"bfloat16": "8", "float16": "11"}  # bits that a weight keeps
 
 
@@ -31,14 +34,6 @@ def radial_cosine(run: RecordedRun) -> FloatArray:
     return np.where(turn > 1e-6 / RADIAL, cosine, np.nan)
 
 
-def moved_between_steps(run: RecordedRun) -> float:
-    """Share of the steps before which something else than the optimizer changed the norm."""
-    if run.next_weight_norm is None or run.every > 1 or len(run.weight_norm) < 2:
-        return 0.0
-    change = np.abs(run.weight_norm[1:] / run.next_weight_norm[:-1] - 1)
-    return float(np.mean(change > BETWEEN_STEPS))
-
-
 def explain(run: RecordedRun, *, weights_dtype: str = "", optimizer: str = "") -> str:
     """What the record shows that breaks the norm law, or what else may have.
 
@@ -58,8 +53,7 @@ def explain(run: RecordedRun, *, weights_dtype: str = "", optimizer: str = "") -
     if typical > RADIAL:
         return (
             f"the gradient has a radial part (cosine {np.mean(known):.2g} with the weights, root "
-            f"mean square {typical:.2g}): something in the loss feels the scale of the weights, "
-            "such as a penalty, or they are not scale-invariant"
+            f"mean square {typical:.2g}): {FEELS_SCALE}"
         )
     if optimizer and not optimizer.startswith("torch.optim."):
         return f"the class {optimizer} may do more in a step than the optimizer it is derived from"

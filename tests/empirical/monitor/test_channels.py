@@ -16,15 +16,6 @@ LR, WD = 0.5, 1e-2
 EPS = 1e-12  # of the batch norm: it does not break the invariance of small weights
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Networks this small only wait for a second thread."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
-
-
 def small_net(normalisation=nn.BatchNorm1d):
     """Two invariant layers of 7 and 5 channels, the first of them convolutional."""
     torch.manual_seed(0)

@@ -37,14 +37,7 @@ def adamw(
         beta1: decay of the first moment, from 0 to below 1.
         beta2: decay of the second moment, from 0 to below 1.
     """
-    learning_rate, weight_decay = decaying(learning_rate, weight_decay)
-    beta1, beta2 = validate.fraction("beta1", beta1), validate.fraction("beta2", beta2)
-    loss = learning_rate * weight_decay
-    variance = validate.at_least("n_weights", n_weights, 1) * (1 - beta1) / (1 + beta1)
-    memory = random_walk.average_memory(1 - loss, beta1)
-    norm, turn = random_walk.stationary_walk(learning_rate, loss, variance, memory)
-    steps = random_walk.lagged_relaxation(loss, beta2, order=2)
-    return at(learning_rate, norm, turn, steps, log_square)
+    return _decoupled(learning_rate, weight_decay, n_weights, beta1, beta2, ahead=1.0)
 
 
 def adam_l2(
@@ -121,16 +114,8 @@ def nadamw(
         momentum_decay: psi.
         after_steps: t, steps since the start.
     """
-    learning_rate, weight_decay = decaying(learning_rate, weight_decay)
-    beta1, beta2 = validate.fraction("beta1", beta1), validate.fraction("beta2", beta2)
-    loss = learning_rate * weight_decay
     ahead = beta1 * (1 - 0.5 * 0.96 ** (momentum_decay * after_steps))
-    variance, first = random_walk.nesterov_average(beta1, ahead)
-    memory = first / variance / (1 - (1 - loss) * beta1)
-    size = validate.at_least("n_weights", n_weights, 1) * variance
-    norm, turn = random_walk.stationary_walk(learning_rate, loss, size, memory)
-    steps = random_walk.lagged_relaxation(loss, beta2, order=2)
-    return at(learning_rate, norm, turn, steps, log_square)
+    return _decoupled(learning_rate, weight_decay, n_weights, beta1, beta2, ahead=ahead)
 
 
 def rmsprop(
@@ -163,3 +148,33 @@ def rmsprop(
     rest = adam_l2(rate, weight_decay, sum_g, n_weights, beta1=0.0, beta2=alpha)
     turn = learning_rate**2 * n_weights / (2 * rest.norm**2 * (1 - momentum**2))
     return at(learning_rate, rest.norm, turn, rest.relaxation_steps, cubic_clock)
+
+
+def _decoupled(
+    learning_rate: float,
+    weight_decay: float,
+    n_weights: int,
+    beta1: float,
+    beta2: float,
+    *,
+    ahead: float,
+) -> Equilibrium:
+    """Decoupled decay and updates ``c m' + (1 - c) grad`` over the root of the second moment.
+
+    Args:
+        learning_rate: eta.
+        weight_decay: lam.
+        n_weights: C.
+        beta1: decay of the first moment m.
+        beta2: decay of the second moment.
+        ahead: c; 1 for AdamW.
+    """
+    learning_rate, weight_decay = decaying(learning_rate, weight_decay)
+    beta1, beta2 = validate.fraction("beta1", beta1), validate.fraction("beta2", beta2)
+    loss = learning_rate * weight_decay
+    variance, first = random_walk.nesterov_average(beta1, ahead)
+    memory = first / variance / (1 - (1 - loss) * beta1)
+    size = validate.at_least("n_weights", n_weights, 1) * variance
+    norm, turn = random_walk.stationary_walk(learning_rate, loss, size, memory)
+    steps = random_walk.lagged_relaxation(loss, beta2, order=2)
+    return at(learning_rate, norm, turn, steps, log_square)
