@@ -54,7 +54,7 @@ def execute(options: argparse.Namespace) -> int:
     from compare.cli.predict import as_lines
     from compare.forecast import run_forecast
     from compare.forecast.planned_run import PlannedRun
-    from compare.study import run_study, toml_file
+    from compare.study import results_folder, toml_file, train_networks
     from empirical.training.recipe import Recipe
     from theory.strict_dataclass import read
 
@@ -81,12 +81,13 @@ def execute(options: argparse.Namespace) -> int:
             resume=options.resume,
             overwrite=options.overwrite,
         )
-    except run_study.Stopped as stop:
+    except train_networks.Stopped as stop:
         return say_stopped(stop)
     result = run_forecast.values(made, avoid=options.avoid)
     if options.json:
         print(json.dumps(result, allow_nan=False))
     else:
         print(as_lines(result))
-        print(f"\ndata:   {out / run_study.STUDY_FILE}\nreport: {out / run_study.REPORT_FILE}")
+        print(f"\ndata:   {out / results_folder.STUDY_FILE}")
+        print(f"report: {out / results_folder.REPORT_FILE}")
     return DONE

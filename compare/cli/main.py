@@ -4,11 +4,12 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from compare.cli import bench, diagnose, forecast, predict, report, run, thin, train
+from compare.cli import bench, diagnose, forecast, predict, report, run, train
+from compare.cli.files import merge, thin
 from compare.cli.parsing import DONE, INTERRUPTED, Parser, refuse
 from compare.cli.toys import simulate
 
-COMMANDS = (run, forecast, train, predict, diagnose, simulate, report, thin, bench)
+COMMANDS = (run, forecast, train, predict, diagnose, simulate, report, merge, thin, bench)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -28,7 +28,7 @@ def add_to(commands: Commands) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Train all settings of the grid and say where their trajectories are."""
-    from compare.study import run_study, toml_file
+    from compare.study import toml_file, train_networks
     from theory import validate
 
     validate.at_least("steps", options.steps, 1)
@@ -47,8 +47,8 @@ def execute(options: argparse.Namespace) -> int:
         | {"name": "train", "title": f"Training of {recipe.get('model', 'mlp-64-64')}"}
     )
     try:
-        diverged = run_study.train_alone(study, options.out, resume=options.resume)
-    except run_study.Stopped as stop:
+        diverged = train_networks.train_alone(study, options.out, resume=options.resume)
+    except train_networks.Stopped as stop:
         return say_stopped(stop)
     print(f"data:   {options.out}")
     return say_diverged(diverged) if diverged else DONE

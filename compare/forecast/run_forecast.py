@@ -20,7 +20,7 @@ from compare.forecast.forecast import Forecast
 from compare.forecast.pilots import Pilot
 from compare.forecast.planned_run import PlannedRun
 from compare.predict import outlook
-from compare.study import run_study, store
+from compare.study import results_folder, store, train_networks
 from compare.study.comparison import compare_with_theory
 from compare.study.design import Setting, Study
 from empirical.training.recipe import Recipe
@@ -197,16 +197,13 @@ def run(
         Stopped: when asked to stop while training; the checkpoint is kept.
     """
     study = study_of(planned, plan, device=device)
-    run_study.check_folder(study, out, resume=resume, overwrite=overwrite)
-    finished, checkpoint = out / run_study.STUDY_FILE, out / run_study.CHECKPOINT_FILE
-    networks, provenance = run_study.trained(
-        study, finished, checkpoint, resume=resume, overwrite=overwrite
-    )
+    results_folder.check_folder(study, out, resume=resume, overwrite=overwrite)
+    networks, provenance = train_networks.trained(study, out, resume=resume, overwrite=overwrite)
     runs = read_runs(networks)
     try:
         sample = observe(runs, list(runs))
     except ValueError as error:
-        checkpoint.unlink(missing_ok=True)
+        train_networks.remove_unfinished(study, out)
         raise ValueError("every pilot stopped being finite in its first step") from error
     calibration = calibrate(sample, _before(planned).prior)
     made = Forecast.of(planned, calibration, plan, _diverged(runs))
@@ -223,9 +220,10 @@ def run(
         "calibration": parameter_table.build(calibration, sample.settings, planned.decay),
         GROUP: drawn,
     }
+    finished = out / results_folder.STUDY_FILE
     store.write(finished, groups, config=study.to_json(), provenance=provenance)
-    report.write(out / run_study.REPORT_FILE, store.read(finished))
-    checkpoint.unlink(missing_ok=True)
+    report.write(out / results_folder.REPORT_FILE, store.read(finished))
+    train_networks.remove_unfinished(study, out)
     return made
 
 

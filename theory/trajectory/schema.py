@@ -120,10 +120,11 @@ def join(parts: Sequence[xr.Dataset], runs: Sequence[str]) -> xr.Dataset:
     if len(parts) == 1:
         return parts[0].sel(run=list(runs))
     lengths = {float(part["epoch"].diff("step")[:1].sum()) for part in parts}
+    longest = max(parts, key=lambda part: part.sizes["step"])
     bare = [part.drop_vars("epoch") for part in parts]
     joined = xr.concat(bare, "run", data_vars="all", coords="minimal", join="outer")
     if len(lengths) == 1:
-        joined = joined.assign_coords(epoch=joined["step"] * lengths.pop())
+        joined = joined.assign_coords(epoch=longest["epoch"])
     return describe(joined.sel(run=list(runs)), str(parts[0]["weight_norm"].attrs["source"]))
 
 
