@@ -1,5 +1,6 @@
 """One netCDF file per study, written whole or not at all."""
 
+import functools
 import json
 import os
 import platform
@@ -188,6 +189,7 @@ def _version(package: str) -> str:
         return ""
 
 
+@functools.cache
 def _git(*arguments: str) -> str:
     """Output of a git command in the source tree; empty where there is none."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from concurrent.futures import Executor, ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -75,7 +76,11 @@ def trained(
     if executor is not None:
         return _trained_in_parts(study, out, executor)
     if parts.exists():
-        with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(
+            mp_context=get_context("spawn"),
+            initializer=signal.signal,
+            initargs=(signal.SIGINT, signal.SIG_IGN),  # we ask the workers to stop
+        ) as pool:
             return _trained_in_parts(study, out, pool)
     networks, device = _train(study, checkpoint)
     return networks, json.dumps(store.provenance(device, study.precisions))

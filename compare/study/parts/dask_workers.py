@@ -2,9 +2,11 @@
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,9 @@ def connected(workers: str) -> Iterator[Executor]:
         raise ValueError(
             "--workers needs dask.distributed; install the extra 'cluster', as docs/cluster.md says"
         ) from error
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # lost workers are our business
+    for name in logging.root.manager.loggerDict:
+        if name.startswith("distributed"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # lost workers are our business
     if workers.strip().lstrip("+-").isdecimal():
         with _local_cluster(_number(workers)) as cluster, _new_client(cluster) as client:
             yield client.get_executor(pure=False)
@@ -65,7 +69,22 @@ def _local_cluster(n_workers: int) -> Any:
         workers[i] = {"cls": Nanny, "options": options}
     scheduler = {"cls": Scheduler, "options": {"host": "127.0.0.1", "dashboard": False}}
     make: Any = SpecCluster  # untyped
-    return make(workers, scheduler, **QUIET)
+    with _interrupts_blocked():
+        return make(workers, scheduler, **QUIET)
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Keep Ctrl-C from threads and processes that start inside, and from those that they start.
+
+    It is for the client, which asks the workers to stop.
+    """
+    resource_tracker.ensure_running()  # else started inside, which lets interrupts through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _client(address: str) -> Any:
