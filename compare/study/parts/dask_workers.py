@@ -67,7 +67,10 @@ def _local_cluster(n_workers: int) -> Any:
             environment["CUDA_VISIBLE_DEVICES"] = str(i % n_gpus)
         options = {"nthreads": 1, "memory_limit": 0, "env": environment, **QUIET}
         workers[i] = {"cls": Nanny, "options": options}
-    scheduler = {"cls": Scheduler, "options": {"host": "127.0.0.1", "dashboard": False}}
+    scheduler = {
+        "cls": Scheduler,
+        "options": {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"},
+    }
     make: Any = SpecCluster  # untyped
     with _interrupts_blocked():
         return make(workers, scheduler, **QUIET)
