@@ -1,7 +1,8 @@
 """Run a study: networks, theory, comparison, one file and its report."""
 
 import json
-import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from compare import report
 from compare.study import store, toml_file
 from compare.study.comparison import compare_with_theory
 from compare.study.design import Study, ToyStudy
+from theory import files
 
 STUDY_FILE = "study.nc"
 REPORT_FILE = "report.html"
@@ -37,20 +39,21 @@ def run(
 
     Raises:
         ValueError: if the folder exists and neither flag is given, or holds another study.
-        OSError: if the folder cannot be written.
+        OSError: if the folder cannot be written, or another process is writing it.
         Stopped: when asked to stop while training; the checkpoint is kept.
     """
-    check_folder(study, out, resume=resume, overwrite=overwrite)
     finished, checkpoint = out / STUDY_FILE, out / CHECKPOINT_FILE
     diverged: list[str] = []
-    if isinstance(study, Study):
-        diverged = _run_networks(study, finished, checkpoint, resume=resume, overwrite=overwrite)
-    elif not (resume and finished.exists()):
-        from compare.toy_claims import run_claims
+    with claimed(study, out, resume=resume, overwrite=overwrite):
+        if isinstance(study, Study):
+            again = {"resume": resume, "overwrite": overwrite}
+            diverged = _run_networks(study, finished, checkpoint, **again)
+        elif not (resume and finished.exists()):
+            from compare.toy_claims import run_claims
 
-        run_claims.run(study, finished)
-    report.write(out / REPORT_FILE, store.read(finished))
-    checkpoint.unlink(missing_ok=True)
+            run_claims.run(study, finished)
+        report.write(out / REPORT_FILE, store.read(finished))
+        checkpoint.unlink(missing_ok=True)
     return diverged
 
 
@@ -130,19 +133,18 @@ def train_alone(study: Study, out: Path, *, resume: bool = False) -> list[str]:
         Ids of the runs that stopped being finite where the study did not expect it.
 
     Raises:
-        ValueError: if the file exists, or a checkpoint does and ``resume`` is not given.
-        OSError: if it cannot be written.
+        ValueError: if there is a checkpoint and ``resume`` is not given.
+        OSError: if the file exists or cannot be written, or another process is writing it.
         Stopped: when asked to stop; the checkpoint is kept.
     """
-    checkpoint = out.with_name(out.name + ".checkpoint")
-    if out.exists():
-        raise ValueError(f"{out} exists; choose another --out")
-    if checkpoint.exists() and not resume:
-        raise ValueError(f"{checkpoint} is of an interrupted train; use --resume or remove it")
-    networks, device = _train(study, checkpoint)
-    provenance = json.dumps(store.provenance(device, study.precisions))
-    store.write_trajectories(out, networks, config=study.to_json(), provenance=provenance)
-    checkpoint.unlink(missing_ok=True)
+    with files.new_file(out):
+        checkpoint = out.with_name(out.name + ".checkpoint")
+        if checkpoint.exists() and not resume:
+            raise ValueError(f"{checkpoint} is of an interrupted train; use --resume or remove it")
+        networks, device = _train(study, checkpoint)
+        provenance = json.dumps(store.provenance(device, study.precisions))
+        store.write_trajectories(out, networks, config=study.to_json(), provenance=provenance)
+        checkpoint.unlink(missing_ok=True)
     return _diverged(networks, study)
 
 
@@ -211,22 +213,30 @@ def _train(study: Study, checkpoint: Path) -> tuple[xr.Dataset, str]:
     return networks, train.describe_device(device)
 
 
-def check_folder(study: Study | ToyStudy, out: Path, *, resume: bool, overwrite: bool) -> None:
-    """Refuse a folder that would lose something or cannot be written.
+@contextmanager
+def claimed(study: Study | ToyStudy, out: Path, *, resume: bool, overwrite: bool) -> Iterator[None]:
+    """Be the only process that writes into a results folder, where that loses nothing.
 
     Raises:
         ValueError: with what was found and what is allowed.
+        OSError: if it cannot be written, or another process is writing it.
     """
+    if out.is_symlink() and not out.exists():
+        raise ValueError(f"{out} is a link that leads nowhere")
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file, not a results folder")
-    taken = out.is_dir() and any(out.iterdir())
+    with files.locked(out / STUDY_FILE):
+        _check_folder(study, out, resume=resume, overwrite=overwrite)
+        yield
+
+
+def _check_folder(study: Study | ToyStudy, out: Path, *, resume: bool, overwrite: bool) -> None:
+    taken = not all(files.is_lock(path) for path in out.iterdir())
     if taken and not (resume or overwrite):
         raise ValueError(
             f"{out} exists; use --resume to go on, --overwrite to start again or --out DIR"
         )
-    parent = next(folder for folder in [out, *out.absolute().parents] if folder.exists())
-    if not os.access(parent, os.W_OK):
-        raise ValueError(f"{parent} is not writable")
+    report.check_page(out / REPORT_FILE)
     unfinished = (out / CHECKPOINT_FILE).exists()  # its configuration is checked when read
     if resume and (out / STUDY_FILE).exists() and not unfinished:
         found = store.read(out / STUDY_FILE).attrs["config"]
