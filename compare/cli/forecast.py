@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from compare.cli.parsing import DONE, Commands, add_set, say_stopped
+from compare.cli.parsing import DONE, Commands, add_set, as_path, say_stopped
 
 
 def add_to(commands: Commands) -> None:
@@ -41,7 +41,7 @@ def add_to(commands: Commands) -> None:
         "which decay it would settle",
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--out", type=Path, help="folder (default: results/forecast-<setting>)")
+    parser.add_argument("--out", type=as_path, help="folder (default: results/forecast-<setting>)")
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="go on from what the folder holds")
     again.add_argument("--overwrite", action="store_true", help="start again in the same folder")

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compare.cli.parsing import DONE, Commands, say_diverged, say_stopped
+from compare.cli.parsing import DONE, Commands, as_path, say_diverged, say_stopped
 
 if TYPE_CHECKING:
     from compare.study.design import Study, ToyStudy
@@ -17,8 +17,8 @@ OVERRIDES = ("seeds", "cycles", "steps", "device", "data", "model")
 def add_to(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser("run", help="run a study: theory, training, comparison, report")
-    parser.add_argument("study", type=Path, metavar="STUDY.toml", help="study file")
-    parser.add_argument("--out", type=Path, help="results folder (default: results/<name>)")
+    parser.add_argument("study", type=as_path, metavar="STUDY.toml", help="study file")
+    parser.add_argument("--out", type=as_path, help="results folder (default: results/<name>)")
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="continue from what the folder holds")
     again.add_argument("--overwrite", action="store_true", help="start again in the same folder")

@@ -1,9 +1,8 @@
 """``sawtooth train``: networks over a grid of settings, without a theory."""
 
 import argparse
-from pathlib import Path
 
-from compare.cli.parsing import DONE, Commands, add_set, say_diverged, say_stopped
+from compare.cli.parsing import DONE, Commands, add_set, as_path, say_diverged, say_stopped
 
 
 def add_to(commands: Commands) -> None:
@@ -21,7 +20,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("--eval-every", type=int, default=100, help="(default: 100 steps)")
     parser.add_argument("--group-size", type=int, default=0, help="most runs trained as one")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--out", type=Path, required=True, help="netCDF file to write")
+    parser.add_argument("--out", type=as_path, required=True, help="netCDF file to write")
     parser.add_argument("--resume", action="store_true", help="continue an interrupted training")
     parser.set_defaults(execute=execute)
 

@@ -9,6 +9,7 @@ html/         pages as data, captions, colours, templates
 gallery       the figures of the documentation, from kept study files
 """
 
+from compare.report.html.output import check_page
 from compare.report.report import default_path, draw, render, write, write_figures
 
-__all__ = ["default_path", "draw", "render", "write", "write_figures"]
+__all__ = ["check_page", "default_path", "draw", "render", "write", "write_figures"]

@@ -6,13 +6,13 @@ from typing import Any
 
 import xarray as xr
 
+from compare.report.html import output
 from compare.report.html.page import render as as_html
 from compare.report.pages import forecast, norm_law, toys
 from compare.report.pages import study as networks
 from compare.report.pages.monitored import page as monitored
 from compare.report.saved_study import SavedStudy
 from compare.study import store
-from theory import files
 from theory.trajectory import require
 
 NORM_LAW = "ode_weight_norm"  # what only a solved norm has
@@ -26,10 +26,9 @@ def write(path: Path, study: xr.DataTree) -> None:
         study: what ``compare.study.store.read`` returns.
 
     Raises:
-        OSError: if it cannot be written.
+        OSError: if it cannot be written, or something else than a report is there.
     """
-    with files.replacing(path) as partial:
-        partial.write_text(render(study), encoding="utf-8")
+    output.write_page(path, lambda: render(study))
 
 
 def draw(study: xr.DataTree) -> dict[str, str]:
@@ -43,14 +42,11 @@ def write_figures(folder: Path, study: xr.DataTree) -> list[Path]:
     """Write the figures of a study as SVG files into a folder and return their paths.
 
     Raises:
-        OSError: if they cannot be written.
+        OSError: if they cannot be written, or something else than a figure is there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for name, svg in draw(study).items():
-        paths.append(folder / f"{name}.svg")
-        paths[-1].write_text(svg, encoding="utf-8")
-    return paths
+    drawn = {folder / f"{name}.svg": svg for name, svg in draw(study).items()}
+    output.write_figures(drawn)
+    return list(drawn)
 
 
 def render(study: xr.DataTree) -> str:

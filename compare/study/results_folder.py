@@ -1,11 +1,14 @@
 """The folder of a study's results: what lies in it, and when nothing may be written there."""
 
 import json
-import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from compare import report
 from compare.study import store
 from compare.study.design import Study, ToyStudy
+from theory import files
 
 STUDY_FILE = "study.nc"
 REPORT_FILE = "report.html"
@@ -18,22 +21,30 @@ def is_unfinished(out: Path) -> bool:
     return (out / CHECKPOINT_FILE).exists() or (out / PARTS_FOLDER).exists()
 
 
-def check_folder(study: Study | ToyStudy, out: Path, *, resume: bool, overwrite: bool) -> None:
-    """Refuse a folder that would lose something or cannot be written.
+@contextmanager
+def claimed(study: Study | ToyStudy, out: Path, *, resume: bool, overwrite: bool) -> Iterator[None]:
+    """Be the only process that writes into a results folder, where that loses nothing.
 
     Raises:
         ValueError: with what was found and what is allowed.
+        OSError: if it cannot be written, or another process is writing it.
     """
+    if out.is_symlink() and not out.exists():
+        raise ValueError(f"{out} is a link that leads nowhere")
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file, not a results folder")
-    taken = out.is_dir() and any(out.iterdir())
+    with files.locked(out / STUDY_FILE):
+        _check_folder(study, out, resume=resume, overwrite=overwrite)
+        yield
+
+
+def _check_folder(study: Study | ToyStudy, out: Path, *, resume: bool, overwrite: bool) -> None:
+    taken = not all(files.is_lock(path) for path in out.iterdir())
     if taken and not (resume or overwrite):
         raise ValueError(
             f"{out} exists; use --resume to go on, --overwrite to start again or --out DIR"
         )
-    parent = next(folder for folder in [out, *out.absolute().parents] if folder.exists())
-    if not os.access(parent, os.W_OK):
-        raise ValueError(f"{parent} is not writable")
+    report.check_page(out / REPORT_FILE)
     if resume and (out / STUDY_FILE).exists() and not is_unfinished(out):  # else checked when read
         found = store.read(out / STUDY_FILE).attrs["config"]
         if found != study.to_json():

@@ -13,8 +13,9 @@ from compare import report
 from compare.study import store, toml_file
 from compare.study.comparison import compare_with_theory
 from compare.study.design import Study, ToyStudy
-from compare.study.results_folder import REPORT_FILE, STUDY_FILE, check_folder, check_no_study
+from compare.study.results_folder import REPORT_FILE, STUDY_FILE, check_no_study, claimed
 from compare.study.train_networks import Stopped, diverged, remove_unfinished, trained
+from theory import files
 
 
 def run(
@@ -39,24 +40,24 @@ def run(
 
     Raises:
         ValueError: if the folder exists and neither flag is given, or holds another study.
-        OSError: if the folder cannot be written.
+        OSError: if the folder cannot be written, or another process is writing it.
         Stopped: when asked to stop while training; the checkpoint is kept.
     """
-    check_folder(study, out, resume=resume, overwrite=overwrite)
     finished = out / STUDY_FILE
     ended: list[str] = []
-    if isinstance(study, Study):
-        networks, provenance = trained(
-            study, out, resume=resume, overwrite=overwrite, executor=executor
-        )
-        write_comparison(study, finished, networks, provenance)
-        ended = diverged(networks, study)
-    elif not (resume and finished.exists()):
-        from compare.toy_claims import run_claims
+    with claimed(study, out, resume=resume, overwrite=overwrite):
+        if isinstance(study, Study):
+            networks, provenance = trained(
+                study, out, resume=resume, overwrite=overwrite, executor=executor
+            )
+            write_comparison(study, finished, networks, provenance)
+            ended = diverged(networks, study)
+        elif not (resume and finished.exists()):
+            from compare.toy_claims import run_claims
 
-        run_claims.run(study, finished)
-    report.write(out / REPORT_FILE, store.read(finished))
-    remove_unfinished(study, out)
+            run_claims.run(study, finished)
+        report.write(out / REPORT_FILE, store.read(finished))
+        remove_unfinished(study, out)
     return ended
 
 
@@ -87,16 +88,16 @@ def run_shard(
     from empirical.training.train import Interrupted
 
     check_no_study(out)
-    files = PartFiles.of(study, out)
-    files.make(study)
-    if overwrite:
-        shards.forget(study, files, i, n)
-    try:
-        kept = shards.train(study, files, i, n, resume=resume)
-    except Interrupted as stop:
-        raise Stopped(str(stop)) from stop
-    part = store.read(kept, bare=True).to_dataset()
-    return kept, diverged(part, study)
+    parts = PartFiles.of(study, out)
+    with files.locked(parts.folder / f"shard-{i}-of-{n}"):
+        parts.make(study)
+        if overwrite:
+            shards.forget(study, parts, i, n)
+        try:
+            kept = shards.train(study, parts, i, n, resume=resume)
+        except Interrupted as stop:
+            raise Stopped(str(stop)) from stop
+    return kept, diverged(store.read(kept, bare=True).to_dataset(), study)
 
 
 def merge(folders: Sequence[Path], out: Path) -> list[str]:
@@ -116,12 +117,13 @@ def merge(folders: Sequence[Path], out: Path) -> list[str]:
     from compare.study.parts import shards
 
     check_no_study(out)
-    if out.absolute() not in [folder.absolute() for folder in folders]:
-        check_folder(shards.study_in(folders[0]), out, resume=False, overwrite=False)
-    study, networks, provenance = shards.collect(folders)
-    write_comparison(study, out / STUDY_FILE, networks, provenance)
-    report.write(out / REPORT_FILE, store.read(out / STUDY_FILE))
-    remove_unfinished(study, out)
+    study = shards.study_in(folders[0])
+    into_one = out.absolute() in [folder.absolute() for folder in folders]
+    with claimed(study, out, resume=into_one, overwrite=False):
+        networks, provenance = shards.collect(study, folders)
+        write_comparison(study, out / STUDY_FILE, networks, provenance)
+        report.write(out / REPORT_FILE, store.read(out / STUDY_FILE))
+        remove_unfinished(study, out)
     return diverged(networks, study)
 
 

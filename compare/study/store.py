@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
+from io import IOBase
 from pathlib import Path
 from typing import Any
 
@@ -43,22 +44,35 @@ def write(
     *,
     config: str,
     provenance: str,
+) -> None:
+    """Write a study file whole, usually ``study.nc``, or not at all; see ``dump``.
+
+    Raises:
+        OSError: if it cannot be written; an older file stays.
+    """
+    with files.replacing(path) as file:
+        dump(file, groups, config=config, provenance=provenance)
+
+
+def dump(
+    file: IOBase,
+    groups: dict[str, xr.Dataset],
+    *,
+    config: str,
+    provenance: str,
     thinned: str = "",
     level: int = 1,
 ) -> None:
-    """Write a study file atomically.
+    """Write a study into an open file.
 
     Args:
-        path: the file, usually ``study.nc``; an older one is replaced.
+        file: where to.
         groups: the Datasets of ``/theory``, ``/empirical`` and ``/comparison``, and for networks
             that of ``/calibration``.
         config: the study as JSON.
         provenance: where the networks come from, as JSON; see ``provenance``.
         thinned: what was kept of the trajectories, if not all; see ``compare.study.thin``.
         level: of the compression, from 1 (fast) to 9 (small).
-
-    Raises:
-        OSError: if it cannot be written; an older file stays.
     """
     tree = xr.DataTree.from_dict({f"/{name}": group for name, group in groups.items()})
     tree.attrs = {
@@ -68,8 +82,7 @@ def write(
         **({"thinned": thinned} if thinned else {}),
     }
     encoding = {f"/{name}": files.compressed(group, level) for name, group in groups.items()}
-    with files.replacing(path) as partial:
-        tree.to_netcdf(partial, engine="h5netcdf", encoding=encoding)
+    tree.to_netcdf(file, engine="h5netcdf", encoding=encoding)
 
 
 def write_trajectories(
@@ -173,13 +186,18 @@ def provenance(device: str, arithmetic: Iterable[str]) -> dict[str, Any]:
         "version": metadata.version(DISTRIBUTION),
         "git_commit": _git("rev-parse", "HEAD"),
         "git_dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": _writable(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]])),
         "python": platform.python_version(),
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
         "device": device,
         "platform": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "precision": f"{', '.join(sorted(set(arithmetic)))} arithmetic, float64 records",
     }
+
+
+def _writable(text: str) -> str:
+    """A text without what UTF-8 cannot hold: bytes of a path in another encoding."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _version(package: str) -> str:

@@ -13,6 +13,7 @@ import xarray as xr
 from compare.study import store
 from compare.study.design import Study, ToyStudy
 from compare.study.results_folder import CHECKPOINT_FILE, PARTS_FOLDER, STUDY_FILE, is_unfinished
+from theory import files
 
 
 class Stopped(Exception):  # noqa: N818 - a wish of the user, not an error
@@ -31,19 +32,18 @@ def train_alone(study: Study, out: Path, *, resume: bool = False) -> list[str]:
         Ids of the runs that stopped being finite where the study did not expect it.
 
     Raises:
-        ValueError: if the file exists, or a checkpoint does and ``resume`` is not given.
-        OSError: if it cannot be written.
+        ValueError: if there is a checkpoint and ``resume`` is not given.
+        OSError: if the file exists or cannot be written, or another process is writing it.
         Stopped: when asked to stop; the checkpoint is kept.
     """
-    checkpoint = out.with_name(out.name + ".checkpoint")
-    if out.exists():
-        raise ValueError(f"{out} exists; choose another --out")
-    if checkpoint.exists() and not resume:
-        raise ValueError(f"{checkpoint} is of an interrupted train; use --resume or remove it")
-    networks, device = _train(study, checkpoint)
-    provenance = json.dumps(store.provenance(device, study.precisions))
-    store.write_trajectories(out, networks, config=study.to_json(), provenance=provenance)
-    checkpoint.unlink(missing_ok=True)
+    with files.new_file(out):
+        checkpoint = out.with_name(out.name + ".checkpoint")
+        if checkpoint.exists() and not resume:
+            raise ValueError(f"{checkpoint} is of an interrupted train; use --resume or remove it")
+        networks, device = _train(study, checkpoint)
+        provenance = json.dumps(store.provenance(device, study.precisions))
+        store.write_trajectories(out, networks, config=study.to_json(), provenance=provenance)
+        checkpoint.unlink(missing_ok=True)
     return diverged(networks, study)
 
 
@@ -92,13 +92,13 @@ def _trained_in_parts(study: Study, out: Path, executor: Executor) -> tuple[xr.D
     from compare.study.parts.part_files import PartFiles
     from empirical.training.train import Interrupted
 
-    files = PartFiles.of(study, out)
-    files.make(study)
+    parts = PartFiles.of(study, out)
+    parts.make(study)
     try:
-        schedule.train_parts(study, files, executor)
+        schedule.train_parts(study, parts, executor)
     except Interrupted as stop:
-        raise Stopped(f"{stop}; what is done is in {files.folder}") from stop
-    return part_files.joined(study, files.paths())
+        raise Stopped(f"{stop}; what is done is in {parts.folder}") from stop
+    return part_files.joined(study, parts.paths())
 
 
 def _train(study: Study, checkpoint: Path) -> tuple[xr.Dataset, str]:

@@ -1,6 +1,5 @@
 """Checkpoints: written whole or not at all, read without unpickling foreign objects."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,8 @@ def save(path: Path, state: dict[str, Any], *, config: str) -> None:
     Raises:
         OSError: if it cannot be written; an older checkpoint stays.
     """
-    try:
-        with replacing(path) as partial, partial.open("wb") as file:
-            torch.save({"config": config, "state": state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-    except RuntimeError as error:  # torch's zip writer reports a full disk so
-        raise OSError(f"could not write {path}: {error}") from error
+    with replacing(path) as file:
+        torch.save({"config": config, "state": state}, file)
 
 
 def load(path: Path, *, config: str) -> dict[str, Any]:
@@ -43,5 +37,7 @@ def load(path: Path, *, config: str) -> dict[str, Any]:
     except Exception as error:
         raise ValueError(f"{path} is not a readable checkpoint ({type(error).__name__})") from error
     if found != config:
-        raise ValueError(f"{path} belongs to another configuration; use --overwrite or --out")
+        raise ValueError(
+            f"{path} belongs to another configuration; remove it or choose another --out"
+        )
     return dict(state)

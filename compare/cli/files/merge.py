@@ -1,18 +1,21 @@
 """``sawtooth merge``: a study of its shards."""
 
 import argparse
-from pathlib import Path
 
-from compare.cli.parsing import DONE, Commands, say_diverged
+from compare.cli.parsing import DONE, Commands, as_path, say_diverged
 
 
 def add_to(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser("merge", help="make a study of the shards of `run --shard`")
     parser.add_argument(
-        "folders", type=Path, nargs="+", metavar="DIR", help="results folders that hold its shards"
+        "folders",
+        type=as_path,
+        nargs="+",
+        metavar="DIR",
+        help="folders that hold its shards",
     )
-    parser.add_argument("--out", type=Path, help="results folder (default: the first given)")
+    parser.add_argument("--out", type=as_path, help="results folder (default: the first given)")
     parser.set_defaults(execute=execute)
 
 

@@ -9,8 +9,9 @@ from itertools import count
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
-from compare.report.html import theme
+from compare.report.html import output, theme
 from compare.report.html.captions import Caption
 from compare.report.tables.cells import Table
 
@@ -130,6 +131,7 @@ def render(page: Page) -> str:
         lstrip_blocks=True,
     )
     environment.globals["number"] = count(1).__next__
+    environment.globals["generator"] = Markup(output.GENERATOR)
     return environment.get_template("page.html").render(page=page, shades=theme.SHADES)
 
 

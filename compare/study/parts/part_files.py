@@ -71,8 +71,7 @@ class PartFiles:
             raise ValueError(
                 f"{self.folder} holds parts of another study; use --overwrite or --out DIR"
             )
-        with files.replacing(held) as partial:
-            partial.write_text(study.to_json(), encoding="utf-8")
+        files.write_text(held, study.to_json())
         self.stop_file.unlink(missing_ok=True)
         for left in self.folder.glob("*.steps"):  # by workers that were killed
             left.unlink(missing_ok=True)

@@ -56,16 +56,15 @@ def forget(study: Study, files: PartFiles, i: int, n: int) -> None:
         path.unlink(missing_ok=True)
 
 
-def collect(folders: Sequence[Path]) -> tuple[Study, xr.Dataset, str]:
-    """The study that shards in some results folders belong to, its runs and their provenance.
+def collect(study: Study, folders: Sequence[Path]) -> tuple[xr.Dataset, str]:
+    """The runs of a study from its shards in some results folders, and their provenance.
 
     Raises:
         ValueError: if a folder holds no shards or those of another study, if a run is missing,
             or a file is damaged.
     """
-    studies = [study_in(folder) for folder in folders]
-    for folder, study in zip(folders, studies, strict=True):
-        if study != studies[0]:
+    for folder in folders:
+        if study_in(folder) != study:
             raise ValueError(f"{folder} holds shards of another study than {folders[0]}")
-    paths = [path for folder in folders for path in PartFiles.of(studies[0], folder).paths()]
-    return studies[0], *part_files.joined(studies[0], paths)
+    paths = [path for folder in folders for path in PartFiles.of(study, folder).paths()]
+    return part_files.joined(study, paths)

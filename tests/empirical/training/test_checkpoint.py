@@ -1,4 +1,5 @@
 import pickle
+import resource
 
 import pytest
 import torch
@@ -44,15 +45,16 @@ def test_foreign_objects_are_not_unpickled(tmp_path):
         pickle.loads(pickle.dumps(Foreign()))
 
 
-def test_a_failed_write_keeps_the_older_checkpoint(tmp_path, monkeypatch):
+def test_a_failed_write_keeps_the_older_checkpoint(tmp_path):
     path = tmp_path / "c.pt"
     checkpoint.save(path, {"step": 1}, config="a")
-
-    def full_disk(*arguments):
-        raise RuntimeError("no space left on device")
-
-    monkeypatch.setattr(torch, "save", full_disk)
-    with pytest.raises(OSError, match="no space left on device"):
-        checkpoint.save(path, {"step": 2}, config="a")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))  # as on a full disk
+    try:
+        with pytest.raises(OSError, match="File too large") as said:
+            checkpoint.save(path, {"weights": torch.arange(1e6)}, config="a")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert said.value.filename == str(path)
     assert checkpoint.load(path, config="a") == {"step": 1}
     assert list(tmp_path.iterdir()) == [path]
