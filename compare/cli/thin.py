@@ -24,6 +24,7 @@ def execute(options: argparse.Namespace) -> int:
     if options.out.exists():
         raise ValueError(f"{options.out} exists; choose another --out or remove it")
     study = store.read(options.file)
-    kept = thin.write(options.out, study, most_bytes=int(1e6 * options.megabytes))
+    with store.blaming(options.file):
+        kept = thin.write(options.out, study, most_bytes=int(1e6 * options.megabytes))
     print(f"data:   {options.out} ({kept})")
     return DONE

@@ -117,9 +117,11 @@ def write_report(source: str | Path | xr.Dataset, out: str | Path | None = None)
         if out is None:
             raise ValueError("the report of a Dataset needs the name of a file")
         require(source, "the dataset")
-        saved = xr.DataTree(source)
-    else:
-        saved = store.read(Path(source), bare=True)
-        out = default_path(Path(source), saved) if out is None else out
-    write(Path(out), saved)
-    return Path(out)
+        write(Path(out), xr.DataTree(source))
+        return Path(out)
+    source = Path(source)
+    saved = store.read(source, bare=True)
+    out = default_path(source, saved) if out is None else Path(out)
+    with store.blaming(source):
+        write(out, saved)
+    return out

@@ -5,5 +5,6 @@ toml_file    studies as TOML files, read strictly
 run_study    train, compare, write, report
 comparison   theory, networks and their comparison on the same runs
 store        one netCDF file per study
+layout       what that file must hold
 thin         a small copy of it
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 import h5netcdf
 import xarray as xr
 
-from theory.files import replacing
+from theory.files import replacing_sealed
 from theory.simulation import grid as simulate
 from theory.simulation.grid import Grid
 from theory.toy_losses.losses import ToyLoss
@@ -44,7 +44,7 @@ def write(
     if (free := shutil.disk_usage(path.parent).free) < needed.disk:
         raise OSError(f"{path} needs {needed.disk / 1e6:.3g} MB, the disk has {free / 1e6:.3g} MB")
     done = 0
-    with replacing(path) as partial:
+    with replacing_sealed(path) as partial:
         for dataset in simulate.blocks(loss, grid):
             append(dataset, partial, start=done)
             done += dataset.sizes["run"]

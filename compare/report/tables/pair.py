@@ -55,16 +55,17 @@ class Told:
         tree = store.read(path)
         if store.is_toys(tree):
             raise ValueError(f"{path} is a study of toys; --compare takes studies of networks")
-        study = SavedStudy.of(tree)
-        return cls(
-            name=study.config["name"],
-            config=study.config,
-            comparison=study.comparison,
-            settings=study.settings,
-            scores=scores.of_study(study.networks, study.comparison, study.settings),
-            model=_parameters(study.calibration, "value"),
-            errors=_parameters(study.calibration, "standard_error"),
-        )
+        with store.blaming(path):
+            study = SavedStudy.of(tree)
+            return cls(
+                name=study.config["name"],
+                config=study.config,
+                comparison=study.comparison,
+                settings=study.settings,
+                scores=scores.of_study(study.networks, study.comparison, study.settings),
+                model=_parameters(study.calibration, "value"),
+                errors=_parameters(study.calibration, "standard_error"),
+            )
 
 
 Pair = tuple[Told, Told]
