@@ -1,12 +1,15 @@
 """The report: one self-contained HTML file made from a saved file alone."""
 
+import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import xarray as xr
 
+from compare.report.figures.style import any_names
 from compare.report.html.page import render as as_html
+from compare.report.legible import legible
 from compare.report.pages import forecast, norm_law, toys
 from compare.report.pages import study as networks
 from compare.report.pages.monitored import page as monitored
@@ -15,6 +18,8 @@ from compare.study import store
 from theory import files
 from theory.trajectory import require
 
+NOT_IN_A_FILE = re.compile(r"[^\w.+=-]")  # in its name
+LONGEST_NAME = 100
 NORM_LAW = "ode_weight_norm"  # what only a solved norm has
 
 
@@ -35,7 +40,8 @@ def write(path: Path, study: xr.DataTree) -> None:
 def draw(study: xr.DataTree) -> dict[str, str]:
     """Draw the figures of a study as SVG, by name; those that its data allow."""
     kind, held = _kind(study)
-    drawn: dict[str, str] = kind.draw(held)
+    with any_names():
+        drawn: dict[str, str] = kind.draw(held)
     return drawn
 
 
@@ -48,7 +54,7 @@ def write_figures(folder: Path, study: xr.DataTree) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, svg in draw(study).items():
-        paths.append(folder / f"{name}.svg")
+        paths.append(folder / f"{NOT_IN_A_FILE.sub('-', name)[:LONGEST_NAME]}.svg")
         paths[-1].write_text(svg, encoding="utf-8")
     return paths
 
@@ -56,11 +62,13 @@ def write_figures(folder: Path, study: xr.DataTree) -> list[Path]:
 def render(study: xr.DataTree) -> str:
     """Render the report of a study as HTML."""
     kind, held = _kind(study)
-    return as_html(kind.page_of(held))
+    with any_names():
+        return as_html(kind.page_of(held))
 
 
 def _kind(study: xr.DataTree) -> tuple[ModuleType, Any]:
     """The module with ``draw`` and ``page_of`` for what a file holds, and what both take."""
+    study = legible(study)
     if NORM_LAW in study.variables:
         return norm_law, study.to_dataset()
     if not study.children:

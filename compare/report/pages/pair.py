@@ -5,6 +5,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from compare.report.figures.over_settings import pair as pair_figures
+from compare.report.figures.style import any_names
 from compare.report.html import page
 from compare.report.html.captions import PAIR
 from compare.report.html.page import Figure, Fold, Page, Section, as_json
@@ -26,7 +27,8 @@ def write(path: Path, first: Path, second: Path) -> None:
         ValueError: if one of them is not a study of networks.
         OSError: if it cannot be written.
     """
-    html = page.render(page_of((Told.read(first), Told.read(second))))
+    with any_names():
+        html = page.render(page_of((Told.read(first), Told.read(second))))
     with files.replacing(path) as partial:
         partial.write_text(html, encoding="utf-8")
 

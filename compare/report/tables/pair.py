@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from compare.predict import scores
+from compare.report.legible import legible
 from compare.report.saved_study import SavedStudy
 from compare.report.tables import cells as tables
 from compare.report.tables.cells import Cell, Table, number, percent, score
@@ -56,7 +57,7 @@ class Told:
         if store.is_toys(tree):
             raise ValueError(f"{path} is a study of toys; --compare takes studies of networks")
         with store.blaming(path):
-            study = SavedStudy.of(tree)
+            study = SavedStudy.of(legible(tree))
             return cls(
                 name=study.config["name"],
                 config=study.config,
