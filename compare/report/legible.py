@@ -6,7 +6,6 @@ shortened in its middle. What the file holds stays as it is.
 """
 
 import re
-import unicodedata
 from collections.abc import Hashable
 
 import numpy as np
@@ -14,6 +13,11 @@ import xarray as xr
 
 MOST = 60  # characters of a name; those of shipped studies have up to 54
 LINE_BREAKS = re.compile(r"\s*[\n\t\u2028\u2029]\s*")
+# Control characters, marks of direction and of zero width, lone surrogates, tags.
+UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 READ_BY_CODE = ("optimizer_settings",)
 
 
@@ -50,6 +54,4 @@ def shortened(text: str, most: int = MOST) -> str:
 
 def visible(text: str) -> str:
     """A text without control characters and marks of direction, but with its line breaks."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(one for one in text if one in "\n\t" or unicodedata.category(one)[0] != "C")
+    return UNSEEN.sub("", text)

@@ -176,7 +176,7 @@ def check_whole(tree: xr.DataTree) -> None:
 
 def is_bare(tree: xr.DataTree) -> bool:
     """Whether a file holds trajectories of the schema and nothing else."""
-    return not tree.children and {"run", "step"} <= set(tree.variables)
+    return not tree.children and bool({"run", "step"} & set(tree.dims))
 
 
 def is_toys(tree: xr.DataTree) -> bool:

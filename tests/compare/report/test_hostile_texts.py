@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.figure import Figure
 
 from compare import report
 from compare.report.legible import MOST, shortened
@@ -27,6 +28,7 @@ HOSTILE = (
 )
 # What decides how a file is read, and no text of a user.
 KEYWORDS = ("status", "update_rule", "regime", "role", "expected_regime", "predicted_regime")
+NOTHING = '<svg xmlns="http://www.w3.org/2000/svg" width="72pt" height="72pt"></svg>'
 EMBEDDED = "data:image/svg+xml;base64,"
 
 
@@ -114,6 +116,13 @@ def same(render):
     assert len(hostile.images) == len(harmless.images)
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Figures without their lines: how texts are drawn is seen on the smaller pages."""
+    monkeypatch.setattr(Figure, "savefig", lambda figure, file, **_: file.write(NOTHING))
+    monkeypatch.setattr(Figure, "tight_layout", lambda figure, **_: None)
+
+
 @pytest.fixture(scope="module")
 def small():
     """A study of four short runs."""
@@ -164,19 +173,15 @@ def test_the_page_of_the_norm():
 
 
 @pytest.mark.slow
-def test_the_page_of_a_study(small):
+def test_the_page_of_a_study(small, undrawn):
     same(lambda text: report.render(with_text(small, text)))
 
 
 @pytest.mark.slow
-def test_the_page_of_two_studies(small, tmp_path):
+def test_the_page_of_two_studies(small, undrawn, tmp_path, monkeypatch):
     def render(text):
-        text = text.replace("\x00", "")  # which no netCDF file can hold
-        path = tmp_path / "study.nc"
-        tree = with_text(small, text)
-        groups = {name: group.to_dataset() for name, group in tree.children.items()}
-        store.write(path, groups, config=tree.attrs["config"], provenance="{}")
-        pair.write(tmp_path / "page.html", path, path)
+        monkeypatch.setattr(store, "read", lambda path: with_text(small, text))
+        pair.write(tmp_path / "page.html", tmp_path / "a.nc", tmp_path / "b.nc")
         return (tmp_path / "page.html").read_text(encoding="utf-8")
 
     same(render)
