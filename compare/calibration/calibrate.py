@@ -120,7 +120,10 @@ def laws_from_json(text: str) -> tuple[Laws, float]:
         ValueError: if the text does not hold them.
     """
     laws = _part(Laws, text, "laws")
-    return laws, float(json.loads(text)["start"])
+    try:
+        return laws, float(json.loads(text)["start"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError("no calibrated start of this version is there") from error
 
 
 def model_from_json(text: str) -> KickModel:

@@ -35,10 +35,10 @@ def execute(options: argparse.Namespace) -> int:
 
     study = store.read(options.file, bare=True)
     out = options.out or report.default_path(options.file, study)
-    report.write(out, study)
-    print(f"report: {out}")
-    for path in report.write_figures(options.figures, study) if options.figures else []:
-        print(f"figure: {path}")
+    with store.blaming(options.file):
+        report.write(out, study)
+        figures = report.write_figures(options.figures, study) if options.figures else []
+    print(f"report: {out}", *(f"figure: {path}" for path in figures), sep="\n")
     return DONE
 
 

@@ -1,6 +1,7 @@
 """The report of a study, of a monitored run, of toys, or of two studies side by side.
 
 report        from a saved file to one HTML file, or to its figures
+legible       texts of a file as a page and its figures can show them
 saved_study   a study of networks, read and aggregated once
 pages/        what stands on each kind of page, in which order
 figures/      one figure a file

@@ -55,9 +55,9 @@ def write(path: Path, study: xr.DataTree, *, most_bytes: int = MOST_BYTES) -> st
             thinned=kept,
             level=9,
         )
-        size = tried.getbuffer().nbytes
+        size = tried.getbuffer().nbytes + files.SEAL_SIZE
         if size <= most_bytes:
-            with files.replacing(path) as file:
+            with files.replacing_sealed(path) as file:
                 file.write(tried.getbuffer())
             return kept
     raise ValueError(

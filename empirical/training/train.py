@@ -110,9 +110,7 @@ def train(
             written.
     """
     device = choose_device(settings.device)
-    states = [None] * len(jobs)
-    if settings.checkpoint is not None and settings.checkpoint.exists():
-        states = checkpoint.load(settings.checkpoint, config=settings.config)["fleets"]
+    states = _saved(settings, len(jobs))
     fleets = [_fleet(job, settings, device, state) for job, state in zip(jobs, states, strict=True)]
 
     def save() -> None:
@@ -137,6 +135,20 @@ def train(
     joined = trajectory.join(parts, [run.id for job in jobs for run in job.runs])
     execution = "; ".join(sorted({fleet.execution for fleet in fleets} - {""}))
     return joined.assign_attrs(execution=execution) if execution else joined
+
+
+def _saved(settings: Settings, n_jobs: int) -> Sequence[dict[str, Any] | None]:
+    """The states of a checkpoint, one a job; None for each without one.
+
+    Raises:
+        ValueError: if the checkpoint is damaged or belongs to another configuration.
+    """
+    if settings.checkpoint is None or not settings.checkpoint.exists():
+        return [None] * n_jobs
+    state = checkpoint.load(settings.checkpoint, config=settings.config)
+    with checkpoint.restoring(settings.checkpoint):
+        checkpoint.check_like(state, {"fleets": [{"ensembles": []}] * n_jobs})
+    return list(state["fleets"])
 
 
 def _fleet(
@@ -166,7 +178,7 @@ def _fleet(
     n_parallel = _n_parallel(device, settings.cores)
     largest = settings.group_size
     if state is not None:
-        n_groups = len(state["ensembles"])
+        n_groups = max(len(state["ensembles"]), 1)
     elif largest or device.type == "cuda":
         largest = largest or memory.largest_group(build, job.runs, device)
         n_groups = max(n_parallel, -(-len(job.runs) // largest))
@@ -175,8 +187,10 @@ def _fleet(
     if separate:
         n_groups = len(job.runs)
     fleet = Fleet(job.runs, build, n_groups=n_groups)
-    if state is not None:
-        fleet.restore(state)
+    if state is not None and settings.checkpoint is not None:
+        with checkpoint.restoring(settings.checkpoint):
+            checkpoint.check_like(state, fleet.state())
+            fleet.restore(state)
     return fleet
 
 

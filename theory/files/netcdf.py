@@ -5,7 +5,7 @@ from typing import Any
 
 import xarray as xr
 
-from theory.files.replacing import replacing
+from theory.files.sealed import replacing_sealed
 
 
 def write_dataset(path: Path, dataset: xr.Dataset) -> None:
@@ -14,7 +14,7 @@ def write_dataset(path: Path, dataset: xr.Dataset) -> None:
     Raises:
         OSError: if it cannot be written; an older file stays.
     """
-    with replacing(path) as file:
+    with replacing_sealed(path) as file:
         dataset.to_netcdf(file, engine="h5netcdf", encoding=compressed(dataset))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import h5netcdf
 import xarray as xr
 
-from theory.files import WholeFile, new_file, replacing
+from theory.files import WholeFile, new_file, replacing_sealed
 from theory.simulation import grid as simulate
 from theory.simulation.grid import Grid
 from theory.toy_losses.losses import ToyLoss
@@ -45,7 +45,7 @@ def write(
                 f"{path} needs {needed.disk / 1e6:.3g} MB, the disk has {free / 1e6:.3g} MB"
             )
         done = 0
-        with replacing(path) as file:
+        with replacing_sealed(path) as file:
             for dataset in simulate.blocks(loss, grid):
                 append(dataset, file, start=done)
                 file.settle()

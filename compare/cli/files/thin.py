@@ -20,7 +20,7 @@ def execute(options: argparse.Namespace) -> int:
     from theory import files, validate
 
     validate.positive("megabytes", options.megabytes)
-    with files.new_file(options.out):
+    with files.new_file(options.out), store.blaming(options.file):
         study = store.read(options.file)
         kept = thin.write(options.out, study, most_bytes=int(1e6 * options.megabytes))
     print(f"data:   {options.out} ({kept})")

@@ -5,6 +5,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from compare.report.figures.over_settings import pair as pair_figures
+from compare.report.figures.style import any_names
 from compare.report.html import output, page
 from compare.report.html.captions import PAIR
 from compare.report.html.page import Figure, Fold, Page, Section, as_json
@@ -26,7 +27,8 @@ def write(path: Path, first: Path, second: Path) -> None:
         OSError: if it cannot be written, or something else than a report is there.
     """
     pair = Told.read(first), Told.read(second)
-    output.write_page(path, lambda: page.render(page_of(pair)))
+    with any_names():
+        output.write_page(path, lambda: page.render(page_of(pair)))
 
 
 def page_of(pair: Pair) -> Page:
