@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 import torchvision
+from scoreboard import show
 from timing import alternate, table
 
 from empirical.data import sources
@@ -32,8 +33,8 @@ def train(make, inputs, labels, n_steps, batch_size, **options):
     return monitor
 
 
-def compare(title, make, inputs, labels, *, n_steps, batch_size):
-    """Medians of loops that take turns, as ratios to the plain one."""
+def compare(name, make, inputs, labels, *, n_steps, batch_size):
+    """Ratio of a loop that is monitored on every step to the plain one, from loops in turn."""
 
     def loop(**options):
         return lambda: train(make, inputs, labels, n_steps, batch_size, **options)
@@ -45,23 +46,27 @@ def compare(title, make, inputs, labels, *, n_steps, batch_size):
     }
     seconds = alternate(candidates, rounds=ROUNDS)
     rows = [("plain loop", f"{1e3 * seconds['plain'] / n_steps:.3f} ms per step")]
-    for name in list(candidates)[1:]:
-        rows.append((f"monitored, {name} / plain", f"{seconds[name] / seconds['plain']:.3f}"))
-    print(table(title, rows))
+    for way in list(candidates)[1:]:
+        rows.append((f"monitored, {way} / plain", f"{seconds[way] / seconds['plain']:.3f}"))
+    print(table(f"monitor: {name}, batch {batch_size}", rows))
+    return f"{name}: monitored over plain loop", seconds["every step"] / seconds["plain"]
 
 
-def search(title, make, inputs):
+def search(name, make, inputs):
     """Median time that finding the scale-invariant weights takes."""
     network = make()
     seconds = alternate({"search": lambda: scale_invariant_parameters(network, inputs)}, rounds=5)
+    title = f"monitor: search for scale-invariant weights of {name}, batch {len(inputs)}"
     print(table(title, [("once, before the first step", f"{seconds['search']:.2f} s")]))
+    return f"{name}: search for invariant weights", seconds["search"]
 
 
-def main():
+def rows():
+    """What is asked of the monitor, as soon as it is measured."""
     digits = sources.load("digits")
     pixels = digits.normalise(digits.train_images).flatten(1)
-    compare(
-        "monitor: digits MLP 64-64-64-10, batch 128",
+    yield compare(
+        "digits MLP",
         lambda: architectures.mlp((64, 64, 64, 10)),
         pixels,
         digits.train_labels,
@@ -69,20 +74,16 @@ def main():
         batch_size=128,
     )
     images, labels = torch.randn(32, 3, 32, 32), torch.randint(10, (32,))
-    compare(
-        "monitor: ConvNet c=32, batch 32 of fake images",
+    yield compare(
+        "ConvNet c=32",
         lambda: architectures.convnet(32, (3, 32, 32), 10),
         images,
         labels,
         n_steps=4,
         batch_size=32,
     )
-    search(
-        "monitor: search for scale-invariant weights, torchvision's ResNet-18, batch 32 of 32x32",
-        lambda: torchvision.models.resnet18(num_classes=10),
-        images,
-    )
+    yield search("ResNet-18", lambda: torchvision.models.resnet18(num_classes=10), images)
 
 
 if __name__ == "__main__":
-    main()
+    show(rows())

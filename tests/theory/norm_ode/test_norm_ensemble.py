@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from theory.norm_ode import closed_form, norm_ensemble
+from theory.norm_ode import closed_form, dormand_prince, norm_ensemble
 
 from .by_lsoda import norm_with_gradient_law
 
@@ -52,6 +52,19 @@ def test_law_of_time_and_norm_agrees_with_another_integrator():
     for norm, path in zip([2.0, 6.0], ensemble.weight_norm, strict=True):
         other = norm_with_gradient_law(TIMES, norm, wave.py_func, LR, WD, tolerance=1e-12)
         np.testing.assert_allclose(path, other, rtol=1e-7)
+
+
+@njit
+def roots(values, out):
+    for i in range(values.size):
+        out[i] = dormand_prince.fourth_root(values[i])
+
+
+def test_fourth_roots_are_right_to_rounding_wherever_a_norm_may_be():
+    values = np.geomspace(1e-299, 1e300, 10_001)
+    found = np.empty_like(values)
+    roots(values, found)
+    np.testing.assert_allclose(found, np.sqrt(np.sqrt(values)), rtol=2e-15)
 
 
 def test_error_falls_with_the_tolerance():

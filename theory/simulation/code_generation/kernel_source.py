@@ -21,7 +21,14 @@ from pathlib import Path
 
 from theory.simulation.code_generation import even_forms
 from theory.simulation.code_generation.printer import assignments
-from theory.simulation.code_generation.step_code import Variant, at, gradient, rates, update
+from theory.simulation.code_generation.step_code import (
+    Variant,
+    at,
+    gradient,
+    normals,
+    rates,
+    update,
+)
 from theory.simulation.kernels import kernel_cache
 from theory.toy_losses.losses import ToyLoss
 
@@ -44,14 +51,13 @@ class _Kernel:
         d = loss.dimension
         self.d, self.forms, self.variant = d, even_forms.forms(loss), variant
         self.exponents = [i for i in range(d) if variant.safe and self.forms.even[i]]
-        self.pairs = (d + 1) // 2
         sizes = {"X": d, "RATE": 1, "DECAY": 1, "SHRINK": 1}
         if variant.scheduled:
             sizes["GROW"] = 1
         if variant.momentum:
             sizes["V"] = d
         if variant.noise:
-            sizes |= {"STATE": 4, "NORMALS": 2 * self.pairs}
+            sizes["STATE"] = 4
         if self.exponents:
             sizes |= {"E": d, "M": d}
         self.sizes = sizes
@@ -119,7 +125,6 @@ class _Kernel:
         lines = []
         if self.variant.noise:
             lines += [
-                f"draw_normals(block, STATE, NORMALS, {self.pairs})",
                 "if step == begin:",
                 "    for i in range(LANES):",
                 *_indented(8, self._record_slope()),
@@ -178,6 +183,7 @@ class _Kernel:
         """Lines that record one lane's effective gradient with its noise."""
         terms = " + ".join(f"g{i} * g{i}" for i in range(self.d))
         return [
+            *normals(self.d, keep=False),
             *self._load(),
             *gradient(self.forms, noise=True),
             f"grad_norm[record, first + i] = math.sqrt({terms}) / near",
@@ -186,7 +192,8 @@ class _Kernel:
     def _step(self) -> list[str]:
         """Lines that advance one lane by one step."""
         variant = self.variant
-        lines = self._load() + rates(variant)
+        lines = normals(self.d, keep=True) if variant.noise else []
+        lines += self._load() + rates(variant)
         lines += self._heavy_ball() if variant.momentum else update(self.forms, variant)
         if variant.sphere:
             squares = [f"q{i} * q{i}" for i in range(self.d)]

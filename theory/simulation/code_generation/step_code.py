@@ -1,7 +1,7 @@
 """Lines of generated code that turn one lane's weights p into those after a step, q.
 
 Names in them: ``p0`` the weight, ``u0`` its square, ``eta`` and ``a`` the learning rate and the
-shrink factor, ``g0`` the gradient, ``near`` one over the norm.
+shrink factor, ``g0`` the gradient, ``near`` one over the norm, ``z0`` a standard normal.
 """
 
 from dataclasses import dataclass
@@ -36,6 +36,21 @@ def at(name: str, k: int) -> str:
     return f"block[{name} + {k} * LANES + i]" if k else f"block[{name} + i]"
 
 
+def normals(d: int, *, keep: bool) -> list[str]:
+    """Lines that draw the standard normals of a step.
+
+    Args:
+        d: how many, drawn in pairs.
+        keep: keep the generators' next state, so that the following step has others.
+    """
+    state = ", ".join(f"s{k}" for k in range(4))
+    lines = [f"s{k} = word_of({at('STATE', k)})" for k in range(4)]
+    lines += [f"z{i}, z{i + 1}, {state} = normal_pair({state})" for i in range(0, d, 2)]
+    if keep:
+        lines += [f"{at('STATE', k)} = float_of(np.int64(s{k}))" for k in range(4)]
+    return lines
+
+
 def rates(variant: Variant) -> list[str]:
     """Lines that set this step's learning rate and shrink factor."""
     if not variant.scheduled:
@@ -57,7 +72,7 @@ def update(forms: EvenForms, variant: Variant) -> list[str]:
     lines, kicks = [], [""] * len(forms.even)
     if variant.noise:
         kept += sympy.Symbol("outward")
-        kicks = [f" - kick * {at('NORMALS', i)}" for i in range(len(kicks))]
+        kicks = [f" - kick * z{i}" for i in range(len(kicks))]
         lines = [*_near(forms), "kick = eta * sigma * near", "outward = kick * radial"]
     updates = []
     for i, (pull, even) in enumerate(zip(forms.pulls, forms.even, strict=True)):
@@ -84,18 +99,15 @@ def gradient(forms: EvenForms, *, noise: bool) -> list[str]:
     return [
         *_near(forms),
         *lines,
-        *[
-            f"g{i} += sigma * near * ({at('NORMALS', i)} - p{i} * radial)"
-            for i in range(len(pulls))
-        ],
+        *[f"g{i} += sigma * near * (z{i} - p{i} * radial)" for i in range(len(pulls))],
     ]
 
 
 def _near(forms: EvenForms) -> list[str]:
     """Lines that set ``near``, one over the norm, and ``radial = <p, z> / |p|^2``."""
     _, (norm,) = assignments([forms.norm])
-    along = " + ".join(f"p{i} * {at('NORMALS', i)}" for i in range(len(forms.even)))
-    return [f"near = inverse_root({norm})", f"radial = near * near * ({along})"]
+    along = " + ".join(f"p{i} * z{i}" for i in range(len(forms.even)))
+    return [f"near = 1.0 / math.sqrt({norm})", f"radial = near * near * ({along})"]
 
 
 def _by_near(forms: EvenForms, form: sympy.Expr) -> sympy.Expr:

@@ -12,7 +12,7 @@ Sources: Blackman & Vigna 2021 (xoshiro256+, splitmix64); Box & Muller 1958. The
 minimax fits, good to 1e-9, which no statistic of the noise can see.
 """
 
-import math  # noqa: F401 (for the kernels behind this text)
+import math
 
 import numpy as np
 from llvmlite import ir
@@ -80,26 +80,6 @@ def aligned(count):
     raw = np.empty(count + LANES)
     skip = (512 - raw.ctypes.data % 512) % 512 // 8
     return raw[skip : skip + count]
-
-
-@fast
-def rough_inverse_root(s):
-    """``1 / sqrt(s)`` to 1e-10 by three steps of Newton from a guess made of bits; finite at 0.
-
-    Multiplications alone: roots and divisions take the processor several times as long.
-    """
-    y = float_of(0x5FE6EB50C7B537A9 - (bits_of(s) >> 1))
-    half = 0.5 * s
-    for _ in range(3):
-        y = y * (1.5 - half * y * y)
-    return y
-
-
-@fast
-def inverse_root(s):
-    """``1 / sqrt(s)`` to rounding, for a normal s."""
-    y = rough_inverse_root(s)
-    return y + 0.5 * y * (1.0 - s * y * y)
 
 
 @fast
@@ -197,36 +177,17 @@ def half_turn(s):
 
 
 @fast
-def draw_normals(block, state, normals, pairs):
-    """Fill rows of the block with two standard normals per pair and lane.
+def normal_pair(s0, s1, s2, s3):
+    """Two standard normals from a generator's state, and its next state.
 
-    ``sqrt(-2 ln u) (cos, sin)(2 pi v)``, with the double angle taken from half a turn.
-
-    Args:
-        block: the local array; its rows hold 64 bits a lane, whatever their meaning.
-        state: where the four rows of the generators begin.
-        normals: where the 2 * pairs rows to fill begin.
-        pairs: number of pairs.
+    ``sqrt(-2 ln u) (sin, cos)(2 pi v)``, with the double angle taken from half a turn. The root
+    is the processor's: a unit of its own takes it while others multiply.
     """
-    use_whole_vectors()
-    for pair in range(pairs):
-        row = normals + 2 * pair * LANES
-        for i in range(LANES):
-            s0 = word_of(block[state + i])
-            s1 = word_of(block[state + LANES + i])
-            s2 = word_of(block[state + 2 * LANES + i])
-            s3 = word_of(block[state + 3 * LANES + i])
-            first, s0, s1, s2, s3 = next_word(s0, s1, s2, s3)
-            second, s0, s1, s2, s3 = next_word(s0, s1, s2, s3)
-            block[state + i] = float_of(np.int64(s0))
-            block[state + LANES + i] = float_of(np.int64(s1))
-            block[state + 2 * LANES + i] = float_of(np.int64(s2))
-            block[state + 3 * LANES + i] = float_of(np.int64(s3))
-            square = max(-2.0 * log(2.0 - from_one_to_two(first)), 0.0)
-            radius = square * rough_inverse_root(square)
-            sine, cosine = half_turn(from_one_to_two(second) - 1.5)
-            block[row + i] = radius * (2.0 * sine * cosine)
-            block[row + LANES + i] = radius * (1.0 - 2.0 * sine * sine)
+    first, s0, s1, s2, s3 = next_word(s0, s1, s2, s3)
+    second, s0, s1, s2, s3 = next_word(s0, s1, s2, s3)
+    radius = math.sqrt(max(-2.0 * log(2.0 - from_one_to_two(first)), 0.0))
+    sine, cosine = half_turn(from_one_to_two(second) - 1.5)
+    return radius * (2.0 * sine * cosine), radius * (1.0 - 2.0 * sine * sine), s0, s1, s2, s3
 
 
 @fast
