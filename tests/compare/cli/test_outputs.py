@@ -140,6 +140,24 @@ def test_a_page_of_somebody_else_in_the_folder_is_noticed_before_the_work(mine, 
     assert held(mine / "folder") == {"report.html": b"mine"}
 
 
+def test_an_answer_that_cannot_be_written_is_refused():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "compare.cli.main",
+                *["predict", "--lr", "1", "--wd", "0.1", "--grad-norm", "1"],
+            ],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[3],
+        )
+    assert done.returncode == 2
+    assert done.stderr == "sawtooth: standard output: No space left on device\n"
+
+
 def test_long_values_and_control_characters_are_not_echoed(capsys):
     said = refused(capsys, "run", "x\x1b[2J\n" + "y" * 20_000 + "/none.toml")
     assert "x\\x1b[2J y" in said
