@@ -140,7 +140,7 @@ def _part(kind: type[T], text: str, name: str) -> T:
     try:
         return read(kind, json.loads(text)[name])
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"no calibrated {name} of this version is there") from error
+        raise ValueError(f"no calibrated {name} of this version is there ({error})") from error
 
 
 def to_json(calibration: Calibration) -> str:

@@ -1,5 +1,6 @@
 """The entry point: pick the command, run it, and turn a user's mistake into one sentence."""
 
+import errno
 import io
 import logging
 import os
@@ -54,8 +55,12 @@ def _say_warning(message: Warning | str, *_: object) -> None:
 
 def _said(error: Exception) -> str:
     """What an error says; of the system's, the file and the reason."""
-    if isinstance(error, OSError) and error.filename is not None:
+    if not isinstance(error, OSError):
+        return str(error)
+    if error.filename is not None:
         return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    if error.errno in (errno.ENOSPC, errno.EPIPE):  # our files have names, but not the answer
+        return f"standard output: {error.strerror}"
     return str(error)
 
 

@@ -33,7 +33,7 @@ def claimed(study: Study | ToyStudy, out: Path, *, resume: bool, overwrite: bool
         raise ValueError(f"{out} is a link that leads nowhere")
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file, not a results folder")
-    with files.locked(out / STUDY_FILE):
+    with files.locked(out / STUDY_FILE, beside=(REPORT_FILE, CHECKPOINT_FILE)):
         _check_folder(study, out, resume=resume, overwrite=overwrite)
         yield
 

@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +18,7 @@ NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL, errno.EBADF
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, *, beside: Sequence[str] = ()) -> Iterator[None]:
     """Be the only process that writes ``path``, and remove what a killed one has left of it.
 
     The lock is a hidden file beside it for as long as that lasts. One that a killed process has
@@ -26,6 +26,7 @@ def locked(path: Path) -> Iterator[None]:
 
     Args:
         path: the file, or any name that stands for what is written.
+        beside: names of further files in its folder that its holder writes.
 
     Raises:
         BlockingIOError: if another process holds the lock.
@@ -35,13 +36,18 @@ def locked(path: Path) -> Iterator[None]:
     with folder_of(path):
         handle = _acquire(lock, path)
         try:
-            for left in path.parent.glob("*.partial"):
-                if left.name.startswith(f"{path.name}."):
-                    left.unlink(missing_ok=True)
+            _sweep(path.parent, (path.name, *beside))
             yield
         finally:
             lock.unlink(missing_ok=True)  # while it is held: see _acquire
             os.close(handle)
+
+
+def _sweep(folder: Path, names: Sequence[str]) -> None:
+    """Remove what writers that were killed have left."""
+    for left in folder.glob("*.partial"):
+        if left.name.startswith(tuple(f"{name}." for name in names)):
+            left.unlink(missing_ok=True)
 
 
 def lock_name(name: str) -> str:

@@ -15,6 +15,7 @@ SOLVE = ["simulate", "norm", "--lr", "0.1", "--wd", "0.1", "--grad-norm", "2", "
 TOYS = ["simulate", "isotropic", "--lr", "0.1", "--wd", "0.1", "--steps", "50"]
 TRAIN = ["train", "--model", "mlp-8-8", "--lr", "0.5", "--wd", "0.1", "--steps", "5"]
 THIN = ["thin", "results/reference/width/study.nc"]
+PREDICT = ["predict", "--lr", "1", "--wd", "0.1", "--grad-norm", "1"]
 NEW = (SOLVE, TOYS, TRAIN, THIN)  # commands that make a new file
 STUDY = 'name = "a"\ntitle = "t"\n[[settings]]\nlearning_rate = 1\nweight_decay = 0.1\nsteps = 5\n'
 
@@ -138,6 +139,19 @@ def test_a_page_of_somebody_else_in_the_folder_is_noticed_before_the_work(mine, 
     command = ["run", mine / "study.toml", "--out", mine / "folder", "--overwrite"]
     assert "report.html is there and is no report" in refused(capsys, *command)
     assert held(mine / "folder") == {"report.html": b"mine"}
+
+
+def test_an_answer_that_cannot_be_written_is_refused():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "compare.cli.main", *PREDICT],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[3],
+        )
+    assert done.returncode == 2
+    assert done.stderr == "sawtooth: standard output: No space left on device\n"
 
 
 def test_long_values_and_control_characters_are_not_echoed(capsys):

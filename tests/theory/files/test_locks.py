@@ -48,11 +48,10 @@ def test_other_names_in_a_folder_have_locks_of_their_own(tmp_path):
 
 
 def test_what_a_killed_process_left_of_the_file_is_removed(tmp_path):
-    for name in ("x.nc.1a2b3c4d.partial", "y.nc.1a2b3c4d.partial", "x.nc"):
+    for name in ("x.nc", *(f"{name}.1a2b3c4d.partial" for name in ("x.nc", "y.nc", "z.pt"))):
         (tmp_path / name).write_text("")
-    with files.locked(tmp_path / "x.nc"):
-        pass
-    assert names(tmp_path) == ["x.nc", "y.nc.1a2b3c4d.partial"]
+    with files.locked(tmp_path / "x.nc", beside=["z.pt"]):
+        assert names(tmp_path) == [".x.nc.lock", "x.nc", "y.nc.1a2b3c4d.partial"]
 
 
 def test_where_there_are_no_locks_nobody_is_kept_out(tmp_path, monkeypatch):
