@@ -73,7 +73,10 @@ def test_a_file_without_a_seal_is_read_and_editing_one_drops_it(recorded, tmp_pa
         (lambda d: d.assign(n_steps=d["n_steps"] * np.nan), "n_steps must be finite, got [nan]"),
         (lambda d: d.assign(momentum=("run", ["x"])), "momentum must hold numbers, got"),
         (lambda d: d.assign(status=("run", [1.0])), "status must hold text, got float64"),
-        (lambda d: d.assign(invariance=("run", ["a"])), "invariance must lie along no dimension, got run"),
+        (
+            lambda d: d.assign(invariance=("run", ["a"])),
+            "invariance must lie along no dimension, got run",
+        ),
         (lambda d: d.assign(optimizer=("run", ["SGD"])), "optimizer without optimizer_settings"),
         (
             lambda d: d.assign_attrs(overhead="x"),
