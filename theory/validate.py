@@ -6,13 +6,21 @@ from collections.abc import Sequence
 SMALLEST_INTRINSIC_LR = 1e-15
 
 
+def is_finite(value: float) -> bool:
+    """Whether a number is one as a float too, which whole numbers above 1e308 are not."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
 def positive(name: str, value: float) -> float:
     """Return value as a float.
 
     Raises:
         ValueError: if it is not a positive finite number.
     """
-    if not (math.isfinite(value) and value > 0):
+    if not (is_finite(value) and value > 0):
         raise ValueError(f"{name} must be a positive finite number, got {value}")
     return float(value)
 
@@ -23,7 +31,7 @@ def non_negative(name: str, value: float) -> float:
     Raises:
         ValueError: if it is negative or not finite.
     """
-    if not (math.isfinite(value) and value >= 0):
+    if not (is_finite(value) and value >= 0):
         raise ValueError(f"{name} must be a finite number >= 0, got {value}")
     return float(value)
 
@@ -47,6 +55,17 @@ def at_least(name: str, value: int, lowest: int) -> int:
     """
     if value < lowest:
         raise ValueError(f"{name} must be >= {lowest}, got {value}")
+    return value
+
+
+def within(name: str, value: int, lowest: int, highest: float) -> int:
+    """Return an integer value.
+
+    Raises:
+        ValueError: if it is not from the lowest to the highest allowed one.
+    """
+    if at_least(name, value, lowest) > highest:
+        raise ValueError(f"{name} must be at most {highest:g}, got {value}")
     return value
 
 

@@ -27,9 +27,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("sawtooth: interrupted", file=sys.stderr)
         return INTERRUPTED
     except (ValueError, OSError) as error:
-        return refuse(" ".join(str(error).split()))
+        return refuse(str(error))
     except ArithmeticError as error:
         return refuse(f"the numbers given leave the range of floating point ({error.args[-1]})")
+    except MemoryError as error:
+        return refuse(f"memory does not hold what was asked for ({error or 'out of memory'})")
     except ModuleNotFoundError as error:
         if error.name not in ("torch", "torchvision", "sklearn"):
             raise

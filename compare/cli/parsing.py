@@ -5,6 +5,7 @@ import sys
 from typing import NoReturn, TypeAlias
 
 DONE, BAD_INPUT, DIVERGED, INTERRUPTED = 0, 2, 3, 130
+BEGINNING, END = 350, 150  # of a long sentence, what is shown
 
 
 class Parser(argparse.ArgumentParser):
@@ -12,7 +13,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what was wrong and where to look, and exit with 2."""
-        self.exit(BAD_INPUT, f"{self.prog}: {message}; see {self.prog} --help\n")
+        self.exit(BAD_INPUT, f"{self.prog}: {shortened(message)}; see {self.prog} --help\n")
 
 
 # argparse has no public name for it
@@ -33,8 +34,16 @@ def add_set(parser: argparse.ArgumentParser, examples: str) -> None:
 
 def refuse(sentence: str) -> int:
     """Say on stderr what was wrong with the input, and return the exit code for it."""
-    print(f"sawtooth: {sentence}", file=sys.stderr)
+    print(f"sawtooth: {shortened(sentence)}", file=sys.stderr)
     return BAD_INPUT
+
+
+def shortened(sentence: str) -> str:
+    """A sentence on one line, without the middle where it quotes at length what was given."""
+    sentence = " ".join(sentence.split())
+    if len(sentence) <= BEGINNING + END:
+        return sentence
+    return f"{sentence[:BEGINNING]} [...] {sentence[-END:]}"
 
 
 def say_stopped(reason: Exception) -> int:
