@@ -1,9 +1,16 @@
 """Checks of numbers that come from outside, each raising one clear sentence."""
 
 import math
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 SMALLEST_INTRINSIC_LR = 1e-15
+# Where Linux says how much memory a container may have.
+CONTAINER_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
 
 
 def is_finite(value: float) -> bool:
@@ -101,3 +108,35 @@ def setting(learning_rate: float, weight_decay: float) -> tuple[float, float]:
             f"got {learning_rate} * {weight_decay}"
         )
     return learning_rate, weight_decay
+
+
+def fits_in_memory(what: str, n_bytes: float) -> None:
+    """Refuse what this machine cannot hold, before any work is done.
+
+    Args:
+        what: subject of the sentence, such as ``"this study"``.
+        n_bytes: what it needs at its peak.
+
+    Raises:
+        ValueError: if that is more than the machine, or its container, has in all.
+    """
+    most = machine_memory()
+    if n_bytes > most:
+        raise ValueError(
+            f"{what} needs about {n_bytes / 1e9:.3g} GB of memory, this machine has "
+            f"{most / 1e9:.3g} GB"
+        )
+
+
+def machine_memory() -> float:
+    """Bytes of memory in all, or that a container is allowed; infinite where no one says."""
+    try:
+        most: float = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # Windows
+        return math.inf
+    for file in CONTAINER_LIMITS:
+        try:
+            most = min(most, int(file.read_text()))
+        except (OSError, ValueError):  # not there, or "max"
+            continue
+    return most

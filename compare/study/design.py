@@ -13,6 +13,7 @@ from theory.trajectory.regimes import NO_JUMPS, REGIMES
 ROLES = ("calibration", "held_out")
 LONGEST_RUN = 1e9
 MOST_RUNS = 100_000
+MOST_TOY_CYCLES = 1000  # records of all of them are held at once
 OF_THE_LOSS = ("model", "data", "batch_size", "full_batch", "label_noise", "train_per_class")
 RECIPE_KEYS = tuple(one.name for one in fields(Recipe))
 
@@ -289,8 +290,8 @@ class ToyStudy:
         validate.positive("size", self.size)
         if self.size > 1:
             raise ValueError(f"size must be at most 1, got {self.size}")
-        if not (math.isfinite(self.cycles) and self.cycles >= 6):
-            raise ValueError(f"cycles must be a finite number >= 6, got {self.cycles}")
+        if not 6 <= self.cycles <= MOST_TOY_CYCLES:
+            raise ValueError(f"cycles must be from 6 to {MOST_TOY_CYCLES}, got {self.cycles}")
 
     def scaled(self, count: int) -> int:
         """A number of trajectories or settings at this size, at least 3."""

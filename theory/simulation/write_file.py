@@ -7,6 +7,7 @@ from pathlib import Path
 import h5netcdf
 import xarray as xr
 
+from theory import validate
 from theory.files import replacing
 from theory.simulation import grid as simulate
 from theory.simulation.grid import Grid
@@ -34,11 +35,13 @@ def write(
 
     Raises:
         FileExistsError: if the file exists.
+        ValueError: if memory cannot hold one block of it.
         OSError: if the disk has no room for it.
     """
     if path.exists():
         raise FileExistsError(f"{path} exists already")
     needed = simulate.cost(grid, dimension=loss.dimension)
+    validate.fits_in_memory("this simulation", needed.memory)
     say(str(needed))
     path.parent.mkdir(parents=True, exist_ok=True)
     if (free := shutil.disk_usage(path.parent).free) < needed.disk:
