@@ -6,6 +6,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+TOO_LARGE = 2**1023
 
 
 def read(kind: type[T], table: Mapping[str, Any]) -> T:
@@ -58,6 +59,8 @@ def _converted(name: str, value: Any, kind: Any) -> Any:
         return tuple(_converted(name, one, get_args(kind)[0]) for one in value)
     whole = isinstance(value, int) and not isinstance(value, bool)
     if kind is float and whole:
+        if abs(value) >= TOO_LARGE:
+            raise ValueError(f"{name} leaves the range of floating point")
         return float(value)
     if isinstance(kind, type) and isinstance(value, kind) and (kind is not int or whole):
         return value

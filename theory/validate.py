@@ -1,9 +1,24 @@
 """Checks of numbers that come from outside, each raising one clear sentence."""
 
 import math
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 SMALLEST_INTRINSIC_LR = 1e-15
+# Where Linux says how much memory a container may have.
+CONTAINER_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+
+
+def is_finite(value: float) -> bool:
+    """Whether a number is one as a float too, which whole numbers above 1e308 are not."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def positive(name: str, value: float) -> float:
@@ -12,7 +27,7 @@ def positive(name: str, value: float) -> float:
     Raises:
         ValueError: if it is not a positive finite number.
     """
-    if not (math.isfinite(value) and value > 0):
+    if not (is_finite(value) and value > 0):
         raise ValueError(f"{name} must be a positive finite number, got {value}")
     return float(value)
 
@@ -23,7 +38,7 @@ def non_negative(name: str, value: float) -> float:
     Raises:
         ValueError: if it is negative or not finite.
     """
-    if not (math.isfinite(value) and value >= 0):
+    if not (is_finite(value) and value >= 0):
         raise ValueError(f"{name} must be a finite number >= 0, got {value}")
     return float(value)
 
@@ -47,6 +62,17 @@ def at_least(name: str, value: int, lowest: int) -> int:
     """
     if value < lowest:
         raise ValueError(f"{name} must be >= {lowest}, got {value}")
+    return value
+
+
+def within(name: str, value: int, lowest: int, highest: float) -> int:
+    """Return an integer value.
+
+    Raises:
+        ValueError: if it is not from the lowest to the highest allowed one.
+    """
+    if at_least(name, value, lowest) > highest:
+        raise ValueError(f"{name} must be at most {highest:g}, got {value}")
     return value
 
 
@@ -82,3 +108,35 @@ def setting(learning_rate: float, weight_decay: float) -> tuple[float, float]:
             f"got {learning_rate} * {weight_decay}"
         )
     return learning_rate, weight_decay
+
+
+def fits_in_memory(what: str, n_bytes: float) -> None:
+    """Refuse what this machine cannot hold, before any work is done.
+
+    Args:
+        what: subject of the sentence, such as ``"this study"``.
+        n_bytes: what it needs at its peak.
+
+    Raises:
+        ValueError: if that is more than the machine, or its container, has in all.
+    """
+    most = machine_memory()
+    if n_bytes > most:
+        raise ValueError(
+            f"{what} needs about {n_bytes / 1e9:.3g} GB of memory, this machine has "
+            f"{most / 1e9:.3g} GB"
+        )
+
+
+def machine_memory() -> float:
+    """Bytes of memory in all, or that a container is allowed; infinite where no one says."""
+    try:
+        most: float = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # Windows
+        return math.inf
+    for file in CONTAINER_LIMITS:
+        try:
+            most = min(most, int(file.read_text()))
+        except (OSError, ValueError):  # not there, or "max"
+            continue
+    return most

@@ -39,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return refuse(_said(error))
     except ArithmeticError as error:
         return refuse(f"the numbers given leave the range of floating point ({error.args[-1]})")
+    except MemoryError as error:
+        return refuse(f"memory does not hold what was asked for ({error or 'out of memory'})")
     except ModuleNotFoundError as error:
         if error.name not in ("torch", "torchvision", "sklearn"):
             raise

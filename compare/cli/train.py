@@ -28,9 +28,12 @@ def add_to(commands: Commands) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Train all settings of the grid and say where their trajectories are."""
     from compare.study import toml_file, train_networks
+    from compare.study.design import MOST_RUNS
     from theory import validate
 
     validate.at_least("steps", options.steps, 1)
+    n_settings = len(options.lr) * len(options.wd) * len(options.momentum)
+    validate.within("number of settings", n_settings, 1, MOST_RUNS)
     names = ("seeds", "eval_every", "group_size", "device")
     given = {name: getattr(options, name) for name in names}
     recipe = {name: getattr(options, name) for name in ("model", "data", "batch_size")}

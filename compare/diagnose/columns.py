@@ -60,13 +60,22 @@ def of_columns(columns: Mapping[str, Any], name: str = "the log") -> Signals:
 
 def _by_meaning(columns: Mapping[str, Any]) -> dict[str, Any]:
     """Columns by the names of the vocabulary; those without a meaning here are left out."""
-    plain = {"".join("_" if c in " ./-" else c for c in str(n).strip().lower()): n for n in columns}
+    plain = {_plain(name): name for name in columns}
     found: dict[str, Any] = {}
     for meaning, names in ALIASES.items():
         for alias in names:
             if alias in plain:
                 found.setdefault(meaning, columns[plain[alias]])
     return found
+
+
+def is_known(name: str) -> bool:
+    """Whether a column of this name has a meaning here."""
+    return any(_plain(name) in aliases for aliases in ALIASES.values())
+
+
+def _plain(name: Any) -> str:
+    return "".join("_" if c in " ./-" else c for c in str(name).strip().lower())
 
 
 def _numbers(values: Any, key: str, name: str) -> FloatArray:

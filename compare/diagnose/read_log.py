@@ -1,16 +1,21 @@
 """A log from a CSV file of whatever logger, or from a Dataset of the schema."""
 
 import csv
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import xarray as xr
 
-from compare.diagnose.columns import SERIES, of_columns
+from compare.diagnose.columns import SERIES, is_known, of_columns
 from compare.diagnose.signals import Signals
 from theory.trajectory import recorded, require
+
+# What a CSV file may hold: 300 MB as text.
+MOST_VALUES = 4_000_000
+LONGEST_LINE = 2**20  # characters
 
 
 def read(path: Path, run: str | None = None) -> Signals:
@@ -86,17 +91,45 @@ def supplied(signals: Signals, **values: Any) -> Signals:
 
 
 def _columns(path: Path) -> dict[str, list[str]]:
-    """The columns of a CSV file as text."""
+    """The columns of a CSV file as text; empty where a column says nothing to us.
+
+    Raises:
+        ValueError: if it is no CSV file, or a larger one than can be read.
+    """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [row for row in csv.reader(file) if row]
+            rows = (row for row in csv.reader(_lines(file, path)) if row)
+            header = next(rows, [])
+            known = [i for i, name in enumerate(header) if is_known(name)]
+            values: list[list[str]] = [[] for _ in header]
+            number = 1
+            for number, row in enumerate(rows, 2):
+                _check_row(row, header, number, path)
+                for i in known:
+                    values[i].append(row[i])
+                if number * len(known) > MOST_VALUES:
+                    raise ValueError(
+                        f"{path} holds more than the {MOST_VALUES} values that can be read; keep "
+                        "every k-th row"
+                    )
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path} is not a readable CSV file ({error})") from error
-    if len(rows) < 2:
+    if number < 2:
         raise ValueError(f"{path} is empty: a header and at least one row are needed")
-    for number, row in enumerate(rows[1:], 2):
-        if len(row) != len(rows[0]):
-            raise ValueError(
-                f"{path} has {len(rows[0])} columns in its header and {len(row)} in row {number}"
-            )
-    return {name: [row[i] for row in rows[1:]] for i, name in enumerate(rows[0])}
+    return dict(zip(header, values, strict=True))
+
+
+def _lines(file: TextIO, path: Path) -> Iterator[str]:
+    """Lines of a file, none of them without end."""
+    while line := file.readline(LONGEST_LINE + 1):
+        if len(line) > LONGEST_LINE:
+            raise ValueError(f"{path} has a line of more than {LONGEST_LINE} characters")
+        yield line
+
+
+def _check_row(row: list[str], header: list[str], number: int, path: Path) -> None:
+    """Refuse a row of another length than the header."""
+    if len(row) != len(header):
+        raise ValueError(
+            f"{path} has {len(header)} columns in its header and {len(row)} in row {number}"
+        )

@@ -121,6 +121,7 @@ def choose_pilots(
         ValueError: for a budget that is no share, or that allows no pilot.
     """
     validate.positive("budget", budget)
+    validate.positive("least_speedup", least_speedup)
     if budget > 1:
         raise ValueError(f"budget must be a share of the planned steps, at most 1, got {budget:g}")
     return pilots.choose(planned, _before(planned), budget=budget, least_speedup=least_speedup)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from dataclasses import asdict, dataclass, field, fields, replace
 
 from empirical.training.recipe import Recipe
@@ -11,7 +12,8 @@ from theory.trajectory.regimes import NO_JUMPS, REGIMES
 
 ROLES = ("calibration", "held_out")
 LONGEST_RUN = 1e9
-MOST_SEEDS = 100_000
+MOST_RUNS = 100_000
+MOST_TOY_CYCLES = 1000  # records of all of them are held at once
 OF_THE_LOSS = ("model", "data", "batch_size", "full_batch", "label_noise", "train_per_class")
 RECIPE_KEYS = tuple(one.name for one in fields(Recipe))
 
@@ -49,7 +51,7 @@ class Setting:
     def __post_init__(self) -> None:
         validate.setting(self.learning_rate, self.weight_decay)
         validate.fraction("momentum", self.momentum)
-        validate.at_least("steps", self.steps, 0)
+        validate.within("steps", self.steps, 0, LONGEST_RUN)
         self.recipe.check_run(self.weight_decay, self.momentum)
         validate.one_of("role", self.role, ROLES)
         if self.expect:
@@ -103,20 +105,23 @@ class Study:
         _check_name(self.name)
         if not self.settings:
             raise ValueError("settings must hold at least one [[settings]] table")
-        validate.at_least("seeds", self.seeds, 1)
-        if self.seeds > MOST_SEEDS:
-            raise ValueError(f"seeds must be at most {MOST_SEEDS}, got {self.seeds}")
+        validate.within("seeds", self.seeds, 1, MOST_RUNS)
+        if len(self.settings) * self.seeds > MOST_RUNS:
+            raise ValueError(
+                f"a study must have at most {MOST_RUNS} runs, "
+                f"got {len(self.settings)} settings with {self.seeds} seeds each"
+            )
         validate.non_negative("checkpoint_seconds", self.checkpoint_seconds)
-        validate.at_least("eval_every", self.eval_every, 1)
-        validate.at_least("steps", self.steps, 0)
-        validate.at_least("group_size", self.group_size, 0)
+        validate.within("eval_every", self.eval_every, 1, LONGEST_RUN)
+        validate.within("steps", self.steps, 0, LONGEST_RUN)
+        validate.within("group_size", self.group_size, 0, MOST_RUNS)
         validate.positive("cycles", self.cycles)
         validate.positive("cycle_constant", self.cycle_constant)
         if self.leave_one_out and any(one.role == "calibration" for one in self.settings):
             raise ValueError("leave_one_out goes without settings of the role calibration")
-        names = [setting.id for setting in self.settings]
+        names = Counter(setting.id for setting in self.settings)
         for setting in self.settings:
-            if names.count(setting.id) > 1:
+            if names[setting.id] > 1:
                 raise ValueError(f"settings names {setting.id} twice; give them different variants")
             self._check_length(setting)
             if setting.twin_of:
@@ -285,8 +290,8 @@ class ToyStudy:
         validate.positive("size", self.size)
         if self.size > 1:
             raise ValueError(f"size must be at most 1, got {self.size}")
-        if not (math.isfinite(self.cycles) and self.cycles >= 6):
-            raise ValueError(f"cycles must be a finite number >= 6, got {self.cycles}")
+        if not 6 <= self.cycles <= MOST_TOY_CYCLES:
+            raise ValueError(f"cycles must be from 6 to {MOST_TOY_CYCLES}, got {self.cycles}")
 
     def scaled(self, count: int) -> int:
         """A number of trajectories or settings at this size, at least 3."""

@@ -1,5 +1,6 @@
 """Study files: TOML, read strictly into the dataclasses of ``compare.study.design``."""
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -13,6 +14,9 @@ from theory.strict_dataclass import checked
 from theory.strict_dataclass import read as read_dataclass
 
 KINDS = ("networks", "toys")
+LARGEST_FILE = 2**20  # bytes
+# tomllib takes time and memory with the square of a key's parts
+LONG_KEY = re.compile(r"""(?<![\w"'.-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){16}""")
 
 
 def read(
@@ -29,12 +33,10 @@ def read(
     Raises:
         ValueError: for a missing or malformed file, an unknown key or a bad value.
     """
+    text = _text(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not text"
-        raise ValueError(f"cannot read study {path}: {reason}") from error
-    except tomllib.TOMLDecodeError as error:
+        table = parse(text)
+    except ValueError as error:
         raise ValueError(f"{path} is not valid TOML: {error}") from error
     try:
         study = from_table(_sized(table, full=full))
@@ -42,6 +44,41 @@ def read(
         return _override(study, given)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _text(path: Path) -> str:
+    """A study file's text.
+
+    Raises:
+        ValueError: if it cannot be read, is not text or too large.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+        if len(content) > LARGEST_FILE:
+            raise OSError(0, f"a study file has at most {LARGEST_FILE} bytes")
+        return content.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise ValueError(f"cannot read study {path}: {reason}") from error
+
+
+def parse(text: str) -> dict[str, Any]:
+    """Parse TOML.
+
+    Raises:
+        ValueError: if it is none, or nested more deeply than any study is.
+    """
+    if key := LONG_KEY.search(text):
+        raise ValueError(f"a key has too many parts: {key[0][:40]}...")
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise ValueError("its arrays or tables are nested too deeply") from error
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError as error:  # Python reads no integer of more than 4300 digits
+        raise ValueError("it holds a number of too many digits") from error
 
 
 def _sized(table: Mapping[str, Any], *, full: bool) -> dict[str, Any]:
@@ -106,7 +143,7 @@ def assignments(texts: Iterable[str]) -> dict[str, Any]:
         if not equals:
             raise ValueError(f"must have the form KEY=VALUE, got {text!r}")
         try:
-            values[key] = tomllib.loads(f"value = {value}")["value"]
+            values[key] = parse(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:
             values[key] = value
     return values

@@ -7,6 +7,10 @@ from dataclasses import dataclass, field, fields, replace
 import torch
 from torch import Tensor
 
+SMALLEST_STD = 1.0  # grey level
+LOOKED_AT = 1000  # images
+MOST_COPIES = 0.5  # of one image: a batch of copies has no variance
+
 
 @dataclass(frozen=True)
 class ImageData:
@@ -62,12 +66,11 @@ def from_tensors(
     """Make a data set of uint8 images, with the mean and spread of its training images.
 
     Raises:
-        ValueError: if a channel is the same everywhere, so that it cannot be normalised.
+        ValueError: if a channel is nearly the same everywhere, or most images are one and the
+            same, so that a normalisation has nothing to divide by.
     """
     mean, std = _mean_and_std(train_images)
-    if not bool((std > 0).all()):
-        channel = int((~(std > 0)).flatten().nonzero()[0])
-        raise ValueError(f"all training images have one and the same value in channel {channel}")
+    _check_spread(train_images, std)
     return ImageData(
         train_images,
         train_labels,
@@ -77,6 +80,21 @@ def from_tensors(
         mean=mean,
         std=std,
     )
+
+
+def _check_spread(images: Tensor, std: Tensor) -> None:
+    """Refuse images of which a batch may hold nothing but copies: see ``from_tensors``."""
+    if bool((flat := (~(std >= SMALLEST_STD)).flatten()).any()):
+        channel = int(flat.nonzero()[0])
+        raise ValueError(
+            f"all training images have nearly one and the same value in channel {channel}: its "
+            f"standard deviation is {float(std.flatten()[channel]):.2g} of 255"
+        )
+    some = images[torch.linspace(0, len(images) - 1, min(len(images), LOOKED_AT)).long()]
+    typical = some.median(dim=0).values  # the image itself, if most are the same
+    share = float((some == typical).flatten(1).all(dim=1).double().mean())
+    if share > MOST_COPIES:
+        raise ValueError(f"{share:.0%} of the training images are one and the same")
 
 
 def _mean_and_std(images: Tensor) -> tuple[Tensor, Tensor]:

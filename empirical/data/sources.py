@@ -13,6 +13,7 @@ SOURCES = ("digits", "cifar10", "cifar100", "folder:PATH", "fake[:N]")
 TEST_FRACTION = 0.2
 SPLIT_SEED = 0
 FAKE_SEED = 0
+LONGEST_NUMBER = 4000  # digits that Python reads
 FAKE_SIZES = (40, 1_000_000)  # one test image for each class; 3 GB of pixels
 
 
@@ -105,6 +106,6 @@ def _read(source: str) -> ImageData:
         return image_folder.load(Path(argument).expanduser())
     if source == "fake":
         return fake()
-    if kind == "fake" and argument.isdecimal():
+    if kind == "fake" and argument.isdecimal() and len(argument) < LONGEST_NUMBER:
         return fake(int(argument))
     raise ValueError(f"data must be {', '.join(SOURCES[:-1])} or {SOURCES[-1]}, got {source!r}")

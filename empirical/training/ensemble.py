@@ -21,6 +21,8 @@ from empirical.training.step import Step
 from theory.laws import schedules
 from theory.trajectory import RunSpec
 
+LARGEST = 1e30  # of what is recorded: beyond it, float32 is about to overflow
+
 
 def run_generators(seed: int) -> tuple[Generator, Generator, Generator]:
     """Independent generators for the initialisation, data order and augmentation of one run."""
@@ -237,16 +239,21 @@ class Ensemble:
 
     def _retire(self, record: Record) -> None:
         """End the runs that reached their length or stopped being finite in this chunk."""
-        bad_steps = ~record.values.isfinite().all(dim=0)
+        # not the rates: of the growing twin they leave the range of float32 as they should
+        measured = record.values[: 1 + len(self.sgd.recorded)]
+        bad = ~(measured.abs() <= LARGEST)
+        bad_steps = bad.any(dim=0)
         bad_runs = bad_steps.any(dim=0)
         for column in bad_runs.nonzero().flatten().tolist():
             first = int(bad_steps[:, column].nonzero()[0])
-            quantities = ~record.values[:, first, column].isfinite()
+            quantities = bad[:, first, column]
+            quantity = int(quantities.nonzero()[0])
+            finite = bool(record.values[quantity, first, column].isfinite())
             row = int(self.rows[column])
             self.end[row] = record.start + first
             self.reasons[row] = (
-                f"{self.recorded[int(quantities.nonzero()[0])]} was not finite "
-                f"at step {record.start + first}"
+                f"{self.recorded[quantity]} was "
+                f"{f'above {LARGEST:g}' if finite else 'not finite'} at step {record.start + first}"
             )
         self._keep(~bad_runs & (self.end[self.rows] > self.step))
 

@@ -26,6 +26,9 @@ from theory.trajectory import RunSpec
 from theory.vocabulary.attributes import describe
 
 SETTING = ("learning_rate", "weight_decay")
+MOST_SETTINGS = 10**5
+MOST_STEPS = 10**8  # of all runs together: a quarter of an hour
+STEP_BYTES = 110  # peak memory for each, all recorded and written
 SETTLED = 0.01  # relative distance from the equilibrium norm within which a norm has settled
 COMMENTS = {
     "weight_norm": "exact recursion of the norm law",
@@ -90,7 +93,13 @@ def solve_norm(
         RunSpec(lr, wd, 0, n_steps) for lr, wd in _settings(gradient, learning_rate, weight_decay)
     ]
     start = validate.positive("rho0", _given(gradient, "rho0", rho0, "weight_norm"))
-    every = validate.at_least("record_every", record_every, 1)
+    every = validate.within("record_every", record_every, 1, MOST_STEPS)
+    if n_steps * len(runs) > MOST_STEPS:
+        raise ValueError(
+            f"n_steps must be at most {MOST_STEPS:g} over all runs, "
+            f"got {len(runs)} runs of {n_steps} steps"
+        )
+    validate.fits_in_memory("this solution", STEP_BYTES * n_steps * len(runs))
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
         ode = _ode(gradient, start, runs, np.arange(0, n_steps, every, dtype=np.int64))
         norms, gs = _recursion(gradient, start, runs)
@@ -119,9 +128,8 @@ def _settings(gradient: Gradient, rates: Any, decays: Any) -> list[tuple[float, 
     rates = _given(gradient, "learning_rate", rates, "learning_rate")
     decays = _given(gradient, "weight_decay", decays, "weight_decay")
     rates, decays = (dict.fromkeys(map(float, np.atleast_1d(one))) for one in (rates, decays))
-    found = list(product(rates, decays))
-    validate.at_least("number of settings", len(found), 1)
-    return found
+    validate.within("number of settings", len(rates) * len(decays), 1, MOST_SETTINGS)
+    return list(product(rates, decays))
 
 
 def _length(gradient: Gradient, n_steps: int | None) -> int:
@@ -130,7 +138,7 @@ def _length(gradient: Gradient, n_steps: int | None) -> int:
     asked = known if n_steps is None else n_steps
     if asked is None:
         raise ValueError("n_steps is needed, unless grad_norm is recorded")
-    asked = validate.at_least("n_steps", asked, 1)
+    asked = validate.within("n_steps", asked, 1, MOST_STEPS)
     if known is not None and asked > known:
         raise ValueError(f"n_steps must be at most the {known} steps of grad_norm, got {asked}")
     return asked

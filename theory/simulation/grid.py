@@ -5,7 +5,7 @@ on its own setting and seed, not on its block. Runs of the same seed share their
 initial direction and their noise, whatever their setting, as networks of the same seed do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, product
 from typing import Any
@@ -21,11 +21,14 @@ from theory.simulation.toy_ensemble import LANES, Dynamics, Records
 from theory.toy_losses.losses import ToyLoss
 from theory.trajectory import RunSpec
 
+MOST_STEPS = 10**13  # of all runs together: hours on all cores of a large machine
+MOST_SETTINGS = 10**6
 _BLOCK_BYTES = 2**28
 _ARRAYS = 4  # norm, gradient, loss and effective learning rate, float64
 # Peak memory and file sizes as measured with 1 to 10^5 runs of 2 to 200 weights on Linux.
 _PROCESS_BYTES = 250_000_000  # the libraries and a compiled kernel
 _COPIES = 1.6  # of the records, while they are transposed and written
+_SCHEDULE_COPIES = 3  # of the rates of all steps
 _LABEL_BYTES = 700  # names and settings of a run
 _WEIGHT_BYTES = 44  # of each weight of a run
 _LABEL_DISK_BYTES = 345
@@ -52,7 +55,7 @@ class Grid:
 
     learning_rates: tuple[float, ...]
     weight_decays: tuple[float, ...]
-    seeds: tuple[int, ...] = (0,)
+    seeds: Sequence[int] = (0,)
     n_steps: int = 10_000
     record_every: int = 1
     initial_norm: float = 1.0
@@ -62,11 +65,19 @@ class Grid:
     def __post_init__(self) -> None:
         for name in ("learning_rates", "weight_decays", "seeds"):
             validate.at_least(f"number of {name}", len(getattr(self, name)), 1)
+        validate.within("n_steps", self.n_steps, 1, MOST_STEPS)
+        validate.within("record_every", self.record_every, 1, MOST_STEPS)
+        if self.n_runs * self.n_steps > MOST_STEPS:
+            raise ValueError(
+                f"a simulation must have at most {MOST_STEPS:g} steps in all, "
+                f"got {self.n_runs} trajectories of {self.n_steps} steps"
+            )
+        n_settings = len(self.learning_rates) * len(self.weight_decays)
+        validate.within("number of settings", n_settings, 1, MOST_SETTINGS)
         for setting in product(self.learning_rates, self.weight_decays):
             validate.setting(*setting)
-        validate.at_least("seed", min(self.seeds), 0)
-        validate.at_least("n_steps", self.n_steps, 1)
-        validate.at_least("record_every", self.record_every, 1)
+        if not isinstance(self.seeds, range):  # which may be long, and starts at 0
+            validate.at_least("seed", min(self.seeds), 0)
         validate.positive("initial_norm", self.initial_norm)
         schedules.known(self.schedule)
         if self.dynamics.sphere:
@@ -121,11 +132,12 @@ class Cost:
 
 def cost(grid: Grid, *, dimension: int) -> Cost:
     """What simulating a grid of losses of so many weights takes, block by block."""
-    block = min(block_size(grid, dimension), grid.n_runs)
+    block = min(block_size(grid, dimension), -(-grid.n_runs // LANES) * LANES)
+    rates = 0 if grid.schedule == "constant" else 8 * _SCHEDULE_COPIES * grid.n_steps
     return Cost(
         n_runs=grid.n_runs,
         n_steps=grid.n_runs * grid.n_steps,
-        memory=_PROCESS_BYTES + block * _run_bytes(grid, dimension),
+        memory=_PROCESS_BYTES + block * _run_bytes(grid, dimension) + rates,
         disk=grid.n_runs * (_ARRAYS * 8 * grid.n_records + _LABEL_DISK_BYTES),
     )
 
@@ -146,7 +158,13 @@ def simulate(loss: ToyLoss, grid: Grid) -> xr.Dataset:
     Returns:
         A Dataset of the common schema (``theory.trajectory``). A run that left the range of
         float64 has ``status`` "diverged" and a reason; its records end there, as NaN.
+
+    Raises:
+        ValueError: if memory cannot hold it.
     """
+    whole = _PROCESS_BYTES + grid.n_runs * _run_bytes(grid, loss.dimension)
+    in_blocks = cost(grid, dimension=loss.dimension).memory
+    validate.fits_in_memory("this simulation", max(whole, in_blocks))
     return _block(loss, grid, list(grid.runs()))
 
 

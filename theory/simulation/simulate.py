@@ -63,7 +63,7 @@ def simulate(
     asked = Grid(
         learning_rates=rates,
         weight_decays=decays,
-        seeds=tuple(range(validate.at_least("seeds", seeds, 1))),
+        seeds=range(validate.within("seeds", seeds, 1, grid.MOST_STEPS)),
         n_steps=n_steps,
         record_every=record_every,
         initial_norm=rho0,

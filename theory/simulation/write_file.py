@@ -7,6 +7,7 @@ from pathlib import Path
 import h5netcdf
 import xarray as xr
 
+from theory import validate
 from theory.files import WholeFile, new_file, replacing_sealed
 from theory.simulation import grid as simulate
 from theory.simulation.grid import Grid
@@ -35,10 +36,12 @@ def write(
     Raises:
         FileExistsError: if the file exists.
         BlockingIOError: if another process is making it.
+        ValueError: if memory cannot hold one block of it.
         OSError: if the disk has no room for it.
     """
     with new_file(path):
         needed = simulate.cost(grid, dimension=loss.dimension)
+        validate.fits_in_memory("this simulation", needed.memory)
         say(str(needed))
         if (free := shutil.disk_usage(path.parent).free) < needed.disk:
             raise OSError(

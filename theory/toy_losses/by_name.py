@@ -37,6 +37,6 @@ def named_loss(text: str) -> ToyLoss:
 
 
 def _whole(given: list[float], default: int) -> int:
-    if given and (len(given) > 1 or given[0] != int(given[0])):
+    if given and (len(given) > 1 or not given[0].is_integer()):
         raise ValueError(f"isotropic takes one whole number, got {given}")
     return int(given[0]) if given else default

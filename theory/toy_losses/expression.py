@@ -12,10 +12,12 @@ Source: Euler's homogeneous function theorem; L21 = Lobacheva et al. 2021 (arXiv
 import ast
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import sympy
+
+from theory.validate import is_finite
 
 FUNCTIONS: dict[str, Any] = {
     "exp": sympy.exp,
@@ -36,7 +38,12 @@ _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
 }
+# What is larger than this is refused before SymPy evaluates any of it.
+_LONGEST_TEXT = 10_000
+_DEEPEST_TREE = 200  # of Python, in which each term of a sum is a level
+_DEEPEST_FORM = 40  # of SymPy, in which a sum is one
 _LARGEST_EXPONENT = 100
+_MOST_TO_SIMPLIFY = 100  # operations
 
 
 class _NotHomogeneousError(Exception):
@@ -47,37 +54,98 @@ def parse(text: str) -> sympy.Expr:
     """Read an expression in Python's notation, without evaluating any code.
 
     Args:
-        text: numbers, names, ``+ - * / **`` and the functions of ``FUNCTIONS``.
+        text: numbers, names, ``+ - * / **`` and the functions of ``FUNCTIONS``. Exponents are
+            numbers of at most 100, multiplied where powers are nested.
 
     Raises:
-        ValueError: if it holds anything else.
+        ValueError: if it holds anything else, is not real, or too long or deep to work with.
     """
+    if len(text) > _LONGEST_TEXT:
+        raise ValueError(
+            f"a loss expression must have at most {_LONGEST_TEXT} characters, got {len(text)}"
+        )
     try:
         tree = ast.parse(text.strip().replace("^", "**"), mode="eval").body
-    except (SyntaxError, ValueError) as error:
+    except RecursionError:
+        raise ValueError(f"loss expression {text!r} is nested too deeply") from None
+    except (SyntaxError, ValueError, MemoryError) as error:
         raise ValueError(f"loss expression {text!r} cannot be read: {error}") from None
-    return sympy.sympify(_convert(tree, text))
+    if _depth(tree, ast.iter_child_nodes) > _DEEPEST_TREE:
+        raise ValueError(f"loss expression {text!r} has too many terms or is nested too deeply")
+    form = sympy.sympify(_convert(tree, text))
+    if _depth(form, lambda part: part.args) > _DEEPEST_FORM:
+        raise ValueError(f"loss expression {text!r} is nested more than {_DEEPEST_FORM} deep")
+    _check_numbers(form, text)
+    return form
 
 
-def _convert(node: ast.AST, text: str) -> Any:
-    """SymPy's form of one node of Python's syntax tree."""
-    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+def _depth(tree: Any, children: Callable[[Any], Iterable[Any]]) -> int:
+    """Levels of a tree."""
+    depth, level = 0, [tree]
+    while level:
+        depth, level = depth + 1, [child for one in level for child in children(one)]
+    return depth
+
+
+def _check_numbers(form: sympy.Expr, text: str) -> None:
+    """Refuse what is complex or beyond floating point; innermost first, before it gets worse."""
+    for part in sympy.postorder_traversal(form):
+        if part.is_number and not _is_real_float(part):
+            raise ValueError(f"loss expression {text!r} holds what is no finite real number")
+
+
+def _is_real_float(number: sympy.Expr) -> bool:
+    try:
+        return is_finite(float(number))
+    except (TypeError, ValueError, OverflowError):  # complex, infinite, or beyond all bounds
+        return False
+
+
+def _convert(node: ast.AST, text: str, power: Any = 1) -> Any:
+    """SymPy's form of one node of Python's syntax tree, which is raised to a power as a whole."""
+    if (
+        isinstance(node, ast.Constant)
+        and isinstance(node.value, int | float)
+        and not isinstance(node.value, bool)
+    ):
+        if not is_finite(node.value):
+            raise ValueError(f"{text!r} holds a number beyond the range of floating point")
         return sympy.Rational(str(node.value))
     if isinstance(node, ast.Name):
         return sympy.pi if node.id == "pi" else sympy.Symbol(node.id, real=True)
     if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
-        left, right = _convert(node.left, text), _convert(node.right, text)
-        if isinstance(node.op, ast.Pow) and (not right.is_number or abs(right) > _LARGEST_EXPONENT):
-            raise ValueError(f"exponent {right} in {text!r} must be a number of at most 100")
-        return _OPERATORS[type(node.op)](left, right)
+        is_power = isinstance(node.op, ast.Pow)
+        right = _convert(node.right, text, 1 if is_power else power)
+        if is_power:
+            power = _nested(power, right, text)
+        return _OPERATORS[type(node.op)](_convert(node.left, text, power), right)
     if isinstance(node, ast.UnaryOp) and type(node.op) in _OPERATORS:
-        return _OPERATORS[type(node.op)](_convert(node.operand, text))
+        return _OPERATORS[type(node.op)](_convert(node.operand, text, power))
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) == 1:
         if node.func.id not in FUNCTIONS:
             allowed = ", ".join(FUNCTIONS)
             raise ValueError(f"unknown function {node.func.id} in {text!r}; known are {allowed}")
-        return FUNCTIONS[node.func.id](_convert(node.args[0], text))
+        return FUNCTIONS[node.func.id](_convert(node.args[0], text, power))
     raise ValueError(f"{ast.unparse(node)!r} is not allowed in the loss expression {text!r}")
+
+
+def _nested(power: Any, exponent: Any, text: str) -> Any:
+    """The power to which a base is raised whose power is raised to another.
+
+    Raises:
+        ValueError: if the exponent is no number, or too large together with the other.
+    """
+    exponent = sympy.sympify(exponent)
+    if not exponent.is_number:
+        raise ValueError(f"an exponent in {text!r} must be a number")
+    _check_numbers(exponent, text)
+    together = power * max(1, abs(exponent))
+    if together > _LARGEST_EXPONENT:
+        raise ValueError(
+            f"an exponent in {text!r} must be a number of at most {_LARGEST_EXPONENT}, "
+            "with those around it multiplied"
+        )
+    return together
 
 
 def coordinates_of(
@@ -130,7 +198,10 @@ def prove_scale_invariance(expression: sympy.Expr, coordinates: Sequence[sympy.S
         culprit = "" if degree == 0 else f"all of {expression} has degree {degree}"
     except _NotHomogeneousError as error:
         culprit = str(error)
-    if culprit and euler_defect(expression, coordinates) != 0:
+    if not culprit:
+        return
+    # simplifying more takes minutes
+    if expression.count_ops() > _MOST_TO_SIMPLIFY or euler_defect(expression, coordinates) != 0:
         raise ValueError(f"the loss is not scale-invariant: {culprit}, must be 0 overall")
 
 

@@ -31,6 +31,7 @@ from theory.toy_losses.closed_forms import NumpyLoss
 
 # Above this, expressions with a term per coordinate are no longer differentiated or unrolled.
 LARGEST_SYMBOLIC = 64
+LARGEST_SPECTRUM = 100_000  # of a Rayleigh quotient, whose kernel has loops
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,19 @@ def rayleigh(spectrum: Sequence[float]) -> ToyLoss:
     Raises:
         ValueError: if the spectrum is not that.
     """
+    validate.within("number of alphas", len(spectrum), 1, LARGEST_SPECTRUM)
     alphas = [sympy.Rational(str(float(alpha))) for alpha in _finite("spectrum", spectrum)]
+    if not np.isfinite(float(max(spectrum)) - float(min(spectrum))):
+        raise ValueError("the alphas of a spectrum differ by more than floating point can hold")
     if len(set(alphas)) < 2:
-        raise ValueError(f"a spectrum needs at least two different values, got {list(spectrum)}")
+        raise ValueError(
+            f"a spectrum needs at least two different values, got {list(spectrum)[:4]}"
+        )
     x = _symbols("x", len(alphas))
     lowest = min(alphas)
     # measured from the lowest alpha, gradients keep their precision next to the minimum
-    excess = sum((alpha - lowest) / 2 * xi**2 for alpha, xi in zip(alphas, x, strict=True))
-    form = lowest / 2 + excess / sum(xi**2 for xi in x)
+    excess = sympy.Add(*((alpha - lowest) / 2 * xi**2 for alpha, xi in zip(alphas, x, strict=True)))
+    form = lowest / 2 + excess / sympy.Add(*(xi**2 for xi in x))
     return ToyLoss("rayleigh", form, x, tuple(float(alpha) for alpha in alphas))
 
 
@@ -88,10 +94,11 @@ def multi_block(strengths: Sequence[float]) -> ToyLoss:
         strengths: the alpha_i, positive.
 
     Raises:
-        ValueError: if one is not.
+        ValueError: if one is not, or there are more than 32.
     """
     for alpha in _finite("strengths", strengths):
         validate.positive("strength", alpha)
+    _check_dimension(2 * len(strengths))
     x, y = _symbols("x", len(strengths)), _symbols("y", len(strengths))
     terms = (
         sympy.Rational(str(float(alpha))) / 2 * yi**2 / (xi**2 + yi**2)
@@ -107,9 +114,9 @@ def isotropic(dimension: int = 2) -> ToyLoss:
     Source: A26; S25 with noise.
 
     Raises:
-        ValueError: if the dimension is below 2.
+        ValueError: if the dimension is below 2 or above 64.
     """
-    x = _symbols("x", validate.at_least("dimension", dimension, 2))
+    x = _symbols("x", validate.within("dimension", dimension, 2, LARGEST_SYMBOLIC))
     return ToyLoss("isotropic", 1 - x[0] / sympy.sqrt(sum(xi**2 for xi in x)), x)
 
 
@@ -153,10 +160,12 @@ def custom(
         name: what the Dataset calls it.
 
     Raises:
-        ValueError: if it cannot be read, has unknown symbols, or is not scale-invariant.
+        ValueError: if it cannot be read, has unknown symbols or more than 64 weights, or is not
+            scale-invariant.
     """
     form = expressions.parse(expression) if isinstance(expression, str) else expression
     form, symbols = expressions.coordinates_of(form, coordinates)
+    _check_dimension(len(symbols))
     expressions.prove_scale_invariance(form, symbols)
     return ToyLoss(name, form, symbols)
 
@@ -225,6 +234,15 @@ def _compiled(
 
 def _symbols(letter: str, count: int) -> tuple[sympy.Symbol, ...]:
     return tuple(sympy.Symbol(f"{letter}{i}", real=True) for i in range(count))
+
+
+def _check_dimension(d: int) -> None:
+    """Refuse losses that are neither differentiated nor simulated."""
+    if d > LARGEST_SYMBOLIC:
+        raise ValueError(
+            f"a loss must have at most {LARGEST_SYMBOLIC} weights, but for a Rayleigh quotient, "
+            f"got {d}"
+        )
 
 
 def _finite(name: str, values: Sequence[float]) -> list[float]:

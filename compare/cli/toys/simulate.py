@@ -67,7 +67,7 @@ def execute(options: argparse.Namespace) -> int:
 
     from theory import validate
     from theory.simulation import write_file
-    from theory.simulation.grid import Grid
+    from theory.simulation.grid import MOST_STEPS, Grid
     from theory.simulation.toy_ensemble import Dynamics
     from theory.toy_losses.by_name import named_loss
 
@@ -75,7 +75,7 @@ def execute(options: argparse.Namespace) -> int:
     grid = Grid(
         learning_rates=tuple(options.lr),
         weight_decays=tuple(options.wd),
-        seeds=tuple(range(validate.at_least("seeds", options.seeds, 1))),
+        seeds=range(validate.within("seeds", options.seeds, 1, MOST_STEPS)),
         n_steps=10_000 if options.steps is None else options.steps,
         record_every=100 if options.record_every is None else options.record_every,
         initial_norm=1.0 if options.rho0 is None else options.rho0,

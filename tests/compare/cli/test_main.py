@@ -52,6 +52,15 @@ def test_bad_numbers_get_one_sentence_and_exit_2(changes, sentence, capsys):
     assert said.out == ""
 
 
+def test_what_is_quoted_at_length_is_shortened(capsys):
+    with pytest.raises(SystemExit):
+        main([*PREDICT, "--lr", "x" * 9999])
+    assert "xxx [...] xxx" in (said := capsys.readouterr().err)
+    assert len(said) < 600
+    assert main(["diagnose", "y" * 9999]) == 2
+    assert len(capsys.readouterr().err) < 600
+
+
 def test_a_run_has_at_least_one_step(capsys):
     assert main(["run", "studies/digits.toml", "--steps", "0"]) == 2
     assert "steps must be >= 1, got 0" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from compare.diagnose import read_log
 from compare.diagnose.columns import of_columns
 from compare.diagnose.read_log import of_dataset, read
 from theory.simulation.simulate import simulate
@@ -78,6 +79,18 @@ def test_a_dataset_tells_the_gradient_of_the_weights():
 def test_what_cannot_be_read_is_said(tmp_path, text, sentence):
     with pytest.raises(ValueError, match=sentence):
         read(write(tmp_path, text))
+
+
+def test_a_file_larger_than_memory_is_refused_while_it_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(read_log, "MOST_VALUES", 8)
+    monkeypatch.setattr(read_log, "LONGEST_LINE", 40)
+    log = write(tmp_path, "step,loss,other\n" + "".join(f"{i},1,x\n" for i in range(4)))
+    with pytest.raises(ValueError, match="more than the 8 values that can be read"):
+        read(log)  # a header and four rows of two columns that say something
+    log = write(tmp_path, "step,loss,other\n" + "".join(f"{i},1,x\n" for i in range(3)))
+    assert read(log).step.tolist() == [0, 1, 2]
+    with pytest.raises(ValueError, match="a line of more than 40 characters"):
+        read(write(tmp_path, "step,loss\n" + "1," * 40))
 
 
 @pytest.mark.parametrize("beta2", [0.98, np.nan])

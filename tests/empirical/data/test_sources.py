@@ -42,9 +42,24 @@ def test_mean_and_spread_are_those_of_each_channel():
 
 def test_a_channel_without_contrast_is_refused():
     images = torch.zeros(4, 2, 3, 3, dtype=torch.uint8)
-    images[0, 0] = 1
+    images[0, 0] = 200
     labels = torch.zeros(4, dtype=torch.int64)
     with pytest.raises(ValueError, match="one and the same value in channel 1"):
+        from_tensors(images, labels, images, labels, n_classes=2)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "sentence"),
+    [
+        (lambda i, noise: 100 + (noise[i] > 250), "its standard deviation is 0.1[0-9] of 255"),
+        (lambda i, noise: noise[0] if i % 3 else noise[i], "70% of the training images are one"),
+    ],
+)
+def test_images_that_cannot_be_told_apart_are_refused(pixels, sentence):
+    noise = torch.randint(256, (20, 1, 6, 6), generator=torch.Generator().manual_seed(0))
+    images = torch.stack([pixels(i, noise) for i in range(20)]).to(torch.uint8)
+    labels = torch.arange(20) % 2
+    with pytest.raises(ValueError, match=sentence):
         from_tensors(images, labels, images, labels, n_classes=2)
 
 

@@ -3,6 +3,7 @@ import pytest
 import sympy
 
 from theory.simulation import toy_ensemble
+from theory.simulation.code_generation import even_forms
 from theory.toy_losses import expression, losses
 
 LOSSES = {
@@ -95,6 +96,19 @@ def test_large_rayleigh_has_the_closed_form_of_the_small_one():
     np.testing.assert_allclose(large.hessian(w)[:, 4], column, atol=1e-8)
 
 
+def test_a_gradient_whose_expansion_has_billions_of_terms_is_left_as_it_is():
+    loss = losses.custom("(x+y+z+w+a+b+c+d)**100/(x**2+y**2)**50")
+    assert even_forms.forms(loss).pulls[0].count_ops() < 50
+
+
+def test_gradients_too_long_to_compile_are_refused(monkeypatch):
+    monkeypatch.setattr(even_forms, "_MOST_OPERATIONS", 100)
+    terms = (f"{i}*x**2*y/((x + {i}*y)*(x**2 + {i}*y**2))" for i in range(1, 7))
+    loss = losses.custom("+".join(terms))
+    with pytest.raises(ValueError, match=r"take \d{3} operations, at most 100 can be compiled"):
+        even_forms.forms(loss)
+
+
 @pytest.mark.parametrize("text", ["log(x) - log(y)", "(x+y)**2/(x**2+y**2) + 2", "x/abs(x+y)"])
 def test_scale_invariance_is_proved(text):
     assert losses.custom(text).dimension == 2
@@ -112,6 +126,21 @@ def test_scale_invariance_is_proved(text):
         ("__import__('os').system('true')", "not allowed"),
         ("x**y", "must be a number"),
         ("gamma(x/y)", "unknown function gamma"),
+        ("1e400*x/y", "a number beyond the range of floating point"),
+        ("exp(exp(exp(exp(100))))*x/y", "no finite real number"),
+        ("(1e300*1e300*x/y)**2", "no finite real number"),
+        ("sqrt(-1)*x/y", "no finite real number"),
+        ("x/(y - y)*y", "no finite real number"),
+        ("x**99999999/y**99999999", "a number of at most 100"),
+        ("((x**50)**50)/y**2500", "with those around it multiplied"),
+        ("((((2**100)**100)**100)**100)*x/y", "with those around it multiplied"),
+        ("abs(abs(abs((2*x)**100)**100)**100)/y", "with those around it multiplied"),
+        ("2**2**2**2**2*x/y", "a number of at most 100"),
+        ("x**exp(exp(exp(exp(100))))/y", "no finite real number"),
+        ("sin(" * 90 + "x/y" + ")" * 90, "nested more than 40 deep"),
+        ("x/y+" * 3000 + "x/y", "at most 10000 characters, got 12003"),
+        ("x/y+" * 1500 + "x/y", "too many terms"),
+        ("+".join(f"x{i}/y{i}" for i in range(40)), "at most 64 weights"),
     ],
 )
 def test_what_is_refused_and_why(text, message):
@@ -132,6 +161,8 @@ def test_unknown_symbols_are_named():
         lambda: losses.rayleigh([1.0, float("nan")]),
         lambda: losses.multi_block([1.0, -2.0]),
         lambda: losses.isotropic(1),
+        lambda: losses.isotropic(10**9),
+        lambda: losses.multi_block([1.0] * 33),
         lambda: losses.logistic([[1.0], [2.0]]),
         lambda: losses.logistic(np.ones((10, 7)).tolist()),
     ],
