@@ -20,13 +20,13 @@ from timing import alternate, table
 
 from compare.published import values
 from empirical.data import sources
-from empirical.device import precision
+from empirical.device import machine, precision
 from empirical.networks import by_name
 from empirical.training.ensemble import Ensemble
 from empirical.training.parallel_ensembles import Fleet
 from empirical.training.recipe import Recipe
 from empirical.training.sgd import SGD
-from empirical.training.train import choose_device, describe_device
+from empirical.training.train import choose_device
 from theory.trajectory import RunSpec
 
 N_RUNS, MLP_STEPS, ROUNDS = 16, 100, 7
@@ -127,7 +127,7 @@ def peaks(name):
     """FLOP/s that a device can do: the best measured here, and that of its data sheet."""
     found = {"the best here": max(large_product(name), large_convolution(name))}
     for cards, known in PEAKS.items():
-        if re.search(cards, describe_device(DEVICE)):
+        if re.search(cards, machine.describe(DEVICE)):
             found["the data sheet"] = known[name]
     return found
 
@@ -248,7 +248,7 @@ def speed_text(speed, flops, batch, most):
 
 def rows():
     """What is asked of training, as soon as it is measured."""
-    print(f"{describe_device(DEVICE)}; an epoch is that of {CIFAR_SIZE} images")
+    print(f"{machine.describe(DEVICE)}; an epoch is that of {CIFAR_SIZE} images")
     yield from digits_mlps()
     if not ON_GPU:
         yield from convnet("float32", width=8, batch=64, n_steps=10)

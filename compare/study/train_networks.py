@@ -105,7 +105,6 @@ def _train(study: Study, checkpoint: Path) -> tuple[xr.Dataset, str]:
     """Train the networks, going on from a checkpoint if there is one."""
     from empirical.training import train
 
-    device = train.choose_device(study.device)
     try:
         networks = train.train(
             [train.Job(*job) for job in study.jobs],
@@ -122,7 +121,7 @@ def _train(study: Study, checkpoint: Path) -> tuple[xr.Dataset, str]:
         networks = networks.sel(run=[run.id for run in study.runs])
     except train.Interrupted as stop:
         raise Stopped(str(stop)) from stop
-    return networks, train.describe_device(device)
+    return networks, str(networks.attrs.pop("device"))
 
 
 def remove_unfinished(study: Study | ToyStudy, out: Path) -> None:

@@ -13,6 +13,7 @@ from torch import Generator, Tensor, nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from empirical.device.alignment import aligned
 from empirical.device.precision import at_least_float32
 from empirical.invariance.isolation import RandomNumbers
 from empirical.networks.cuda_streams import Lanes
@@ -124,6 +125,7 @@ class ModuleNetwork:
         A weight that the loss does not use has the gradient 0, and decays.
         """
         losses: list[Tensor] = []
+        images = aligned(images)
         lanes = self.lanes if len(frozen) > 1 else Lanes()
         for run, fixed in enumerate(frozen):
             with lanes.lane(run):
@@ -131,7 +133,7 @@ class ModuleNetwork:
                 loss = self._loss(own, fixed, images[run], labels[run])
                 parts = torch.autograd.grad(loss, own, allow_unused=True)
                 flat = [_dense(part, leaf) for part, leaf in zip(parts, own, strict=True)]
-                torch.cat(flat, out=out[run])
+                torch.cat(flat, out=out[run, : self.layers.n_weights])
                 losses.append(loss.detach())
         lanes.join(len(losses))
         return torch.stack(losses)

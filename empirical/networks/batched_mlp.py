@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from empirical.device.alignment import ENTRIES
 from empirical.device.precision import at_least_float32
 from empirical.networks.weight_layout import Layout
 
@@ -19,11 +20,34 @@ def products(left: Tensor, right: Tensor) -> Tensor:
     """Batched matrix product whose rounding does not depend on the number of runs.
 
     torch hands a batch of one to another kernel, which rounds differently, so a single run
-    is multiplied twice. A run alone is then bit for bit the run inside any ensemble.
+    is multiplied twice. Where matrices would not all be aligned, they get rows and columns of
+    zeros. A run alone is then bit for bit the run inside any ensemble.
     """
+    if left.device.type == "cpu" and not _all_aligned(left, right):
+        n = right.shape[2]
+        return _multiply(_with_zeros(left), _with_zeros(right))[:, : left.shape[1], :n].contiguous()
+    return _multiply(left, right)
+
+
+def _multiply(left: Tensor, right: Tensor) -> Tensor:
     if len(left) > 1:
         return torch.bmm(left, right)
     return torch.bmm(left.expand(2, -1, -1), right.expand(2, -1, -1))[:1]
+
+
+def _all_aligned(left: Tensor, right: Tensor) -> bool:
+    """Whether every run's matrices lie at aligned places, in the product and on the way back."""
+    (m, k), n = left.shape[1:], right.shape[2]
+    places = (m * k, k * n, m * n, left.stride(0), right.stride(0))
+    return not any(place % ENTRIES for place in places)
+
+
+def _with_zeros(matrices: Tensor) -> Tensor:
+    """Rows and columns of zeros, to whole registers; what is transposed stays so."""
+    rows, columns = (-size % ENTRIES for size in matrices.shape[1:])
+    if matrices.stride(1) == 1:
+        return F.pad(matrices.transpose(1, 2), (0, rows, 0, columns)).transpose(1, 2)
+    return F.pad(matrices, (0, columns, 0, rows))
 
 
 class _Passed(NamedTuple):
@@ -89,7 +113,7 @@ class BatchedMLP:
         own = [leaf.detach().requires_grad_() for leaf in leaves]
         losses = self.losses(own, frozen, images, labels)
         parts = torch.autograd.grad(losses.sum(), own)
-        torch.cat([part.flatten(1) for part in parts], dim=1, out=out)
+        torch.cat([part.flatten(1) for part in parts], dim=1, out=out[:, : self.layers.n_weights])
         return losses.detach()
 
     def _in_order(

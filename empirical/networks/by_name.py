@@ -82,7 +82,7 @@ class Network(Protocol):
     def gradients(
         self, leaves: list[Tensor], frozen: Tensor, images: Tensor, labels: Tensor, *, out: Tensor
     ) -> Tensor:
-        """Write the gradients of the losses into ``out``, (n_runs, n_weights).
+        """Write the gradients of the losses into ``out``, (n_runs, >= n_weights).
 
         It must not wait for the device, or a step cannot be recorded as a CUDA graph.
 
@@ -107,11 +107,18 @@ class Network(Protocol):
 
 
 def build(recipe: Recipe, data: ImageData) -> Network:
-    """Make the network of a recipe for a data set.
+    """Make the network of a recipe for a data set, the same each time it is made.
 
     Raises:
         ValueError: if no architecture has that name, or it does not fit the data.
     """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # what is measured on an example may depend on how it was drawn
+        return _build(recipe, data)
+
+
+def _build(recipe: Recipe, data: ImageData) -> Network:
+    """The same, from torch's global generator."""
     mlp = recipe.model.split("-")[0] == "mlp" and ":" not in recipe.model
     batched = mlp and recipe.normalised
     if batched and recipe.trained == "scale-invariant":

@@ -1,5 +1,6 @@
 """Named tensors of many runs inside one flat tensor."""
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -19,12 +20,12 @@ class Layout:
     names: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
 
-    @property
+    @functools.cached_property
     def sizes(self) -> list[int]:
         """Number of entries of each tensor."""
         return [math.prod(shape) for shape in self.shapes]
 
-    @property
+    @functools.cached_property
     def n_weights(self) -> int:
         """Number of entries of all tensors."""
         return sum(self.sizes)

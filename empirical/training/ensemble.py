@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 from empirical.data.batches import Batches
 from empirical.data.images import ImageData
 from empirical.device import precision
+from empirical.device.alignment import padded
 from empirical.device.cuda_graphs import CUDARecorder, Replay
 from empirical.networks.by_name import Network
 from empirical.training.checkpoint import check_like
@@ -118,7 +119,7 @@ class Ensemble:
         self.rows = torch.arange(len(self.runs))
         networks = [network.initialise(init) for init, _, _ in generators]
         self.weights, self._all_frozen = (
-            torch.stack(parts).to(device, self.batches.dtype)
+            padded(torch.stack(parts).to(device, self.batches.dtype))
             for parts in zip(*networks, strict=True)
         )
         self._set_initial_norm()
@@ -283,9 +284,9 @@ class Ensemble:
         self.rows = state["rows"]
         self.end = state["end"]
         self.reasons = state["reasons"]
-        self.weights = state["weights"].to(self.device)
+        self.weights = padded(state["weights"].to(self.device))
         buffer = state["momentum_buffer"]
-        self.momentum_buffer = None if buffer is None else buffer.to(self.device)
+        self.momentum_buffer = None if buffer is None else padded(buffer.to(self.device))
         self.records = [Record(**fields) for fields in state["records"]]
         self.evaluations = [Evaluation(**fields) for fields in state["evaluations"]]
         self._check_restored()

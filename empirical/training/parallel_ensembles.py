@@ -1,8 +1,9 @@
 """Ensembles side by side, one for each core: runs are independent, and so are their threads.
 
 One ensemble whose kernels are split over cores waits at the end of every kernel for the slowest
-core. Ensembles in threads of their own wait for each other once a second or so, which costs little
-on an idle machine and keeps a busy one from slowing training many times over.
+core, and rounds by their number. Ensembles in threads of their own wait for each other once a
+second or so, which costs little on an idle machine and keeps a busy one from slowing training many
+times over.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from empirical.device.one_thread import one_thread
 from empirical.training.ensemble import Ensemble, Evaluation
 from theory.arrays import FloatArray
 from theory.trajectory import RunSpec
@@ -68,14 +70,13 @@ class Fleet:
     def advance(self, n_steps: int) -> None:
         """Train all ensembles for n_steps, or to the end of their runs."""
         waiting = [ensemble for ensemble in self.ensembles if not ensemble.done]
-        n_threads = max(1, torch.get_num_threads() // len(self.ensembles))
 
         def work(ensemble: Ensemble) -> None:
             stop = ensemble.step + n_steps
             while not ensemble.done and ensemble.step < stop:
                 ensemble.advance(stop - ensemble.step)
 
-        side_by_side(waiting, work, n_threads=n_threads)
+        side_by_side(waiting, work)
 
     def state(self) -> dict[str, Any]:
         """Everything that resuming needs."""
@@ -154,26 +155,11 @@ class Fleet:
         return values
 
 
-def side_by_side(
-    ensembles: Sequence[Ensemble], work: Callable[[Ensemble], None], *, n_threads: int
-) -> None:
-    """Do some work on each ensemble, each in a thread of its own.
-
-    One alone is worked on right here: a new thread would start new threads for its kernels.
-
-    Args:
-        ensembles: those to work on.
-        work: what to do with each.
-        n_threads: over which each splits its kernels. Convolutions round differently over another
-            number, so it must stay the same from the first step to the last.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(n_threads)
-    try:
+def side_by_side(ensembles: Sequence[Ensemble], work: Callable[[Ensemble], None]) -> None:
+    """Do some work on each ensemble, each in one thread of its own."""
+    with one_thread():
         if len(ensembles) == 1:
             work(ensembles[0])
             return
-        with ThreadPoolExecutor(len(ensembles)) as pool:
+        with ThreadPoolExecutor(len(ensembles), "ensemble", torch.set_num_threads, (1,)) as pool:
             list(pool.map(work, ensembles))
-    finally:
-        torch.set_num_threads(before)

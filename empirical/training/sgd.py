@@ -27,7 +27,8 @@ class SGD:
         runs: the active runs.
         recipe: clipping, fixed norm, schedule.
         invariant: layout of the scale-invariant weights, the first in the flat tensor.
-        weights: flat trained weights, (n_runs, n_weights); changed in place by each step.
+        weights: flat trained weights, (n_runs, >= n_weights), zeros after the last; changed in
+            place by each step.
         sphere_norm: norm that ``fixed_norm`` keeps, (n_runs,), float64.
         momentum_buffer: b, like the weights; None for runs without momentum.
     """
@@ -50,7 +51,7 @@ class SGD:
         self.weight_decay = column([0.0 if growing else run.weight_decay for run in runs])
         self.momentum = column([run.momentum for run in runs])
         self.buffer, self.sphere_norm = momentum_buffer, sphere_norm
-        self.gradient, self._scratch = torch.empty_like(weights), torch.empty_like(weights)
+        self.gradient, self._scratch = torch.zeros_like(weights), torch.empty_like(weights)
         self.norm = flat_norms(weights, invariant)
 
     @property

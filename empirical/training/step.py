@@ -49,7 +49,7 @@ class Step:
         self._values = self._rates.new_zeros(
             (self.capacity, n_recorded, n_active), dtype=torch.float64
         )
-        self._more = torch.empty_like(sgd.weights) if recipe.full_batch else None
+        self._more = torch.zeros_like(sgd.weights) if recipe.full_batch else None
 
     def load(self, draws: Draws, rates: Tensor) -> None:
         """Put the inputs of the next steps, at most ``capacity`` of them, on the device.

@@ -15,6 +15,8 @@ import xarray as xr
 
 from empirical.data import sources
 from empirical.data.images import ImageData
+from empirical.device import machine
+from empirical.device.one_thread import one_thread
 from empirical.networks import by_name
 from empirical.training import checkpoint, memory
 from empirical.training.ensemble import Ensemble
@@ -101,7 +103,9 @@ def train(
 
     Returns:
         The schema of ``theory.trajectory`` with source ``network``, runs in the order of the jobs.
-        On a GPU the attribute ``execution`` says whether CUDA graphs were used.
+        The attribute ``device`` says where they were trained, and on a GPU ``execution`` whether
+        CUDA graphs were used. On a CPU no number depends on how many cores there are, nor on
+        which runs are trained together.
 
     Raises:
         ValueError: for an unknown model, source or device, a recipe that does not fit the data,
@@ -110,16 +114,31 @@ def train(
             written.
     """
     device = choose_device(settings.device)
-    states = _saved(settings, len(jobs))
-    fleets = [_fleet(job, settings, device, state) for job, state in zip(jobs, states, strict=True)]
+    n_parallel = _n_parallel(device, settings.cores)
+    with one_thread():
+        return _train(jobs, settings, surroundings or Terminal(), device, n_parallel)
+
+
+def _train(
+    jobs: Sequence[Job],
+    settings: Settings,
+    surroundings: Surroundings,
+    device: torch.device,
+    n_parallel: int,
+) -> xr.Dataset:
+    """The same on a known device, so many ensembles at a time."""
+    saved = _saved(settings, len(jobs))
+    machines = machine.continued(saved["machines"], device)
+    fleets = [
+        _fleet(job, settings, device, n_parallel, state)
+        for job, state in zip(jobs, saved["fleets"], strict=True)
+    ]
 
     def save() -> None:
         if settings.checkpoint is not None:
-            state = {"fleets": [fleet.state() for fleet in fleets]}
+            state = {"fleets": [fleet.state() for fleet in fleets], "machines": machines}
             checkpoint.save(settings.checkpoint, state, config=settings.config)
 
-    n_ensembles = sum(len(fleet.ensembles) for fleet in fleets)
-    n_parallel = min(_n_parallel(device, settings.cores), n_ensembles)
     if any(one.network.separate for fleet in fleets for one in fleet.ensembles):
         n_parallel = 1  # random numbers are the process's
     _advance_to_the_end(
@@ -127,32 +146,37 @@ def train(
         save,
         settings.checkpoint_seconds,
         n_parallel=n_parallel,
-        surroundings=surroundings or Terminal(),
+        surroundings=surroundings,
     )
     parts = [
         _dataset(job, fleet, settings.eval_every) for job, fleet in zip(jobs, fleets, strict=True)
     ]
     joined = trajectory.join(parts, [run.id for job in jobs for run in job.runs])
     execution = "; ".join(sorted({fleet.execution for fleet in fleets} - {""}))
-    return joined.assign_attrs(execution=execution) if execution else joined
+    told = {"device": ", then ".join(machines)} | ({"execution": execution} if execution else {})
+    return joined.assign_attrs(told)
 
 
-def _saved(settings: Settings, n_jobs: int) -> Sequence[dict[str, Any] | None]:
-    """The states of a checkpoint, one a job; None for each without one.
+def _saved(settings: Settings, n_jobs: int) -> dict[str, Any]:
+    """The states of a checkpoint, one a job, and where it was made; None for each without one.
 
     Raises:
         ValueError: if the checkpoint is damaged or belongs to another configuration.
     """
     if settings.checkpoint is None or not settings.checkpoint.exists():
-        return [None] * n_jobs
+        return {"fleets": [None] * n_jobs, "machines": []}
     state = checkpoint.load(settings.checkpoint, config=settings.config)
     with checkpoint.restoring(settings.checkpoint):
-        checkpoint.check_like(state, {"fleets": [{"ensembles": []}] * n_jobs})
-    return list(state["fleets"])
+        checkpoint.check_like(state, {"fleets": [{"ensembles": []}] * n_jobs, "machines": []})
+    return state
 
 
 def _fleet(
-    job: Job, settings: Settings, device: torch.device, state: dict[str, Any] | None
+    job: Job,
+    settings: Settings,
+    device: torch.device,
+    n_parallel: int,
+    state: dict[str, Any] | None,
 ) -> Fleet:
     """The ensembles of a job, one for each core, or for each group that fits in memory.
 
@@ -175,7 +199,6 @@ def _fleet(
             graphs=settings.graphs,
         )
 
-    n_parallel = _n_parallel(device, settings.cores)
     largest = settings.group_size
     if state is not None:
         n_groups = max(len(state["ensembles"]), 1)
@@ -244,13 +267,13 @@ def _advance_to_the_end(
     One ensemble trains per core, of any job; the others wait, so that memory holds only the work
     of those.
     """
-    saved_at, n_threads = time.monotonic(), max(1, torch.get_num_threads() // n_parallel)
+    saved_at = time.monotonic()
     n_runs = sum(len(fleet.runs) for fleet in fleets)
     total, done = sum(map(_all_work, fleets)), sum(map(_work, fleets))
     with surroundings.watching(f"training {n_runs} networks", total=total, done=done) as watch:
         chunks: dict[int, int] = {}
         while training := _waiting(fleets)[:n_parallel]:
-            _advance(training, n_threads, chunks)
+            _advance(training, chunks)
             step = max(ensemble.step for ensemble in training)
             n_active = sum(fleet.n_active for fleet in fleets)
             watch.show(sum(map(_work, fleets)), f"step {step}, {n_active} to go")
@@ -268,7 +291,7 @@ def _waiting(fleets: Sequence[Fleet]) -> list[Ensemble]:
     return [one for fleet in fleets for one in fleet.ensembles if not one.done]
 
 
-def _advance(ensembles: Sequence[Ensemble], n_threads: int, chunks: dict[int, int]) -> None:
+def _advance(ensembles: Sequence[Ensemble], chunks: dict[int, int]) -> None:
     """Advance all for about a second; if memory runs out, say what would fit.
 
     ``chunks`` remembers how many steps at a time suit each ensemble.
@@ -278,7 +301,7 @@ def _advance(ensembles: Sequence[Ensemble], n_threads: int, chunks: dict[int, in
     """
     try:
         work = functools.partial(_for_a_while, chunks=chunks)
-        side_by_side(ensembles, work, n_threads=n_threads)
+        side_by_side(ensembles, work)
     except RuntimeError as error:
         full = isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
         if not full:
@@ -321,10 +344,3 @@ def _all_work(fleet: Fleet) -> float:
 def _work(fleet: Fleet) -> float:
     """Work done so far, in steps of one network."""
     return fleet.n_recorded + OVERHEAD_IN_RUNS * fleet.step
-
-
-def describe_device(device: torch.device) -> str:
-    """Name of a device for the provenance of a result."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"cpu, {torch.get_num_threads()} threads"

@@ -66,7 +66,6 @@ def train_runs(
     cores: int = 0,
 ) -> xr.Dataset:
     """Trajectories of a part's runs, with their provenance; raises like ``on_worker``."""
-    device = train.choose_device(how.device)
     settings = train.Settings(
         eval_every=how.eval_every,
         device=how.device,
@@ -78,5 +77,5 @@ def train_runs(
     )
     trained = train.train([train.Job(*job) for job in part.jobs], settings, surroundings)
     arithmetic = [recipe.precision for recipe, _ in part.jobs]
-    provenance = store.provenance(train.describe_device(device), arithmetic)
+    provenance = store.provenance(trained.attrs.pop("device"), arithmetic)
     return trained.assign_attrs(provenance=json.dumps(provenance))
