@@ -70,10 +70,11 @@ def read_calibrated(study: str | Path) -> tuple[Laws, KickModel]:
     text = store.read_calibration(Path(study))
     if not text:
         raise ValueError(f"{study} holds no calibrated model; its report says why")
-    try:
-        return laws_from_json(text)[0], model_from_json(text)
-    except ValueError as error:
-        raise ValueError(f"{study}: {error}") from error
+    with store.blaming(Path(study)):
+        laws, model = laws_from_json(text)[0], model_from_json(text)
+        if not laws.evidence.intrinsic_lr:
+            raise ValueError("its calibrated laws rest on no run")
+        return laws, model
 
 
 def _outside(seen: Sequence[float], decay: float) -> float:

@@ -3,7 +3,7 @@ import pytest
 
 from compare.calibration.calibrate import laws_from_json
 from compare.predict.next_jump import ahead, known_cycles, outlook
-from compare.study import store
+from compare.study import layout, store
 from theory.cycle_models import kick_model
 from theory.cycle_models.next_jump import KnownCycles
 from theory.laws import decay_rate
@@ -20,7 +20,7 @@ def laws(study):
 @pytest.fixture(scope="module")
 def study_file(study, tmp_path_factory):
     path = tmp_path_factory.mktemp("study") / "study.nc"
-    groups = {name: study[name].to_dataset() for name in (*store.GROUPS, "calibration")}
+    groups = {name: study[name].to_dataset() for name in (*layout.GROUPS, "calibration")}
     texts = {name: study.attrs[name] for name in ("config", "provenance")}
     store.write(path, groups, **texts)
     return path

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from compare.study import store
+from compare.study import layout, store
 
 from ..accessible import problems
 
@@ -63,7 +63,7 @@ def folder(tmp_path_factory):
 
 def assert_same_study(first, second):
     one, other = store.read(first), store.read(second)
-    for name in store.GROUPS:
+    for name in layout.GROUPS:
         xr.testing.assert_identical(one[name].to_dataset(), other[name].to_dataset())
     assert one.attrs["config"] == other.attrs["config"]
 
