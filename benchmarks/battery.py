@@ -36,7 +36,7 @@ from compare.forecast import pilots
 from compare.forecast.pilots import Pilot
 from compare.forecast.planned_run import PlannedRun
 from compare.predict import outlook
-from compare.study import run_study
+from compare.study import train_networks
 from compare.study.design import Setting, Study
 from empirical.training.recipe import Recipe
 from theory.cycle_models import hazard_model
@@ -164,7 +164,7 @@ def train(folder: Path, images: str) -> None:
         path = file_of(folder, entry, long)
         if not path.exists():
             print(path.name, flush=True)
-            run_study.train_alone(study_of(entry, long, images), path, resume=True)
+            train_networks.train_alone(study_of(entry, long, images), path, resume=True)
 
 
 def cycles_of(folder: Path, entry: Entry) -> list[SettingCycles]:

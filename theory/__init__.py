@@ -7,8 +7,8 @@
     toy_losses/       scale-invariant losses as SymPy expressions
     simulation/       SGD with weight decay on toy losses, in compiled kernels
     cycle_models/     models of a period: kicks, hazards, an oscillator
+    files/            files written whole or not at all, over nothing of others
     arrays            types of arrays
-    files             files written whole or not at all
     strict_dataclass  dataclasses from TOML and JSON, each mistake named
     validate          checks of numbers, each with one clear sentence
 

@@ -120,7 +120,10 @@ def laws_from_json(text: str) -> tuple[Laws, float]:
         ValueError: if the text does not hold them.
     """
     laws = _part(Laws, text, "laws")
-    return laws, float(json.loads(text)["start"])
+    try:
+        return laws, float(json.loads(text)["start"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError("no calibrated start of this version is there") from error
 
 
 def model_from_json(text: str) -> KickModel:
@@ -137,7 +140,7 @@ def _part(kind: type[T], text: str, name: str) -> T:
     try:
         return read(kind, json.loads(text)[name])
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"no calibrated {name} of this version is there") from error
+        raise ValueError(f"no calibrated {name} of this version is there ({error})") from error
 
 
 def to_json(calibration: Calibration) -> str:

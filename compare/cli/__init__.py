@@ -11,6 +11,6 @@ predict    closed forms, or a calibrated model, for one setting
 diagnose   which mechanism makes the loss spike
 toys/      toy dynamics over a grid of settings, the norm for given gradients
 report     the report of a saved file, or of two studies
-thin       a small copy of a study file
+files/     a small copy of a study; a study of its shards
 bench      the side-by-side benchmarks
 """

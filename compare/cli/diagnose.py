@@ -2,9 +2,8 @@
 
 import argparse
 import json
-from pathlib import Path
 
-from compare.cli.parsing import DONE, Commands
+from compare.cli.parsing import DONE, Commands, as_path
 
 
 def add_to(commands: Commands) -> None:
@@ -14,7 +13,7 @@ def add_to(commands: Commands) -> None:
     )
     parser.add_argument(
         "log",
-        type=Path,
+        type=as_path,
         metavar="RUN.nc|LOG.csv",
         help="what a monitor has saved, or columns step, loss and what there is of lr, wd, "
         "weight_norm, grad_norm, last_layer_norm, steps_per_epoch, optimizer, beta2, momentum",

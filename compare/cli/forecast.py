@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from compare.cli.parsing import DONE, Commands, add_set, say_stopped
+from compare.cli.parsing import DONE, Commands, add_set, as_path, say_stopped
 
 
 def add_to(commands: Commands) -> None:
@@ -41,7 +41,7 @@ def add_to(commands: Commands) -> None:
         "which decay it would settle",
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--out", type=Path, help="folder (default: results/forecast-<setting>)")
+    parser.add_argument("--out", type=as_path, help="folder (default: results/forecast-<setting>)")
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="go on from what the folder holds")
     again.add_argument("--overwrite", action="store_true", help="start again in the same folder")
@@ -54,7 +54,7 @@ def execute(options: argparse.Namespace) -> int:
     from compare.cli.predict import as_lines
     from compare.forecast import run_forecast
     from compare.forecast.planned_run import PlannedRun
-    from compare.study import run_study, toml_file
+    from compare.study import results_folder, toml_file, train_networks
     from empirical.training.recipe import Recipe
     from theory.strict_dataclass import read
 
@@ -81,12 +81,13 @@ def execute(options: argparse.Namespace) -> int:
             resume=options.resume,
             overwrite=options.overwrite,
         )
-    except run_study.Stopped as stop:
+    except train_networks.Stopped as stop:
         return say_stopped(stop)
     result = run_forecast.values(made, avoid=options.avoid)
     if options.json:
         print(json.dumps(result, allow_nan=False))
     else:
         print(as_lines(result))
-        print(f"\ndata:   {out / run_study.STUDY_FILE}\nreport: {out / run_study.REPORT_FILE}")
+        print(f"\ndata:   {out / results_folder.STUDY_FILE}")
+        print(f"report: {out / results_folder.REPORT_FILE}")
     return DONE

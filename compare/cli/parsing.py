@@ -2,9 +2,11 @@
 
 import argparse
 import sys
+from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 DONE, BAD_INPUT, DIVERGED, INTERRUPTED = 0, 2, 3, 130
+HEAD, TAIL = 400, 160  # characters of a long sentence that are shown
 
 
 class Parser(argparse.ArgumentParser):
@@ -12,7 +14,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what was wrong and where to look, and exit with 2."""
-        self.exit(BAD_INPUT, f"{self.prog}: {message}; see {self.prog} --help\n")
+        self.exit(BAD_INPUT, f"{self.prog}: {one_line(message)}; see {self.prog} --help\n")
 
 
 # argparse has no public name for it
@@ -33,8 +35,28 @@ def add_set(parser: argparse.ArgumentParser, examples: str) -> None:
 
 def refuse(sentence: str) -> int:
     """Say on stderr what was wrong with the input, and return the exit code for it."""
-    print(f"sawtooth: {sentence}", file=sys.stderr)
+    print(f"sawtooth: {one_line(sentence)}", file=sys.stderr)
     return BAD_INPUT
+
+
+def one_line(text: object) -> str:
+    """A text in one line, its middle left out where it is long, as with a long value or path."""
+    line = " ".join(str(text).split())
+    line = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in line)
+    if len(line) <= HEAD + TAIL:
+        return line
+    return f"{line[:HEAD]} [...] {line[-TAIL:]}"
+
+
+def as_path(text: str) -> Path:
+    """The path of an option.
+
+    Raises:
+        ArgumentTypeError: if it is empty, which would be the current folder.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("a path must not be empty")
+    return Path(text)
 
 
 def say_stopped(reason: Exception) -> int:

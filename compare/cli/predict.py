@@ -4,10 +4,9 @@ import argparse
 import json
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from compare.cli.parsing import DONE, Commands
+from compare.cli.parsing import DONE, Commands, as_path
 
 OF_THE_OPTIMIZER = ("grad_norm", "momentum", "n_weights", "beta1", "beta2", "rho0")
 UNITS = {
@@ -36,7 +35,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--from",
         dest="study",
-        type=Path,
+        type=as_path,
         metavar="STUDY.nc",
         help="predict period, jumps and regime with the laws that this study has calibrated; "
         "of the options below it takes --steps and --json alone",

@@ -1,9 +1,8 @@
 """``sawtooth report``: the report of a saved file, or of two studies side by side."""
 
 import argparse
-from pathlib import Path
 
-from compare.cli.parsing import DONE, Commands
+from compare.cli.parsing import DONE, Commands, as_path
 
 
 def add_to(commands: Commands) -> None:
@@ -11,19 +10,19 @@ def add_to(commands: Commands) -> None:
     parser = commands.add_parser("report", help="write the report of a saved file")
     saved = parser.add_mutually_exclusive_group(required=True)
     saved.add_argument(
-        "file", type=Path, nargs="?", metavar="FILE.nc", help="what run or a monitor has written"
+        "file", type=as_path, nargs="?", metavar="FILE.nc", help="what run or a monitor has written"
     )
     saved.add_argument(
         "--compare",
-        type=Path,
+        type=as_path,
         nargs=2,
         metavar=("A.nc", "B.nc"),
         help="set two studies side by side on one page",
     )
     parser.add_argument(
-        "--out", type=Path, help="HTML file (default: beside FILE.nc; compare.html beside A.nc)"
+        "--out", type=as_path, help="HTML file (default: beside FILE.nc; compare.html beside A.nc)"
     )
-    parser.add_argument("--figures", type=Path, metavar="DIR", help="also write the figures, SVG")
+    parser.add_argument("--figures", type=as_path, metavar="DIR", help="also write the figures")
     parser.set_defaults(execute=execute)
 
 
@@ -36,10 +35,10 @@ def execute(options: argparse.Namespace) -> int:
 
     study = store.read(options.file, bare=True)
     out = options.out or report.default_path(options.file, study)
-    report.write(out, study)
-    print(f"report: {out}")
-    for path in report.write_figures(options.figures, study) if options.figures else []:
-        print(f"figure: {path}")
+    with store.blaming(options.file):
+        report.write(out, study)
+        figures = report.write_figures(options.figures, study) if options.figures else []
+    print(f"report: {out}", *(f"figure: {path}" for path in figures), sep="\n")
     return DONE
 
 

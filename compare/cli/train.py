@@ -1,9 +1,8 @@
 """``sawtooth train``: networks over a grid of settings, without a theory."""
 
 import argparse
-from pathlib import Path
 
-from compare.cli.parsing import DONE, Commands, add_set, say_diverged, say_stopped
+from compare.cli.parsing import DONE, Commands, add_set, as_path, say_diverged, say_stopped
 
 
 def add_to(commands: Commands) -> None:
@@ -21,14 +20,14 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("--eval-every", type=int, default=100, help="(default: 100 steps)")
     parser.add_argument("--group-size", type=int, default=0, help="most runs trained as one")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--out", type=Path, required=True, help="netCDF file to write")
+    parser.add_argument("--out", type=as_path, required=True, help="netCDF file to write")
     parser.add_argument("--resume", action="store_true", help="continue an interrupted training")
     parser.set_defaults(execute=execute)
 
 
 def execute(options: argparse.Namespace) -> int:
     """Train all settings of the grid and say where their trajectories are."""
-    from compare.study import run_study, toml_file
+    from compare.study import toml_file, train_networks
     from theory import validate
 
     validate.at_least("steps", options.steps, 1)
@@ -47,8 +46,8 @@ def execute(options: argparse.Namespace) -> int:
         | {"name": "train", "title": f"Training of {recipe.get('model', 'mlp-64-64')}"}
     )
     try:
-        diverged = run_study.train_alone(study, options.out, resume=options.resume)
-    except run_study.Stopped as stop:
+        diverged = train_networks.train_alone(study, options.out, resume=options.resume)
+    except train_networks.Stopped as stop:
         return say_stopped(stop)
     print(f"data:   {options.out}")
     return say_diverged(diverged) if diverged else DONE

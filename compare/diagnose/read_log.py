@@ -29,7 +29,8 @@ def read(path: Path, run: str | None = None) -> Signals:
         from compare.study import store
 
         tree = store.read(path, bare=True)
-        return of_dataset((tree["empirical"] if tree.children else tree).to_dataset(), run)
+        with store.blaming(path):
+            return of_dataset((tree["empirical"] if tree.children else tree).to_dataset(), run)
     if run is not None:
         raise ValueError(f"--run is of a netCDF file; {path} has one run")
     return of_columns(_columns(path), str(path))

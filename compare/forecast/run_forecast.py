@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from compare import report
 from compare.calibration import parameter_table
-from compare.calibration.calibrate import calibrate, observe
+from compare.calibration.calibrate import Sample, calibrate, observe
 from compare.calibration.laws import priors
 from compare.calibration.laws.regularised import Laws
 from compare.forecast import pilots
@@ -20,7 +21,7 @@ from compare.forecast.forecast import Forecast
 from compare.forecast.pilots import Pilot
 from compare.forecast.planned_run import PlannedRun
 from compare.predict import outlook
-from compare.study import run_study, store
+from compare.study import results_folder, store, train_networks
 from compare.study.comparison import compare_with_theory
 from compare.study.design import Setting, Study
 from empirical.training.recipe import Recipe
@@ -193,23 +194,34 @@ def run(
 
     Raises:
         ValueError: if the folder exists and neither flag is given, or holds something else.
-        OSError: if it cannot be written.
+        OSError: if it cannot be written, or another process is writing it.
         Stopped: when asked to stop while training; the checkpoint is kept.
     """
     study = study_of(planned, plan, device=device)
-    run_study.check_folder(study, out, resume=resume, overwrite=overwrite)
-    finished, checkpoint = out / run_study.STUDY_FILE, out / run_study.CHECKPOINT_FILE
-    networks, provenance = run_study.trained(
-        study, finished, checkpoint, resume=resume, overwrite=overwrite
-    )
-    runs = read_runs(networks)
-    try:
-        sample = observe(runs, list(runs))
-    except ValueError as error:
-        checkpoint.unlink(missing_ok=True)
-        raise ValueError("every pilot stopped being finite in its first step") from error
+    with results_folder.claimed(study, out, resume=resume, overwrite=overwrite):
+        networks, provenance = train_networks.trained(
+            study, out, resume=resume, overwrite=overwrite
+        )
+        runs = read_runs(networks)
+        try:
+            sample = observe(runs, list(runs))
+        except ValueError as error:
+            train_networks.remove_unfinished(study, out)
+            raise ValueError("every pilot stopped being finite in its first step") from error
+        made, groups = _forecast(planned, plan, study, networks, sample)
+        finished = out / results_folder.STUDY_FILE
+        store.write(finished, groups, config=study.to_json(), provenance=provenance)
+        report.write(out / results_folder.REPORT_FILE, store.read(finished))
+        train_networks.remove_unfinished(study, out)
+    return made
+
+
+def _forecast(
+    planned: PlannedRun, plan: list[Pilot], study: Study, networks: xr.Dataset, sample: Sample
+) -> tuple[Forecast, dict[str, xr.Dataset]]:
+    """The forecast from what was observed of the pilots, and the groups of its file."""
     calibration = calibrate(sample, _before(planned).prior)
-    made = Forecast.of(planned, calibration, plan, _diverged(runs))
+    made = Forecast.of(planned, calibration, plan, _diverged(read_runs(networks)))
     theory, comparison, _ = compare_with_theory(networks, study)
     drawn = made.dataset()
     drawn.attrs["forecast"] = json.dumps(values(made, avoid=True), allow_nan=False)
@@ -223,10 +235,7 @@ def run(
         "calibration": parameter_table.build(calibration, sample.settings, planned.decay),
         GROUP: drawn,
     }
-    store.write(finished, groups, config=study.to_json(), provenance=provenance)
-    report.write(out / run_study.REPORT_FILE, store.read(finished))
-    checkpoint.unlink(missing_ok=True)
-    return made
+    return made, groups
 
 
 def values(made: Forecast, *, avoid: bool = False) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def _summary(name: str, runs: xr.Dataset) -> xr.Dataset:
     for coordinate in ("learning_rate", "weight_decay", "intrinsic_lr"):
         values[coordinate] = float(runs[coordinate][0])
     for name_, variable in runs.data_vars.items():
-        if variable.dtype.kind != "f" or variable.dims != ("run",):
+        if variable.dtype.kind not in "iuf" or variable.dims != ("run",):
             continue
         known = variable.values[np.isfinite(variable.values)]
         values[str(name_)] = float(known.mean()) if len(known) else float("nan")

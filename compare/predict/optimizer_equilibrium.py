@@ -12,7 +12,7 @@ import xarray as xr
 from compare.measure.laws.law_failures import FEELS_SCALE, RADIAL, radial_cosine
 from theory.laws.equilibrium import Equilibrium, by_optimizer
 from theory.laws.equilibrium.by_optimizer import at_rest
-from theory.trajectory import RecordedRun
+from theory.trajectory import RecordedRun, require
 
 GRAD_SUM = "effective_grad_sum"
 RADIAL_SHARE = 0.05  # of what decay takes from the norm; more moves the equilibrium by over 1 %
@@ -81,6 +81,9 @@ def predict_equilibrium(trajectories: xr.Dataset, run: str) -> Equilibrium:
     Raises:
         ValueError: saying why none is predicted.
     """
+    require(trajectories, "the dataset")
+    if run not in trajectories["run"].values:
+        raise ValueError(f"the dataset holds no run {run!r}")
     recorded = RecordedRun.of(trajectories, run)
     one = trajectories.sel(run=run)
     if str(one["status"].values) != "completed":

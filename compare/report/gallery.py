@@ -11,7 +11,7 @@ from pathlib import Path
 
 from compare import report
 from compare.study import store
-from compare.study.run_study import STUDY_FILE
+from compare.study.results_folder import STUDY_FILE
 
 IMAGE = re.compile(r"!\[[^\]]*\]\(((?:\.\./)?results/reference/[^)]+\.svg)\)")
 

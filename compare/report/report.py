@@ -1,20 +1,25 @@
 """The report: one self-contained HTML file made from a saved file alone."""
 
+import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import xarray as xr
 
+from compare.report.figures.style import any_names
+from compare.report.html import output
 from compare.report.html.page import render as as_html
+from compare.report.legible import legible
 from compare.report.pages import forecast, norm_law, toys
 from compare.report.pages import study as networks
 from compare.report.pages.monitored import page as monitored
 from compare.report.saved_study import SavedStudy
 from compare.study import store
-from theory import files
 from theory.trajectory import require
 
+NOT_IN_A_FILE = re.compile(r"[^\w.+=-]")  # in its name
+LONGEST_NAME = 100
 NORM_LAW = "ode_weight_norm"  # what only a solved norm has
 
 
@@ -26,16 +31,16 @@ def write(path: Path, study: xr.DataTree) -> None:
         study: what ``compare.study.store.read`` returns.
 
     Raises:
-        OSError: if it cannot be written.
+        OSError: if it cannot be written, or something else than a report is there.
     """
-    with files.replacing(path) as partial:
-        partial.write_text(render(study), encoding="utf-8")
+    output.write_page(path, lambda: render(study))
 
 
 def draw(study: xr.DataTree) -> dict[str, str]:
     """Draw the figures of a study as SVG, by name; those that its data allow."""
     kind, held = _kind(study)
-    drawn: dict[str, str] = kind.draw(held)
+    with any_names():
+        drawn: dict[str, str] = kind.draw(held)
     return drawn
 
 
@@ -43,24 +48,26 @@ def write_figures(folder: Path, study: xr.DataTree) -> list[Path]:
     """Write the figures of a study as SVG files into a folder and return their paths.
 
     Raises:
-        OSError: if they cannot be written.
+        OSError: if they cannot be written, or something else than a figure is there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for name, svg in draw(study).items():
-        paths.append(folder / f"{name}.svg")
-        paths[-1].write_text(svg, encoding="utf-8")
-    return paths
+    drawn = {
+        folder / f"{NOT_IN_A_FILE.sub('-', name)[:LONGEST_NAME]}.svg": svg
+        for name, svg in draw(study).items()
+    }
+    output.write_figures(drawn)
+    return list(drawn)
 
 
 def render(study: xr.DataTree) -> str:
     """Render the report of a study as HTML."""
     kind, held = _kind(study)
-    return as_html(kind.page_of(held))
+    with any_names():
+        return as_html(kind.page_of(held))
 
 
 def _kind(study: xr.DataTree) -> tuple[ModuleType, Any]:
     """The module with ``draw`` and ``page_of`` for what a file holds, and what both take."""
+    study = legible(study)
     if NORM_LAW in study.variables:
         return norm_law, study.to_dataset()
     if not study.children:
@@ -117,9 +124,11 @@ def write_report(source: str | Path | xr.Dataset, out: str | Path | None = None)
         if out is None:
             raise ValueError("the report of a Dataset needs the name of a file")
         require(source, "the dataset")
-        saved = xr.DataTree(source)
-    else:
-        saved = store.read(Path(source), bare=True)
-        out = default_path(Path(source), saved) if out is None else out
-    write(Path(out), saved)
-    return Path(out)
+        write(Path(out), xr.DataTree(source))
+        return Path(out)
+    source = Path(source)
+    saved = store.read(source, bare=True)
+    out = default_path(source, saved) if out is None else Path(out)
+    with store.blaming(source):
+        write(out, saved)
+    return out

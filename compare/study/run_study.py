@@ -1,7 +1,9 @@
 """Run a study: networks, theory, comparison, one file and its report."""
 
-import json
-import os
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +13,18 @@ from compare import report
 from compare.study import store, toml_file
 from compare.study.comparison import compare_with_theory
 from compare.study.design import Study, ToyStudy
-
-STUDY_FILE = "study.nc"
-REPORT_FILE = "report.html"
-CHECKPOINT_FILE = "checkpoint.pt"
-
-
-class Stopped(Exception):  # noqa: N818 - a wish of the user, not an error
-    """The study was interrupted; what it had is in the checkpoint."""
+from compare.study.results_folder import REPORT_FILE, STUDY_FILE, check_no_study, claimed
+from compare.study.train_networks import Stopped, diverged, remove_unfinished, trained
+from theory import files
 
 
 def run(
-    study: Study | ToyStudy, out: Path, *, resume: bool = False, overwrite: bool = False
+    study: Study | ToyStudy,
+    out: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    executor: Executor | None = None,
 ) -> list[str]:
     """Train or, for toys, simulate; compare and report.
 
@@ -31,27 +33,98 @@ def run(
         out: results folder.
         resume: go on from what the folder holds of the same study.
         overwrite: start again, replacing what the folder holds of any study.
+        executor: trains the networks in parts; None to train them here.
 
     Returns:
         Ids of the runs that stopped being finite where the study did not expect it.
 
     Raises:
         ValueError: if the folder exists and neither flag is given, or holds another study.
-        OSError: if the folder cannot be written.
+        OSError: if the folder cannot be written, or another process is writing it.
         Stopped: when asked to stop while training; the checkpoint is kept.
     """
-    check_folder(study, out, resume=resume, overwrite=overwrite)
-    finished, checkpoint = out / STUDY_FILE, out / CHECKPOINT_FILE
-    diverged: list[str] = []
-    if isinstance(study, Study):
-        diverged = _run_networks(study, finished, checkpoint, resume=resume, overwrite=overwrite)
-    elif not (resume and finished.exists()):
-        from compare.toy_claims import run_claims
+    finished = out / STUDY_FILE
+    ended: list[str] = []
+    with claimed(study, out, resume=resume, overwrite=overwrite):
+        if isinstance(study, Study):
+            networks, provenance = trained(
+                study, out, resume=resume, overwrite=overwrite, executor=executor
+            )
+            write_comparison(study, finished, networks, provenance)
+            ended = diverged(networks, study)
+        elif not (resume and finished.exists()):
+            from compare.toy_claims import run_claims
 
-        run_claims.run(study, finished)
-    report.write(out / REPORT_FILE, store.read(finished))
-    checkpoint.unlink(missing_ok=True)
-    return diverged
+            run_claims.run(study, finished)
+        report.write(out / REPORT_FILE, store.read(finished))
+        remove_unfinished(study, out)
+    return ended
+
+
+def run_shard(
+    study: Study, out: Path, i: int, n: int, *, resume: bool = False, overwrite: bool = False
+) -> tuple[Path, list[str]]:
+    """Train the i-th of n shares of a study's runs; ``merge`` makes the study of all shares.
+
+    Args:
+        study: what to train.
+        out: results folder, of this shard alone or shared with the others.
+        i: from 1 to n.
+        n: number of shares.
+        resume: go on from the shard's checkpoint.
+        overwrite: train it again.
+
+    Returns:
+        The file of its trajectories, and the ids of the runs that stopped being finite where the
+        study did not expect it.
+
+    Raises:
+        ValueError: if there is no such share, or it is there and neither flag is given.
+        OSError: if the folder cannot be written.
+        Stopped: when asked to stop; the checkpoint is kept.
+    """
+    from compare.study.parts import shards
+    from compare.study.parts.part_files import PartFiles
+    from empirical.training.train import Interrupted
+
+    check_no_study(out)
+    parts = PartFiles.of(study, out)
+    with files.locked(parts.folder / f"shard-{i}-of-{n}"):
+        parts.make(study)
+        if overwrite:
+            shards.forget(study, parts, i, n)
+        try:
+            kept = shards.train(study, parts, i, n, resume=resume)
+        except Interrupted as stop:
+            raise Stopped(str(stop)) from stop
+    return kept, diverged(store.read(kept, bare=True).to_dataset(), study)
+
+
+def merge(folders: Sequence[Path], out: Path) -> list[str]:
+    """Make a study of its shards: theory, comparison, report.
+
+    Args:
+        folders: results folders that hold all shards of one study between them.
+        out: results folder to write; may be one of them.
+
+    Returns:
+        Ids of the runs that stopped being finite where the study did not expect it.
+
+    Raises:
+        ValueError: if runs are missing, a file is damaged, or ``out`` holds a study.
+        OSError: if the folder cannot be written.
+    """
+    from compare.study.parts import shards
+
+    check_no_study(out)
+    study = shards.study_in(folders[0])
+    into_one = out.absolute() in [folder.absolute() for folder in folders]
+    with claimed(study, out, resume=into_one, overwrite=False):
+        networks, provenance = shards.collect(study, folders)
+        write_comparison(study, out / STUDY_FILE, networks, provenance)
+        report.write(out / REPORT_FILE, store.read(out / STUDY_FILE))
+        remove_unfinished(study, out)
+    return diverged(networks, study)
 
 
 def run_study(
@@ -61,6 +134,7 @@ def run_study(
     resume: bool = False,
     overwrite: bool = False,
     full: bool = False,
+    executor: Executor | None = None,
     **overrides: Any,
 ) -> xr.DataTree:
     """Run a study: train, compare with theory, write ``study.nc`` and ``report.html``.
@@ -76,6 +150,9 @@ def run_study(
         resume: continue from what the folder holds of the same study.
         overwrite: start again, replacing what the folder holds.
         full: the published size, from the file's table ``[full]``.
+        executor: any ``concurrent.futures.Executor``, such as a process pool, those of loky and
+            submitit, or ``client.get_executor()`` of Dask: it trains the networks in parts, with
+            the same numbers. See docs/cluster.md.
         **overrides: values that replace the file's, such as ``seeds``, ``steps``, ``data``.
 
     Returns:
@@ -91,7 +168,7 @@ def run_study(
     elif overrides or full:
         raise ValueError("overrides are for studies read from a file")
     folder = Path("results") / study.name if out is None else Path(out)
-    run(study, folder, resume=resume, overwrite=overwrite)
+    run(study, folder, resume=resume, overwrite=overwrite, executor=executor)
     return open_study(folder)
 
 
@@ -118,45 +195,12 @@ def open_study(path: str | Path) -> xr.DataTree:
     return store.read(path / STUDY_FILE if path.is_dir() else path)
 
 
-def train_alone(study: Study, out: Path, *, resume: bool = False) -> list[str]:
-    """Train the networks of a study and write their trajectories, without theory.
-
-    Args:
-        study: what to train.
-        out: netCDF file to make; a checkpoint lies beside it meanwhile.
-        resume: go on from that checkpoint.
-
-    Returns:
-        Ids of the runs that stopped being finite where the study did not expect it.
+def write_comparison(study: Study, finished: Path, networks: xr.Dataset, provenance: str) -> None:
+    """Compare networks with theory, and write the study file.
 
     Raises:
-        ValueError: if the file exists, or a checkpoint does and ``resume`` is not given.
-        OSError: if it cannot be written.
-        Stopped: when asked to stop; the checkpoint is kept.
+        OSError: if it cannot be written; an older file stays.
     """
-    checkpoint = out.with_name(out.name + ".checkpoint")
-    if out.exists():
-        raise ValueError(f"{out} exists; choose another --out")
-    if checkpoint.exists() and not resume:
-        raise ValueError(f"{checkpoint} is of an interrupted train; use --resume or remove it")
-    networks, device = _train(study, checkpoint)
-    provenance = json.dumps(store.provenance(device, study.precisions))
-    store.write_trajectories(out, networks, config=study.to_json(), provenance=provenance)
-    checkpoint.unlink(missing_ok=True)
-    return _diverged(networks, study)
-
-
-def _diverged(networks: xr.Dataset, study: Study) -> list[str]:
-    """Ids of the runs that diverged, but for those whose setting has ``expect = "divergence"``."""
-    ended = networks["run"].values[networks["status"].values == "diverged"]
-    return [run for run in map(str, ended) if study.expected[run] != "divergence"]
-
-
-def _run_networks(
-    study: Study, finished: Path, checkpoint: Path, *, resume: bool, overwrite: bool
-) -> list[str]:
-    """Train or take up the networks, compare them with theory, and write the study file."""
-    networks, provenance = trained(study, finished, checkpoint, resume=resume, overwrite=overwrite)
     theory, comparison, calibration = compare_with_theory(networks, study)
     groups = {
         "theory": theory,
@@ -165,84 +209,3 @@ def _run_networks(
         "calibration": calibration,
     }
     store.write(finished, groups, config=study.to_json(), provenance=provenance)
-    return _diverged(networks, study)
-
-
-def trained(
-    study: Study, finished: Path, checkpoint: Path, *, resume: bool, overwrite: bool
-) -> tuple[xr.Dataset, str]:
-    """The networks of a study, trained now or taken up, and their provenance as JSON.
-
-    Raises:
-        ValueError: if the finished file holds thinned trajectories.
-        Stopped: when asked to stop; the checkpoint is kept.
-    """
-    if overwrite:
-        checkpoint.unlink(missing_ok=True)
-    if resume and finished.exists() and not checkpoint.exists():
-        held = store.read(finished)
-        store.check_whole(held)
-        return held["empirical"].to_dataset(), held.attrs["provenance"]
-    networks, device = _train(study, checkpoint)
-    return networks, json.dumps(store.provenance(device, study.precisions))
-
-
-def _train(study: Study, checkpoint: Path) -> tuple[xr.Dataset, str]:
-    """Train the networks, going on from a checkpoint if there is one."""
-    from empirical.training import train
-
-    device = train.choose_device(study.device)
-    try:
-        networks = train.train(
-            [train.Job(*job) for job in study.jobs],
-            train.Settings(
-                eval_every=study.eval_every,
-                device=study.device,
-                group_size=study.group_size,
-                graphs=study.graphs,
-                checkpoint=checkpoint,
-                checkpoint_seconds=study.checkpoint_seconds,
-                config=study.to_json(),
-            ),
-        )
-        networks = networks.sel(run=[run.id for run in study.runs])
-    except train.Interrupted as stop:
-        raise Stopped(str(stop)) from stop
-    return networks, train.describe_device(device)
-
-
-def check_folder(study: Study | ToyStudy, out: Path, *, resume: bool, overwrite: bool) -> None:
-    """Refuse a folder that would lose something or cannot be written.
-
-    Raises:
-        ValueError: with what was found and what is allowed.
-    """
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out} is a file, not a results folder")
-    taken = out.is_dir() and any(out.iterdir())
-    if taken and not (resume or overwrite):
-        raise ValueError(
-            f"{out} exists; use --resume to go on, --overwrite to start again or --out DIR"
-        )
-    parent = next(folder for folder in [out, *out.absolute().parents] if folder.exists())
-    if not os.access(parent, os.W_OK):
-        raise ValueError(f"{parent} is not writable")
-    unfinished = (out / CHECKPOINT_FILE).exists()  # its configuration is checked when read
-    if resume and (out / STUDY_FILE).exists() and not unfinished:
-        found = store.read(out / STUDY_FILE).attrs["config"]
-        if found != study.to_json():
-            raise ValueError(
-                f"{out} holds another configuration ({_difference(found, study.to_json())}); "
-                "use --overwrite or --out DIR"
-            )
-
-
-def _difference(found: str, wanted: str) -> str:
-    """The first key in which two configurations differ."""
-    there, here = json.loads(found), json.loads(wanted)
-    for key in here:
-        if there.get(key) != here[key]:
-            if isinstance(here[key], list):
-                return f"different {key}"
-            return f"{key} is {there.get(key)!r} there, {here[key]!r} here"
-    return "keys of another version"

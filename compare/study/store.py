@@ -1,5 +1,6 @@
 """One netCDF file per study, written whole or not at all."""
 
+import functools
 import json
 import os
 import platform
@@ -9,30 +10,18 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
+from io import IOBase
 from pathlib import Path
 from typing import Any
 
+import h5py
 import xarray as xr
 
+from compare.study import layout
 from theory import files, trajectory
 
 DISTRIBUTION = "normtooth"
 SCHEMA_VERSION = "2"
-GROUPS = ("theory", "empirical", "comparison")
-REQUIRED = ("config", "provenance")
-REQUIRED_OF_NETWORKS = (
-    "empirical/weight_norm",
-    "empirical/effective_grad_norm",
-    "empirical/train_loss",
-    "empirical/n_steps",
-    "comparison/role",
-    "comparison/regime",
-    "comparison/period",
-    "comparison/norm_law_residual",
-    "comparison/cycle_onset",
-    "comparison/late_train_loss",
-    "comparison/fixed_effective_lr",
-)
 PACKAGES = ("h5netcdf", "h5py", "matplotlib", "numpy", "scikit-learn", "scipy", "torch", "xarray")
 
 
@@ -42,22 +31,35 @@ def write(
     *,
     config: str,
     provenance: str,
+) -> None:
+    """Write a study file whole, usually ``study.nc``, or not at all; see ``dump``.
+
+    Raises:
+        OSError: if it cannot be written; an older file stays.
+    """
+    with files.replacing_sealed(path) as file:
+        dump(file, groups, config=config, provenance=provenance)
+
+
+def dump(
+    file: IOBase,
+    groups: dict[str, xr.Dataset],
+    *,
+    config: str,
+    provenance: str,
     thinned: str = "",
     level: int = 1,
 ) -> None:
-    """Write a study file atomically.
+    """Write a study into an open file.
 
     Args:
-        path: the file, usually ``study.nc``; an older one is replaced.
+        file: where to.
         groups: the Datasets of ``/theory``, ``/empirical`` and ``/comparison``, and for networks
             that of ``/calibration``.
         config: the study as JSON.
         provenance: where the networks come from, as JSON; see ``provenance``.
         thinned: what was kept of the trajectories, if not all; see ``compare.study.thin``.
         level: of the compression, from 1 (fast) to 9 (small).
-
-    Raises:
-        OSError: if it cannot be written; an older file stays.
     """
     tree = xr.DataTree.from_dict({f"/{name}": group for name, group in groups.items()})
     tree.attrs = {
@@ -67,8 +69,7 @@ def write(
         **({"thinned": thinned} if thinned else {}),
     }
     encoding = {f"/{name}": files.compressed(group, level) for name, group in groups.items()}
-    with files.replacing(path) as partial:
-        tree.to_netcdf(partial, engine="h5netcdf", encoding=encoding)
+    tree.to_netcdf(file, engine="h5netcdf", encoding=encoding)
 
 
 def write_trajectories(
@@ -94,11 +95,8 @@ def read(path: Path, *, bare: bool = False) -> xr.DataTree:
         ValueError: if it is missing, damaged or not a study file of this schema.
     """
     with _opened(path) as tree:
-        _check(path, tree, bare=bare)
-        try:
-            return tree.load()
-        except Exception as error:
-            raise ValueError(f"{path} is not a readable netCDF file ({error})") from error
+        _check(path, tree.load(), bare=bare)
+        return tree
 
 
 def read_calibration(path: Path) -> str:
@@ -120,16 +118,19 @@ def _opened(path: Path) -> Iterator[xr.DataTree]:
     """The tree of a file, read as it is asked for.
 
     Raises:
-        ValueError: if the file is missing or no netCDF file.
+        ValueError: if the file is missing, damaged or no netCDF file.
     """
     if not path.is_file():
         raise ValueError(f"cannot read {path}: no such file")
+    files.check_seal(path)
     try:
-        tree = xr.open_datatree(path, engine="h5netcdf")
+        h5py.File(path).close()  # h5netcdf cannot close what it could not open, and says so
+        with xr.open_datatree(path, engine="h5netcdf") as tree:
+            yield tree
     except Exception as error:
+        if isinstance(error, ValueError) and str(path) in str(error):
+            raise
         raise ValueError(f"{path} is not a readable netCDF file ({error})") from error
-    with tree:
-        yield tree
 
 
 def _check(path: Path, tree: xr.DataTree, *, bare: bool) -> None:
@@ -137,12 +138,44 @@ def _check(path: Path, tree: xr.DataTree, *, bare: bool) -> None:
     if bare and is_bare(tree):
         trajectory.require(tree.to_dataset(), str(path))
         return
-    if tree.attrs.get("schema_version") != SCHEMA_VERSION or not set(GROUPS) <= set(tree.children):
-        raise ValueError(f"{path} is not a study file of schema version {SCHEMA_VERSION}")
-    held = {*tree.attrs, *(f"{group}/{name}" for group in GROUPS for name in tree[group].variables)}
-    required = REQUIRED if is_toys(tree) else REQUIRED + REQUIRED_OF_NETWORKS
-    if missing := [name for name in required if name not in held]:
-        raise ValueError(f"{path} is not a whole study file: it lacks {', '.join(missing)}")
+    version = tree.attrs.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise ValueError(f"{path} {_of_another(version)}")
+    layout.check(tree, str(path))
+
+
+def _of_another(version: object) -> str:
+    """What to say of a file by its schema version, where that is not ours."""
+    wanted = f"this Sawtooth reads version {SCHEMA_VERSION}"
+    if version is None:
+        return f"is not a study file of schema version {SCHEMA_VERSION}"
+    if not str(version).isdecimal():
+        return f"has a damaged schema version, {version!r:.40}; {wanted}"
+    if int(str(version)) > int(SCHEMA_VERSION):
+        return f"was made by a newer version of Sawtooth (schema version {version}); {wanted}"
+    return f"is of the older schema version {version}; {wanted}, so run its study again"
+
+
+@contextmanager
+def blaming(path: Path) -> Iterator[None]:
+    """Name a file in whatever is wrong with it when its content is used.
+
+    What is written here and was not touched since holds what it should, so that an error there is
+    one of ours and stays as it is.
+
+    Raises:
+        ValueError: in place of errors that what the file holds has led to.
+    """
+    try:
+        yield
+    except ValueError as error:
+        named = str(path) in str(error)
+        raise ValueError(str(error) if named else f"{path}: {error}") from error
+    except (LookupError, TypeError, AttributeError, ArithmeticError) as error:
+        if files.is_sealed(path):
+            raise
+        kind = "lacks" if isinstance(error, KeyError) else "cannot be used, it was changed:"
+        raise ValueError(f"{path} {kind} {error}") from error
 
 
 def check_whole(tree: xr.DataTree) -> None:
@@ -157,12 +190,12 @@ def check_whole(tree: xr.DataTree) -> None:
 
 def is_bare(tree: xr.DataTree) -> bool:
     """Whether a file holds trajectories of the schema and nothing else."""
-    return not tree.children and {"run", "step"} <= set(tree.variables)
+    return not tree.children and bool({"run", "step"} & set(tree.dims))
 
 
 def is_toys(tree: xr.DataTree) -> bool:
     """Whether a study file holds a study of toys."""
-    return bool(json.loads(tree.attrs.get("config", "{}")).get("kind") == "toys")
+    return bool(json.loads(tree.attrs["config"]).get("kind") == "toys")
 
 
 def provenance(device: str, arithmetic: Iterable[str]) -> dict[str, Any]:
@@ -172,13 +205,18 @@ def provenance(device: str, arithmetic: Iterable[str]) -> dict[str, Any]:
         "version": metadata.version(DISTRIBUTION),
         "git_commit": _git("rev-parse", "HEAD"),
         "git_dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": _writable(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]])),
         "python": platform.python_version(),
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
         "device": device,
         "platform": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "precision": f"{', '.join(sorted(set(arithmetic)))} arithmetic, float64 records",
     }
+
+
+def _writable(text: str) -> str:
+    """A text without what UTF-8 cannot hold: bytes of a path in another encoding."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _version(package: str) -> str:
@@ -188,6 +226,7 @@ def _version(package: str) -> str:
         return ""
 
 
+@functools.cache
 def _git(*arguments: str) -> str:
     """Output of a git command in the source tree; empty where there is none."""
     try:

@@ -5,6 +5,7 @@ are. Trajectories are there to be drawn: those of one run of each setting stay, 
 and to four digits.
 """
 
+from io import BytesIO
 from itertools import count
 from pathlib import Path
 
@@ -42,24 +43,27 @@ def write(path: Path, study: xr.DataTree, *, most_bytes: int = MOST_BYTES) -> st
         raise ValueError("a study of toys cannot be thinned")
     store.check_whole(study)
     n_steps = study["empirical"].sizes["step"]
-    with files.replacing(path) as partial:
-        for every in _strides(n_steps):
-            steps = f"every {every} steps" if every > 1 else "every step"
-            kept = f"one run of each setting, {steps}, four digits"
-            store.write(
-                partial,
-                thin(study, every),
-                config=study.attrs["config"],
-                provenance=study.attrs["provenance"],
-                thinned=kept,
-                level=9,
-            )
-            if partial.stat().st_size <= most_bytes:
-                return kept
-        raise ValueError(
-            f"{path} would have {partial.stat().st_size} bytes with {FEWEST_RECORDS} records a "
-            f"run, at most {most_bytes} are allowed"
+    for every in _strides(n_steps):
+        steps = f"every {every} steps" if every > 1 else "every step"
+        kept = f"one run of each setting, {steps}, four digits"
+        tried = BytesIO()
+        store.dump(
+            tried,
+            thin(study, every),
+            config=study.attrs["config"],
+            provenance=study.attrs["provenance"],
+            thinned=kept,
+            level=9,
         )
+        size = tried.getbuffer().nbytes + files.SEAL_SIZE
+        if size <= most_bytes:
+            with files.replacing_sealed(path) as file:
+                file.write(tried.getbuffer())
+            return kept
+    raise ValueError(
+        f"{path} would have {size} bytes with {FEWEST_RECORDS} records a run, "
+        f"at most {most_bytes} are allowed"
+    )
 
 
 def thin(study: xr.DataTree, every: int) -> dict[str, xr.Dataset]:

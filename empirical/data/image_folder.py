@@ -44,7 +44,7 @@ def load(root: Path) -> ImageData:
     names, train, test = image_listing.read(root)
     files = [Path(path) for path, _ in train + test]
     key = _fingerprint(files)
-    pixels = _cached(root / CACHE, key)
+    pixels = _cached(root / CACHE, key, len(files))
     if pixels is None:
         pixels = _decode(files)
         _keep(root / CACHE, key, pixels)
@@ -108,13 +108,15 @@ def _size(image: Pixels) -> str:
     return f"{image.shape[1]}x{image.shape[0]}"
 
 
-def _cached(path: Path, key: str) -> Pixels | None:
+def _cached(path: Path, key: str, n_images: int) -> Pixels | None:
     """Pixels that were kept under this key; None if there are none or the cache is damaged."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-            return np.asarray(kept["pixels"]) if str(kept["key"]) == key else None
+            pixels: Pixels = kept["pixels"]  # zip compares its checksum as it is read
+            held = str(kept["key"]) == key and pixels.dtype == np.uint8 and pixels.ndim == 4
     except Exception:  # whatever is wrong with it, the images are still there
         return None
+    return pixels if held and len(pixels) == n_images and pixels.shape[1] in (1, 3) else None
 
 
 def _keep(path: Path, key: str, pixels: Pixels) -> None:

@@ -23,7 +23,7 @@ from empirical.monitor.optimizer import Watched, qualified_name, root_sum_of, st
 from empirical.monitor.sink import Outlet, Sink
 from empirical.monitor.step_log import StepLog
 from empirical.monitor.update_rule import Rule
-from theory import files, validate
+from theory import validate
 from theory.cycle_models.next_jump import KnownCycles, Outlook, look_ahead
 from theory.trajectory import read_runs
 
@@ -261,11 +261,13 @@ class Monitor:
     def save(self, path: str | Path) -> None:
         """Write the records to a netCDF file that ``sawtooth report`` reads, atomically.
 
+        A file of a monitor that is there is replaced.
+
         Raises:
             ValueError: if there are none.
-            OSError: if it cannot be written.
+            OSError: if it cannot be written, or something else is there.
         """
-        files.write_dataset(Path(path), self.dataset())
+        to_dataset.save(Path(path), self.dataset())
 
     def close(self) -> None:
         """Leave the optimizer and the network; the records stay."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import h5netcdf
 import numpy as np
 import xarray as xr
 from torch import Tensor
@@ -15,7 +17,7 @@ from empirical.monitor import step_log, step_sums
 from empirical.monitor.channels import Channels
 from empirical.monitor.optimizer import as_json
 from empirical.monitor.update_rule import Rule
-from theory import trajectory
+from theory import files, trajectory
 from theory.arrays import FloatArray
 from theory.trajectory import RunSpec
 from theory.vocabulary.attributes import describe
@@ -146,6 +148,25 @@ def dataset(records: Records) -> xr.Dataset:
     found["invariance"] = ((), records.evidence)
     found.attrs = dict(records.attributes)
     return describe(found, "network")
+
+
+def save(path: Path, found: xr.Dataset) -> None:
+    """Write the Dataset of a monitor, over nothing but another one.
+
+    Raises:
+        FileExistsError: if something else is there.
+        OSError: if it cannot be written; an older file stays.
+    """
+    files.check_ours(path, "monitor's file", _is_of_a_monitor)
+    files.write_dataset(path, found)
+
+
+def _is_of_a_monitor(path: Path) -> bool:
+    try:
+        with h5netcdf.File(path, "r") as file:
+            return {"weight_norm", "invariance"} <= set(file.variables)
+    except OSError:  # no netCDF file
+        return False
 
 
 def _betas(group: Mapping[str, Any]) -> tuple[float, float]:

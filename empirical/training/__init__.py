@@ -1,7 +1,8 @@
 """Training: all runs of a study together, every step recorded.
 
 recipe               how runs are trained, apart from rate, decay and seed
-train                jobs to a Dataset, with progress, checkpoints, interruption
+train                jobs to a Dataset, with checkpoints and clean interruption
+surroundings         who may stop training and hears how far it is
 ensemble             runs of one recipe as one
 parallel_ensembles   ensembles side by side, one for each core
 step                 one optimizer step over tensors that stay in place

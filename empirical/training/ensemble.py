@@ -13,6 +13,7 @@ from empirical.data.images import ImageData
 from empirical.device import precision
 from empirical.device.cuda_graphs import CUDARecorder, Replay
 from empirical.networks.by_name import Network
+from empirical.training.checkpoint import check_like
 from empirical.training.evaluation import Evaluator
 from empirical.training.recipe import Recipe
 from empirical.training.sgd import SGD, norms
@@ -265,7 +266,11 @@ class Ensemble:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from a ``state()`` of the same runs."""
+        """Continue from a ``state()`` of the same runs.
+
+        Raises:
+            ValueError: if what it recorded does not fit together.
+        """
         self.replay.release()
         self.step = state["step"]
         self.rows = state["rows"]
@@ -276,6 +281,28 @@ class Ensemble:
         self.momentum_buffer = None if buffer is None else buffer.to(self.device)
         self.records = [Record(**fields) for fields in state["records"]]
         self.evaluations = [Evaluation(**fields) for fields in state["evaluations"]]
+        self._check_restored()
         self.batches.restore(state["batches"])
         self.network.restore(state["buffers"])
         self._bind()
+
+    def _check_restored(self) -> None:
+        """Refuse records that are not of all steps so far, or of other runs or quantities."""
+        n_rows, n_quantities, done = len(self.rows), len(self.recorded), 0
+        if len(self.weights) != n_rows or not set(self.rows.tolist()) <= set(range(len(self.runs))):
+            raise ValueError(f"weights of {len(self.weights)} runs, rows {self.rows.tolist()}")
+        for record in self.records:
+            shape = (n_quantities, record.values.shape[1], len(record.rows))
+            like = Record(0, self.rows, torch.zeros(shape, dtype=torch.float64))
+            check_like(vars(record), vars(like), "record")
+            if record.start != done:
+                raise ValueError(f"no record of step {done}")
+            done += shape[1]
+        for one in self.evaluations:
+            like_it = Evaluation(0, self.rows, self.evaluator.like(len(one.rows)))
+            check_like(vars(one), vars(like_it), "evaluation")
+        evaluated = [one.step for one in self.evaluations]
+        if done != self.step or evaluated != list(range(0, self.step, self.eval_every)):
+            raise ValueError(
+                f"records up to step {done} of {self.step}, evaluations of {evaluated}"
+            )

@@ -63,6 +63,21 @@ class Evaluator:
             measured |= self._probe(leaves, frozen)
         return {name: values.cpu() for name, values in measured.items()}
 
+    def like(self, n_runs: int) -> dict[str, Tensor]:
+        """What an evaluation of so many runs holds, with zeros for values."""
+        n_layers, n_classes = len(self.network.invariant.names), self.batches.data.n_classes
+        layers = ("layer_weight_norm", "layer_effective_grad_norm")
+        shapes = {
+            **dict.fromkeys(("test_loss", "test_error"), ()),
+            "direction_sketch": (SKETCH_LENGTH,),
+            **dict.fromkeys(PROBED if self.recipe.sharpness_examples else (), ()),
+            **dict.fromkeys(layers, (n_layers,)),
+        }
+        held = {k: torch.zeros(n_runs, *s, dtype=torch.float64) for k, s in shapes.items()}
+        if n_kept := len(self.kept):
+            held["test_probability"] = torch.zeros(n_runs, n_kept, n_classes).half()
+        return held
+
     @property
     def kept_labels(self) -> Tensor:
         """Labels of the test examples whose predictions are kept, (n_kept,)."""

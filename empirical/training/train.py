@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import functools
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Never
+from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
-from tqdm import tqdm
 
 from empirical.data import sources
 from empirical.data.images import ImageData
@@ -23,6 +20,7 @@ from empirical.training import checkpoint, memory
 from empirical.training.ensemble import Ensemble
 from empirical.training.parallel_ensembles import Fleet, side_by_side
 from empirical.training.recipe import Recipe
+from empirical.training.surroundings import Surroundings, Terminal
 from theory import trajectory
 from theory.trajectory import RunSpec
 from theory.vocabulary.attributes import describe
@@ -75,6 +73,7 @@ class Settings:
         group_size: most runs in an ensemble; 0 for as many as fit in the memory of a GPU, or
             for no limit on a CPU. Fewer need less memory.
         graphs: on a GPU, replay steps as CUDA graphs where the model allows it.
+        cores: most ensembles that train side by side on a CPU; 0 for one a core.
         checkpoint: checkpoint file; training resumes from it if it exists.
         checkpoint_seconds: time between checkpoints; the last one holds the finished runs.
         config: identifies the study, so that a checkpoint of another one is refused.
@@ -84,17 +83,21 @@ class Settings:
     device: str = "auto"
     group_size: int = 0
     graphs: bool = True
+    cores: int = 0
     checkpoint: Path | None = None
     checkpoint_seconds: float = 10.0
     config: str = ""
 
 
-def train(jobs: Sequence[Job], settings: Settings) -> xr.Dataset:
+def train(
+    jobs: Sequence[Job], settings: Settings, surroundings: Surroundings | None = None
+) -> xr.Dataset:
     """Train all runs, job by job, and return their trajectories.
 
     Args:
         jobs: the runs, by recipe.
         settings: device, evaluations, checkpoint.
+        surroundings: who may stop it and hears how far it is; a terminal by default.
 
     Returns:
         The schema of ``theory.trajectory`` with source ``network``, runs in the order of the jobs.
@@ -103,12 +106,11 @@ def train(jobs: Sequence[Job], settings: Settings) -> xr.Dataset:
     Raises:
         ValueError: for an unknown model, source or device, a recipe that does not fit the data,
             a foreign checkpoint, or when memory runs out.
-        Interrupted: on SIGINT or SIGTERM, after the checkpoint was written.
+        Interrupted: on SIGINT or SIGTERM, or as the surroundings ask, after the checkpoint was
+            written.
     """
     device = choose_device(settings.device)
-    states = [None] * len(jobs)
-    if settings.checkpoint is not None and settings.checkpoint.exists():
-        states = checkpoint.load(settings.checkpoint, config=settings.config)["fleets"]
+    states = _saved(settings, len(jobs))
     fleets = [_fleet(job, settings, device, state) for job, state in zip(jobs, states, strict=True)]
 
     def save() -> None:
@@ -116,16 +118,37 @@ def train(jobs: Sequence[Job], settings: Settings) -> xr.Dataset:
             state = {"fleets": [fleet.state() for fleet in fleets]}
             checkpoint.save(settings.checkpoint, state, config=settings.config)
 
-    n_parallel = min(_n_parallel(device), sum(len(fleet.ensembles) for fleet in fleets))
+    n_ensembles = sum(len(fleet.ensembles) for fleet in fleets)
+    n_parallel = min(_n_parallel(device, settings.cores), n_ensembles)
     if any(one.network.separate for fleet in fleets for one in fleet.ensembles):
         n_parallel = 1  # random numbers are the process's
-    _advance_to_the_end(fleets, save, settings.checkpoint_seconds, n_parallel=n_parallel)
+    _advance_to_the_end(
+        fleets,
+        save,
+        settings.checkpoint_seconds,
+        n_parallel=n_parallel,
+        surroundings=surroundings or Terminal(),
+    )
     parts = [
         _dataset(job, fleet, settings.eval_every) for job, fleet in zip(jobs, fleets, strict=True)
     ]
     joined = trajectory.join(parts, [run.id for job in jobs for run in job.runs])
     execution = "; ".join(sorted({fleet.execution for fleet in fleets} - {""}))
     return joined.assign_attrs(execution=execution) if execution else joined
+
+
+def _saved(settings: Settings, n_jobs: int) -> Sequence[dict[str, Any] | None]:
+    """The states of a checkpoint, one a job; None for each without one.
+
+    Raises:
+        ValueError: if the checkpoint is damaged or belongs to another configuration.
+    """
+    if settings.checkpoint is None or not settings.checkpoint.exists():
+        return [None] * n_jobs
+    state = checkpoint.load(settings.checkpoint, config=settings.config)
+    with checkpoint.restoring(settings.checkpoint):
+        checkpoint.check_like(state, {"fleets": [{"ensembles": []}] * n_jobs})
+    return list(state["fleets"])
 
 
 def _fleet(
@@ -152,10 +175,10 @@ def _fleet(
             graphs=settings.graphs,
         )
 
-    n_parallel = _n_parallel(device)
+    n_parallel = _n_parallel(device, settings.cores)
     largest = settings.group_size
     if state is not None:
-        n_groups = len(state["ensembles"])
+        n_groups = max(len(state["ensembles"]), 1)
     elif largest or device.type == "cuda":
         largest = largest or memory.largest_group(build, job.runs, device)
         n_groups = max(n_parallel, -(-len(job.runs) // largest))
@@ -164,14 +187,16 @@ def _fleet(
     if separate:
         n_groups = len(job.runs)
     fleet = Fleet(job.runs, build, n_groups=n_groups)
-    if state is not None:
-        fleet.restore(state)
+    if state is not None and settings.checkpoint is not None:
+        with checkpoint.restoring(settings.checkpoint):
+            checkpoint.check_like(state, fleet.state())
+            fleet.restore(state)
     return fleet
 
 
-def _n_parallel(device: torch.device) -> int:
+def _n_parallel(device: torch.device, cores: int) -> int:
     """How many ensembles train at a time: one for each core, or one on a GPU."""
-    return torch.get_num_threads() if device.type == "cpu" else 1
+    return cores or torch.get_num_threads() if device.type == "cpu" else 1
 
 
 @functools.cache
@@ -207,7 +232,12 @@ def _dataset(job: Job, fleet: Fleet, eval_every: int) -> xr.Dataset:
 
 
 def _advance_to_the_end(
-    fleets: Sequence[Fleet], save: Callable[[], None], seconds: float, *, n_parallel: int
+    fleets: Sequence[Fleet],
+    save: Callable[[], None],
+    seconds: float,
+    *,
+    n_parallel: int,
+    surroundings: Surroundings,
 ) -> None:
     """Train in chunks of about a second; save regularly, when asked to stop and at the end.
 
@@ -215,18 +245,20 @@ def _advance_to_the_end(
     of those.
     """
     saved_at, n_threads = time.monotonic(), max(1, torch.get_num_threads() // n_parallel)
-    with _stop_requests() as stop_requested, _progress_bar(fleets) as bar:
+    n_runs = sum(len(fleet.runs) for fleet in fleets)
+    total, done = sum(map(_all_work, fleets)), sum(map(_work, fleets))
+    with surroundings.watching(f"training {n_runs} networks", total=total, done=done) as watch:
         chunks: dict[int, int] = {}
         while training := _waiting(fleets)[:n_parallel]:
             _advance(training, n_threads, chunks)
             step = max(ensemble.step for ensemble in training)
             n_active = sum(fleet.n_active for fleet in fleets)
-            bar.set_postfix_str(f"step {step}, {n_active} to go", refresh=False)
-            bar.update(sum(map(_work, fleets)) - bar.n)
-            if stop_requested or time.monotonic() - saved_at > seconds:
+            watch.show(sum(map(_work, fleets)), f"step {step}, {n_active} to go")
+            stopping = watch.stop_requested
+            if stopping or time.monotonic() - saved_at > seconds:
                 save()
                 saved_at = time.monotonic()
-            if stop_requested:
+            if stopping:
                 raise Interrupted(f"stopped at step {step}")
         save()
 
@@ -280,37 +312,10 @@ def _next_chunk(chunk: int, seconds: float) -> int:
     return int(max(1, min(ideal, 2 * chunk, LONGEST_CHUNK)))
 
 
-@contextmanager
-def _stop_requests() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM in a list instead of dying inside a step.
-
-    A second Ctrl-C interrupts at once.
-    """
-    requests: list[int] = []
-
-    def note(number: int, frame: object) -> None:
-        if requests:
-            raise KeyboardInterrupt
-        requests.append(number)
-
-    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield requests
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-def _progress_bar(fleets: Sequence[Fleet]) -> tqdm[Never]:
-    """Progress in work, not in steps: late steps, with few runs left, are cheaper."""
-    lengths = [[run.n_steps for run in fleet.runs] for fleet in fleets]
-    return tqdm(
-        total=sum(sum(own) + OVERHEAD_IN_RUNS * max(own) for own in lengths),
-        initial=sum(map(_work, fleets)),
-        desc=f"training {sum(map(len, lengths))} networks",
-        bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}",
-        disable=None,
-    )
+def _all_work(fleet: Fleet) -> float:
+    """Work of all its runs; late steps, with few runs left, are cheaper."""
+    lengths = [run.n_steps for run in fleet.runs]
+    return sum(lengths) + OVERHEAD_IN_RUNS * max(lengths)
 
 
 def _work(fleet: Fleet) -> float:

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
+from theory.simulation.kernels import kernel_cache
+
 # Pieces for each thread, so that a thread that the machine delays does not hold up the others.
 _PIECES = 4
 
@@ -25,6 +27,7 @@ def shared(kernel: Callable[..., None], grain: int) -> Callable[..., None]:
         A function of the other arguments, the (d, n) weights first; it uses as many threads as
         ``numba.get_num_threads`` says.
     """
+    kernel = kernel_cache.kept_or_not(kernel)
 
     def everywhere(weights: Any, *arguments: Any) -> None:
         import numba

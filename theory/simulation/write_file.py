@@ -7,7 +7,7 @@ from pathlib import Path
 import h5netcdf
 import xarray as xr
 
-from theory.files import replacing
+from theory.files import WholeFile, new_file, replacing_sealed
 from theory.simulation import grid as simulate
 from theory.simulation.grid import Grid
 from theory.toy_losses.losses import ToyLoss
@@ -34,33 +34,35 @@ def write(
 
     Raises:
         FileExistsError: if the file exists.
+        BlockingIOError: if another process is making it.
         OSError: if the disk has no room for it.
     """
-    if path.exists():
-        raise FileExistsError(f"{path} exists already")
-    needed = simulate.cost(grid, dimension=loss.dimension)
-    say(str(needed))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if (free := shutil.disk_usage(path.parent).free) < needed.disk:
-        raise OSError(f"{path} needs {needed.disk / 1e6:.3g} MB, the disk has {free / 1e6:.3g} MB")
-    done = 0
-    with replacing(path) as partial:
-        for dataset in simulate.blocks(loss, grid):
-            append(dataset, partial, start=done)
-            done += dataset.sizes["run"]
-            del dataset  # before the next block is simulated
-            progress(done)
+    with new_file(path):
+        needed = simulate.cost(grid, dimension=loss.dimension)
+        say(str(needed))
+        if (free := shutil.disk_usage(path.parent).free) < needed.disk:
+            raise OSError(
+                f"{path} needs {needed.disk / 1e6:.3g} MB, the disk has {free / 1e6:.3g} MB"
+            )
+        done = 0
+        with replacing_sealed(path) as file:
+            for dataset in simulate.blocks(loss, grid):
+                append(dataset, file, start=done)
+                file.settle()
+                done += dataset.sizes["run"]
+                del dataset  # before the next block is simulated
+                progress(done)
     return path
 
 
-def append(dataset: xr.Dataset, path: Path, *, start: int) -> None:
+def append(dataset: xr.Dataset, file: WholeFile, *, start: int) -> None:
     """Add runs to a file whose first ``start`` runs are there; with 0, make the file."""
     if start == 0:
-        dataset.to_netcdf(path, engine="h5netcdf", unlimited_dims=["run"])
+        dataset.to_netcdf(file, engine="h5netcdf", unlimited_dims=["run"])
         return
-    with h5netcdf.File(path, "a") as file:
+    with h5netcdf.File(file, "a") as held:
         stop = start + dataset.sizes["run"]
-        file.resize_dimension("run", stop)
+        held.resize_dimension("run", stop)
         for name, variable in dataset.variables.items():
             if "run" in variable.dims:
-                file.variables[str(name)][start:stop] = variable.values
+                held.variables[str(name)][start:stop] = variable.values

@@ -2,11 +2,13 @@
 
 runs           a run as the numbers that distinguish it
 schema         trajectories of many runs as one Dataset
+layout         what such a Dataset must look like to be read
 recorded_run   what one run recorded, read once
 jumps          drops of the effective learning rate
 regimes        convergence, periodic, equilibrium, divergence
 """
 
+from theory.trajectory.layout import require
 from theory.trajectory.recorded_run import (
     RecordedRun,
     Runs,
@@ -15,7 +17,7 @@ from theory.trajectory.recorded_run import (
     recorded,
 )
 from theory.trajectory.runs import RunSpec, setting_id, setting_of
-from theory.trajectory.schema import build, join, require
+from theory.trajectory.schema import build, join
 
 __all__ = [
     "RecordedRun",

@@ -8,31 +8,9 @@ import xarray as xr
 
 from theory import laws
 from theory.arrays import FloatArray
+from theory.trajectory.layout import DIMS
 from theory.trajectory.runs import RunSpec
 from theory.vocabulary.attributes import describe
-
-# What every recorded run has, and what measuring it needs.
-REQUIRED = (
-    "weight_norm",
-    "effective_lr",
-    "effective_grad_norm",
-    "train_loss",
-    "n_steps",
-    "status",
-    "reason",
-    "update_rule",
-    "variant",
-)
-SERIES = ("weight_norm", "effective_lr", "effective_grad_norm", "train_loss")
-# Coordinates of every run.
-SETTINGS = ("learning_rate", "weight_decay", "intrinsic_lr", "momentum", "seed", "model", "data")
-# Dimensions that evaluated quantities have beyond run and eval_step.
-FURTHER_DIMS = {
-    "layer_weight_norm": ("layer",),
-    "layer_effective_grad_norm": ("layer",),
-    "direction_sketch": ("sketch",),
-    "test_probability": ("test_example", "class"),
-}
 
 
 def build(
@@ -83,7 +61,7 @@ def build(
         elr = laws.effective_lr(series["weight_norm"], rates)
         variables["effective_lr"] = (("run", "step"), elr)
     for name, values in (evaluations or {}).items():
-        variables[name] = (("run", "eval_step", *FURTHER_DIMS.get(name, ())), values)
+        variables[name] = (DIMS.get(name, ("run", "eval_step")), values)
     ended = n_steps if n_steps is not None else [run.n_steps for run in runs]
     variables["n_steps"] = ("run", np.array(ended, dtype=np.int64))
     variables["status"] = ("run", ["diverged" if reason else "completed" for reason in reasons])
@@ -120,43 +98,9 @@ def join(parts: Sequence[xr.Dataset], runs: Sequence[str]) -> xr.Dataset:
     if len(parts) == 1:
         return parts[0].sel(run=list(runs))
     lengths = {float(part["epoch"].diff("step")[:1].sum()) for part in parts}
+    longest = max(parts, key=lambda part: part.sizes["step"])
     bare = [part.drop_vars("epoch") for part in parts]
     joined = xr.concat(bare, "run", data_vars="all", coords="minimal", join="outer")
     if len(lengths) == 1:
-        joined = joined.assign_coords(epoch=joined["step"] * lengths.pop())
+        joined = joined.assign_coords(epoch=longest["epoch"])
     return describe(joined.sel(run=list(runs)), str(parts[0]["weight_norm"].attrs["source"]))
-
-
-def require(dataset: xr.Dataset, name: str) -> None:
-    """Refuse a Dataset that does not hold trajectories of the schema.
-
-    It may have been edited since it was made: runs selected, steps left out, variables dropped.
-
-    Raises:
-        ValueError: naming what it lacks, or what is wrong with its dimensions or steps.
-    """
-    if missing := [one for one in ("run", "step") if one not in dataset.dims]:
-        raise ValueError(f"{name} holds no trajectories: it has no dimension {missing[0]}")
-    if missing := [one for one in (*REQUIRED, *SETTINGS) if one not in dataset.variables]:
-        raise ValueError(f"{name} holds no whole trajectories: it lacks {', '.join(missing)}")
-    if empty := [one for one in ("run", "step") if not dataset.sizes[one]]:
-        raise ValueError(f"{name} holds no trajectories: it has no {empty[0]}s")
-    for one in (*REQUIRED, *SETTINGS):
-        dims = ("run", "step") if one in SERIES else ("run",)
-        if dataset[one].dims != dims:
-            found = " and ".join(map(str, dataset[one].dims)) or "no dimension"
-            raise ValueError(f"{name}: {one} must lie along {' and '.join(dims)}, got {found}")
-    _require_even_steps(dataset["step"].values, name)
-
-
-def _require_even_steps(steps: Any, name: str) -> None:
-    """Refuse records that are not the same number of optimizer steps apart."""
-    if not np.issubdtype(steps.dtype, np.number) or not np.isfinite(steps).all():
-        raise ValueError(f"{name}: step must count optimizer steps, got {steps.dtype} values")
-    gaps = np.unique(np.diff(steps))
-    if len(gaps) > 1 or (len(gaps) and gaps[0] <= 0) or steps[0] < 0:
-        spans = ", ".join(f"{gap:g}" for gap in gaps[:4])
-        raise ValueError(
-            f"{name}: records must be evenly apart in steps, got gaps of {spans}; keep every k-th "
-            "of the whole record, or a part without gaps"
-        )

@@ -47,7 +47,7 @@ def describe_comparison(comparison: xr.Dataset) -> xr.Dataset:
     describe(comparison, "network")
     for name in comparison.data_vars:
         prefix = next((p for p in PREFIXES if str(name).startswith(p)), "")
-        variable = VARIABLES[_observable(str(name))]
+        variable = VARIABLES[observable(str(name))]
         comparison[name].attrs = {
             "long_name": PREFIXES.get(prefix, "") + variable.long_name,
             "units": "1" if prefix == "reason_" else variable.units,
@@ -57,7 +57,7 @@ def describe_comparison(comparison: xr.Dataset) -> xr.Dataset:
     return comparison
 
 
-def _observable(name: str) -> str:
+def observable(name: str) -> str:
     """Name of the observable that a variable is a prediction of, or a reason for."""
     for prefix in ("reason_", *PREFIXES):
         name = name.removeprefix(prefix)

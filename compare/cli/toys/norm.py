@@ -1,11 +1,16 @@
 """``sawtooth simulate norm``: the weight norm over time, for gradients that are given."""
 
+from __future__ import annotations
+
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from compare.cli.parsing import DONE
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 OF_TOYS = {"seeds": 1, "schedule": "constant", "momentum": 0.0, "noise": 0.0, "sphere": False}
 ASKED = ("lr", "wd", "grad_norm", "run", "rho0", "steps", "record_every")
@@ -16,18 +21,28 @@ def execute(options: argparse.Namespace) -> int:
     """Solve for the norm, write a file, and say where the norm settles."""
     from compare.report.pages.norm_law import meaning
     from compare.study import store
-    from theory.norm_ode.solve import solve_norm
+    from theory import files
 
     for name, default in OF_TOYS.items():
         if getattr(options, name) != default:
             raise ValueError(f"--{name} is of a toy loss, not of the norm")
     if options.grad_norm is None:
         raise ValueError("the norm needs --grad-norm, a number or a recorded FILE.nc")
-    if options.out.exists():
-        raise ValueError(f"{options.out} exists; choose another --out")
+    with files.new_file(options.out):
+        solved = _solve(options)
+        asked = {name: value for name in ASKED if (value := getattr(options, name)) is not None}
+        made = json.dumps(store.provenance("cpu", ["float64"]))
+        store.write_trajectories(options.out, solved, config=json.dumps(asked), provenance=made)
+    print(f"data:   {options.out}\n{meaning(solved)}")
+    return DONE
+
+
+def _solve(options: argparse.Namespace) -> xr.Dataset:
+    from theory.norm_ode.solve import solve_norm
+
     gradient = _gradient(options.grad_norm)
     constant = isinstance(gradient, float)
-    solved = solve_norm(
+    return solve_norm(
         options.lr,
         options.wd,
         grad_norm=gradient,
@@ -36,11 +51,6 @@ def execute(options: argparse.Namespace) -> int:
         record_every=1 if options.record_every is None else options.record_every,
         run=options.run,
     )
-    asked = {name: getattr(options, name) for name in ASKED if getattr(options, name) is not None}
-    made = json.dumps(store.provenance("cpu", ["float64"]))
-    store.write_trajectories(options.out, solved, config=json.dumps(asked), provenance=made)
-    print(f"data:   {options.out}\n{meaning(solved)}")
-    return DONE
 
 
 def _gradient(text: str) -> Any:

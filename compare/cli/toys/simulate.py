@@ -2,9 +2,8 @@
 
 import argparse
 import sys
-from pathlib import Path
 
-from compare.cli.parsing import DONE, Commands
+from compare.cli.parsing import DONE, Commands, as_path
 from compare.cli.toys import norm
 
 
@@ -27,7 +26,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--record-every", type=int, help="steps between records (default: 100; of norm: 1)"
     )
-    parser.add_argument("--out", type=Path, required=True, help="netCDF file to write")
+    parser.add_argument("--out", type=as_path, required=True, help="netCDF file to write")
     parser.add_argument("--rho0", type=float, help="initial norm (default: 1, or that recorded)")
     parser.add_argument(
         "--schedule",

@@ -1,6 +1,9 @@
 """What all figures share: style, colours, axes of steps, thinned series, SVG."""
 
 import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import matplotlib
@@ -33,6 +36,7 @@ STYLE: Any = {
     "grid.linewidth": 0.6,
     "legend.frameon": False,
     "axes.formatter.min_exponent": 2,  # 0.6 and 20, not powers of ten
+    "text.parse_math": False,  # a name may hold dollar signs
     "svg.fonttype": "path",
     "svg.hashsalt": "sawtooth",
     "path.simplify_threshold": 0.3,
@@ -65,6 +69,15 @@ def thin(values: FloatArray, max_points: int = MAX_POINTS) -> tuple[FloatArray, 
         [sorted((s[values[s].argmin()], s[values[s].argmax()])) for s in stretches]
     ).ravel()
     return kept.astype(float), values[kept]
+
+
+@contextmanager
+def any_names() -> Iterator[None]:
+    """Draw names of any script and length without a warning for each: it helps no reader."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        warnings.filterwarnings("ignore", "Tight layout not applied")
+        yield
 
 
 def svg(figure: Figure) -> str:

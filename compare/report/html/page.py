@@ -9,9 +9,11 @@ from itertools import count
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
-from compare.report.html import theme
+from compare.report.html import output, theme
 from compare.report.html.captions import Caption
+from compare.report.legible import shortened, visible
 from compare.report.tables.cells import Table
 
 WIDTH = re.compile(r'<svg [^>]*width="([0-9.]+)pt"')
@@ -120,17 +122,25 @@ class Page:
 def render(page: Page) -> str:
     """Turn a page into one self-contained HTML file.
 
-    All text is escaped, and a value that is missing is an error.
+    All text is escaped and freed of what cannot be seen, and a value that is missing is an error.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("compare.report.html"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["short"] = shortened
     environment.globals["number"] = count(1).__next__
+    environment.globals["generator"] = Markup(output.GENERATOR)
     return environment.get_template("page.html").render(page=page, shades=theme.SHADES)
+
+
+def _visible(value: Any) -> Any:
+    """What a template prints, without characters that cannot be seen; markup stays markup."""
+    return type(value)(visible(value)) if type(value) in (str, Markup) else value
 
 
 def figure_sections(drawn: Mapping[str, str], captions: Mapping[str, Caption]) -> list[Section]:

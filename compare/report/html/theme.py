@@ -8,6 +8,8 @@ import colorsys
 import re
 from dataclasses import dataclass
 
+DARK_RULES = "<style>@media screen and (prefers-color-scheme: dark){"  # at the end of each figure
+
 
 @dataclass(frozen=True)
 class Shade:
@@ -104,7 +106,7 @@ def with_dark(svg: str) -> str:
     )
     # what is black by default, and what is an image inside, such as a cloud of points
     rules = f"svg{{fill:{SHADES['ink'].dark}}}image{{filter:brightness(1.5)}}{rules}"
-    style = f"<style>@media screen and (prefers-color-scheme: dark){{{rules}}}</style>"
+    style = f"{DARK_RULES}{rules}}}</style>"
     return svg.replace("</svg>", f"{style}</svg>")
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 from markupsafe import Markup
 
 from compare.report.figures.over_settings import pair as pair_figures
-from compare.report.html import page
+from compare.report.figures.style import any_names
+from compare.report.html import output, page
 from compare.report.html.captions import PAIR
 from compare.report.html.page import Figure, Fold, Page, Section, as_json
 from compare.report.tables import pair as pair_tables
 from compare.report.tables.cells import score
 from compare.report.tables.pair import LETTERS, Pair, Told
-from theory import files
 
 
 def write(path: Path, first: Path, second: Path) -> None:
@@ -24,11 +24,11 @@ def write(path: Path, first: Path, second: Path) -> None:
 
     Raises:
         ValueError: if one of them is not a study of networks.
-        OSError: if it cannot be written.
+        OSError: if it cannot be written, or something else than a report is there.
     """
-    html = page.render(page_of((Told.read(first), Told.read(second))))
-    with files.replacing(path) as partial:
-        partial.write_text(html, encoding="utf-8")
+    pair = Told.read(first), Told.read(second)
+    with any_names():
+        output.write_page(path, lambda: page.render(page_of(pair)))
 
 
 def page_of(pair: Pair) -> Page:

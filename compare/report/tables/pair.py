@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from compare.predict import scores
+from compare.report.legible import legible
 from compare.report.saved_study import SavedStudy
 from compare.report.tables import cells as tables
 from compare.report.tables.cells import Cell, Table, number, percent, score
@@ -55,16 +56,17 @@ class Told:
         tree = store.read(path)
         if store.is_toys(tree):
             raise ValueError(f"{path} is a study of toys; --compare takes studies of networks")
-        study = SavedStudy.of(tree)
-        return cls(
-            name=study.config["name"],
-            config=study.config,
-            comparison=study.comparison,
-            settings=study.settings,
-            scores=scores.of_study(study.networks, study.comparison, study.settings),
-            model=_parameters(study.calibration, "value"),
-            errors=_parameters(study.calibration, "standard_error"),
-        )
+        with store.blaming(path):
+            study = SavedStudy.of(legible(tree))
+            return cls(
+                name=study.config["name"],
+                config=study.config,
+                comparison=study.comparison,
+                settings=study.settings,
+                scores=scores.of_study(study.networks, study.comparison, study.settings),
+                model=_parameters(study.calibration, "value"),
+                errors=_parameters(study.calibration, "standard_error"),
+            )
 
 
 Pair = tuple[Told, Told]

@@ -219,9 +219,9 @@ def test_pilots_that_never_jump_do_not_end_the_forecast(three, tmp_path, monkeyp
 
 def forecast_from(networks, made, tmp_path, monkeypatch):
     """The forecast of the fixture from other recordings."""
-    from compare.study import run_study
+    from compare.study import train_networks
 
-    monkeypatch.setattr(run_study, "trained", lambda *_, **__: (networks, "{}"))
+    monkeypatch.setattr(train_networks, "trained", lambda *_, **__: (networks, "{}"))
     monkeypatch.setattr(run_forecast, "compare_with_theory", lambda *_: [xr.Dataset()] * 3)
     monkeypatch.setattr(run_forecast.store, "write", lambda *_, **__: None)
     monkeypatch.setattr(run_forecast.store, "read", lambda *_: None)

@@ -5,7 +5,7 @@ import pytest
 from compare import report
 from compare.report import gallery
 from compare.study import store, thin
-from compare.study.run_study import STUDY_FILE
+from compare.study.results_folder import STUDY_FILE
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from compare.published import values
-from compare.study import run_study, store, toml_file
+from compare.study import results_folder, run_study, store, toml_file
 
 pytestmark = pytest.mark.slow
 
@@ -67,11 +67,11 @@ def test_two_epochs_of_the_full_size(path, folder, tmp_path):
         given["sharpness_examples"] = 0  # of width 32 takes a CPU a minute a run
     full = toml_file.read(path, given, full=True)
     assert run_study.run(full, tmp_path) == []
-    tree = store.read(tmp_path / run_study.STUDY_FILE)
+    tree = store.read(tmp_path / results_folder.STUDY_FILE)
     networks, comparison = (tree[name].to_dataset() for name in ("empirical", "comparison"))
     assert networks.sizes["step"] == 4
     assert float(networks["epoch"][-1]) == pytest.approx(1.5)
     scale_invariant = comparison["norm_law_residual"].notnull()
     assert (comparison["norm_law_residual"].where(scale_invariant, 0) < 3e-5).all()
     assert scale_invariant.sum() >= (0 if "sphere" in path.stem else 3)
-    assert (tmp_path / run_study.REPORT_FILE).stat().st_size > 50_000
+    assert (tmp_path / results_folder.REPORT_FILE).stat().st_size > 50_000

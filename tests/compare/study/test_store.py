@@ -9,6 +9,8 @@ from compare.study.comparison import compare_with_theory
 
 from ..conftest import asked
 
+CONFIG = json.dumps({"name": "x", "title": "X", "seeds": 1, "settings": []})
+
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
@@ -23,7 +25,7 @@ def groups(networks, roles):
 @pytest.mark.slow
 def test_study_file_round_trips(tmp_path, groups):
     path = tmp_path / "results" / "study.nc"
-    store.write(path, groups, config='{"name": "x"}', provenance="{}")
+    store.write(path, groups, config=CONFIG, provenance="{}")
     tree = store.read(path)
     for name, group in groups.items():
         xr.testing.assert_equal(tree[name].to_dataset(), group)
@@ -61,13 +63,13 @@ def test_unreadable_files_are_refused(tmp_path, groups):
     with pytest.raises(ValueError, match="not a readable netCDF file"):
         store.read(text)
     whole = tmp_path / "whole.nc"
-    store.write(whole, groups, config="{}", provenance="{}")
+    store.write(whole, groups, config=CONFIG, provenance="{}")
     whole.write_bytes(whole.read_bytes()[:2000])
     with pytest.raises(ValueError, match="not a readable netCDF file"):
         store.read(whole)
     partial = tmp_path / "partial.nc"
     bare = {**groups, "comparison": groups["comparison"].drop_vars("period")}
-    store.write(partial, bare, config="{}", provenance="{}")
+    store.write(partial, bare, config=CONFIG, provenance="{}")
     with pytest.raises(ValueError, match="it lacks comparison/period"):
         store.read(partial)
     other = tmp_path / "other.nc"

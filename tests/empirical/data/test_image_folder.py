@@ -186,6 +186,22 @@ def test_a_damaged_cache_is_made_again(root, damage):
     assert len(cache.read_bytes()) == len(whole)
 
 
+@pytest.mark.parametrize(
+    "other",
+    [lambda p: p[:-1], lambda p: p.astype(np.int16), lambda p: p[:, :2], lambda p: p.ravel()],
+    ids=["fewer", "wider", "channels", "flat"],
+)
+def test_a_cache_of_another_shape_is_made_again(root, other):
+    whole = image_folder.load(root).train_images
+    cache = root / image_folder.CACHE
+    with np.load(cache) as kept:
+        key, pixels = kept["key"], kept["pixels"]
+    np.savez(cache, key=key, pixels=other(pixels))
+    assert torch.equal(image_folder.load(root).train_images, whole)
+    with np.load(cache) as kept:
+        np.testing.assert_array_equal(kept["pixels"], pixels)
+
+
 def test_a_cache_of_foreign_objects_is_not_unpickled(root):
     class Foreign:
         def __reduce__(self):

@@ -463,6 +463,21 @@ def test_overhead_and_evidence_are_told():
         assert found[name].attrs.keys() >= {"units", "long_name", "symbol", "source"}
 
 
+def test_a_save_replaces_nothing_but_an_older_one(tmp_path):
+    monitor, _ = monitored(OPTIMIZERS["sgd"], n=3)
+    path = tmp_path / "run.nc"
+    for _ in range(2):
+        monitor.save(path)
+        assert xr.load_dataset(path, engine="h5netcdf")["run"].sizes == {"run": 1}
+    xr.Dataset({"weight_norm": 1.0}).to_netcdf(path, engine="h5netcdf")
+    (tmp_path / "notes.txt").write_text("mine")
+    for mine in (path, tmp_path / "notes.txt"):
+        before = mine.read_bytes()
+        with pytest.raises(FileExistsError, match=f"{mine.name} is there and is no monitor's file"):
+            monitor.save(mine)
+        assert mine.read_bytes() == before
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["sgd", "nesterov", "adam", "lion"])
 def test_saved_files_are_reported_without_torch(name, tmp_path):

@@ -346,6 +346,27 @@ def test_kernels_live_in_the_chosen_folder(tmp_path, monkeypatch):
     assert [p.suffix for p in (tmp_path / "deep").iterdir() if p.is_file()] == [".py"]
 
 
+def test_kernels_run_where_the_cache_cannot_be_written(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("mine")
+    monkeypatch.setenv("SAWTOOTH_CACHE", str(tmp_path / "file" / "cache"))
+    module = kernel_cache.load("answer = 43\n")
+    assert module.answer == 43
+    assert kernel_cache.load("answer = 43\n") is module
+    assert kernel_cache.folder().stat().st_mode & 0o777 == 0o700
+
+
+def test_a_kernel_runs_though_there_is_no_room_to_keep_it():
+    calls = []
+
+    def compiles_first(*arguments):
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise OSError(28, "No space left on device")
+
+    kernel_cache.kept_or_not(compiles_first)(1, 2)
+    assert calls == [(1, 2), (1, 2)]
+
+
 def test_a_kernel_is_compiled_anew_when_its_helpers_change(tmp_path, monkeypatch):
     monkeypatch.setenv("SAWTOOTH_CACHE", str(tmp_path / "cache"))
     kernel, helpers = tmp_path / "kernel.py", tmp_path / "helpers.py"

@@ -21,7 +21,7 @@ def whole():
         (lambda d: d.drop_vars("momentum"), "it lacks momentum"),
         (lambda d: d.isel(step=[*range(50), *range(60, 99)]), "evenly apart .* gaps of 1, 11"),
         (lambda d: d.isel(step=slice(None, None, -1)), "gaps of -1"),
-        (lambda d: d.assign_coords(step=d["step"].astype(str)), "step must count"),
+        (lambda d: d.assign_coords(step=d["step"].astype(str)), "step must hold numbers"),
         (lambda d: d.assign(weight_norm=d["weight_norm"].mean("step")), "run and step, got run"),
     ],
 )

@@ -1,20 +1,45 @@
 """Kernels as real files in a cache folder, where Numba can keep what it compiled."""
 
+import functools
 import hashlib
 import importlib.util
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from platformdirs import user_cache_path
 
+LEAST_ROOM = 2**17  # bytes; a kernel's source takes some 10^4
+
 
 def folder() -> Path:
-    """The cache folder: ``SAWTOOTH_CACHE``, else ``sawtooth`` in the user's cache folder."""
+    """The cache folder: ``SAWTOOTH_CACHE``, else ``sawtooth`` in the user's cache folder.
+
+    Where it cannot be written or has no room, a folder that lasts as long as this process.
+    """
     chosen = os.environ.get("SAWTOOTH_CACHE")
-    return Path(chosen) if chosen else user_cache_path("sawtooth", appauthor=False)
+    wanted = Path(chosen) if chosen else user_cache_path("sawtooth", appauthor=False)
+    return wanted if _is_usable(wanted) else Path(_passing_folder().name)
+
+
+@functools.cache
+def _is_usable(wanted: Path) -> bool:
+    try:
+        wanted.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=wanted) as file:
+            file.write(bytes(LEAST_ROOM))
+    except OSError:
+        return False
+    return True
+
+
+@functools.cache
+def _passing_folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="sawtooth-")
 
 
 def load(source: str) -> ModuleType:
@@ -22,9 +47,6 @@ def load(source: str) -> ModuleType:
 
     Numba's ``cache=True`` needs that file. Two processes may write it at once: each writes its
     own and moves it into place, and both contents are the same.
-
-    Raises:
-        OSError: if the cache folder cannot be written; ``SAWTOOTH_CACHE`` names another one.
     """
     name = f"sawtooth_kernel_{hashlib.sha256(source.encode()).hexdigest()[:20]}"
     path = folder() / f"{name}.py"
@@ -51,9 +73,24 @@ def load_file(path: Path, *, helpers: Path) -> ModuleType:
     return load(f"{path.read_text()}\nHELPERS = {digest!r}\n")
 
 
+def kept_or_not(kernel: Callable[..., None]) -> Callable[..., None]:
+    """A kernel that runs even where there is no room to keep what Numba has compiled of it."""
+
+    def run(*arguments: Any) -> None:
+        try:
+            kernel(*arguments)
+        except OSError:  # before its first step: it is compiled by now, and could not be kept
+            kernel(*arguments)
+
+    return run
+
+
 def _write(path: Path, source: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    with os.fdopen(handle, "w") as file:
-        file.write(source)
-    Path(temporary).replace(path)
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(source)
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)

@@ -1,26 +1,11 @@
-"""Files that are written whole or not at all."""
+"""Datasets and trees as netCDF files."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A neighbouring file to write, renamed over ``path`` at the end or removed on an error.
-
-    Makes the folder if need be.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+from theory.files.sealed import replacing_sealed
 
 
 def write_dataset(path: Path, dataset: xr.Dataset) -> None:
@@ -29,8 +14,8 @@ def write_dataset(path: Path, dataset: xr.Dataset) -> None:
     Raises:
         OSError: if it cannot be written; an older file stays.
     """
-    with replacing(path) as partial:
-        dataset.to_netcdf(partial, engine="h5netcdf", encoding=compressed(dataset))
+    with replacing_sealed(path) as file:
+        dataset.to_netcdf(file, engine="h5netcdf", encoding=compressed(dataset))
 
 
 def compressed(dataset: xr.Dataset, level: int = 1) -> dict[Any, dict[str, Any]]:

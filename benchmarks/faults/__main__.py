@@ -1,0 +1,81 @@
+"""A campaign of faults: kills, full disks, odd inputs, damaged files; prints what held.
+
+    python benchmarks/faults [--kills 10] [--inputs 300] [--flips 100] [--seed 0]
+
+Minutes on 2 cores. Everything is written to a temporary folder. Exit code 1 if anything failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from damage import damaged
+from disks import full_disks
+from inputs import call, command_lines, studies
+from kills import kills
+from tally import SHOWN, Tally
+
+import sawtooth
+
+KINDS = ("kills", "disks", "inputs", "damage")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=KINDS, action="append", help="(default: all)")
+    parser.add_argument("--kills", type=int, default=10, help="of each command")
+    parser.add_argument("--inputs", type=int, default=300, help="studies, and command lines")
+    parser.add_argument("--flips", type=int, default=100, help="of each kind of file")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    chosen = options.only or KINDS
+    with tempfile.TemporaryDirectory(prefix="sawtooth-faults-") as name:
+        folder, rows = Path(name), []
+        study = whole_study(folder)
+        if "kills" in chosen:
+            rows += kills(folder, options.kills, options.seed)
+        if "disks" in chosen:
+            rows += full_disks(folder, study)
+        if "inputs" in chosen:
+            rows.append(studies(folder, options.inputs, options.seed))
+            rows.append(command_lines(folder, options.inputs, options.seed))
+        if "damage" in chosen:
+            rows += damaged(folder, files_to_damage(folder, study), options.flips, options.seed)
+    return report(rows)
+
+
+def whole_study(folder: Path) -> Path:
+    """A small finished study."""
+    out = folder / "whole"
+    sawtooth.run_study("studies/digits.toml", out, seeds=1, steps=60)
+    return out / "study.nc"
+
+
+def files_to_damage(folder: Path, study: Path) -> dict[str, tuple[Path, tuple[object, ...]]]:
+    """One of each kind of file that is written, and a command that reads it."""
+    recorded, toy = folder / "recorded.nc", folder / "toy-whole.nc"
+    call("train", "--model=mlp-8", "--lr=0.5", "--wd=0.01", "--steps=60", f"--out={recorded}")
+    call("simulate", "isotropic", "--lr=0.1", "--wd=0.1", "--steps=300", f"--out={toy}")
+    report = ("report", "FILE", "--out", folder / "damaged.html")
+    return {
+        "study.nc": (study, report),
+        "what `train` wrote": (recorded, report),
+        "what `simulate` wrote": (toy, report),
+    }
+
+
+def report(rows: list[Tally]) -> int:
+    print("| fault | wanted | tried | held |\n|---|---|---|---|")
+    for row in rows:
+        print(row.row())
+    for row in rows:
+        for failure in row.failures[:SHOWN]:
+            print(f"\n{row.kind}: {failure}", file=sys.stderr)
+    return int(any(row.failures for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""Executors of Dask: a local cluster of processes, or the workers of a scheduler that exists."""
+
+import logging
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
+from pathlib import Path
+from typing import Any
+
+MOST_WORKERS_A_CORE = 8
+CONNECT_SECONDS = 30
+QUIET = {"silence_logs": logging.CRITICAL}
+
+
+@contextmanager
+def connected(workers: str) -> Iterator[Executor]:
+    """An executor on so many local processes, or on the workers of a scheduler.
+
+    Args:
+        workers: a number; or the address of a scheduler, such as ``tcp://host:8786``, or the
+            scheduler file that it has written, ``*.json``.
+
+    Raises:
+        ValueError: for a number out of range, if no scheduler answers, or without Dask.
+    """
+    try:
+        import distributed  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            "--workers needs dask.distributed; install the extra 'cluster', as docs/cluster.md says"
+        ) from error
+    for name in logging.root.manager.loggerDict:
+        if name.startswith("distributed"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # lost workers are our business
+    if workers.strip().lstrip("+-").isdecimal():
+        with _local_cluster(_number(workers)) as cluster, _new_client(cluster) as client:
+            yield client.get_executor(pure=False)
+        return
+    with _client(workers) as client:
+        yield client.get_executor(pure=False)
+
+
+def _number(workers: str) -> int:
+    most = MOST_WORKERS_A_CORE * (os.cpu_count() or 1)
+    number = int(workers) if len(workers) < 10 else most + 1
+    if not 1 <= number <= most:
+        raise ValueError(
+            f"workers must be 1 .. {most} processes, {MOST_WORKERS_A_CORE} for each core, or the "
+            f"address of a scheduler, got {workers}"
+        )
+    return number
+
+
+def _local_cluster(n_workers: int) -> Any:
+    """Processes of one thread each; where there are GPUs, each worker sees one of them."""
+    import torch
+    from distributed import Nanny, Scheduler, SpecCluster
+
+    n_gpus = torch.cuda.device_count()
+    workers = {}
+    for i in range(n_workers):
+        environment = {"OMP_NUM_THREADS": "1"}
+        if n_gpus:
+            environment["CUDA_VISIBLE_DEVICES"] = str(i % n_gpus)
+        options = {"nthreads": 1, "memory_limit": 0, "env": environment, **QUIET}
+        workers[i] = {"cls": Nanny, "options": options}
+    scheduler = {
+        "cls": Scheduler,
+        "options": {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"},
+    }
+    make: Any = SpecCluster  # untyped
+    with _interrupts_blocked():
+        return make(workers, scheduler, **QUIET)
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Keep Ctrl-C from threads and processes that start inside, and from those that they start.
+
+    It is for the client, which asks the workers to stop.
+    """
+    resource_tracker.ensure_running()  # else started inside, which lets interrupts through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _client(address: str) -> Any:
+    """A client of a scheduler that exists.
+
+    Raises:
+        ValueError: if none answers there.
+    """
+    where = {"scheduler_file": address} if address.endswith(".json") else {"address": address}
+    if address.endswith(".json") and not Path(address).is_file():
+        raise ValueError(f"no scheduler file {address}")
+    try:
+        return _new_client(**where, timeout=CONNECT_SECONDS)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"no scheduler answers at {address}: {error}") from error
+
+
+def _new_client(*arguments: Any, **options: Any) -> Any:
+    from distributed import Client
+
+    make: Any = Client  # untyped
+    return make(*arguments, **options)
