@@ -16,7 +16,7 @@ from typing import Any
 from scoreboard import board, row
 from targets import TARGETS, Found
 
-from theory.files import replacing
+from theory.files import check_ours, holds, locked, write_text
 
 BENCHMARKS = ("training", "monitor", "toys", "norm_ode")
 PACKAGES = ("numpy", "numba", "torch", "jax", "diffrax")
@@ -35,19 +35,17 @@ def main(*, out: Path, against: Path | None = None) -> int:
 
     Raises:
         ValueError: if ``against`` holds no such result.
-        OSError: if a file cannot be read or written.
+        OSError: if a file cannot be read or written, or ``out`` is something else.
     """
     before = read(against) if against else None
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if not os.access(out.parent, os.W_OK) or out.is_dir():
-        raise OSError(f"{out} cannot be written")
+    check_ours(out, "benchmark", holds('"at_least": '))
     result: dict[str, Any] = {"machine": machine(), "rows": []}
     code = 0
     try:
-        for what, found in measure():
-            result["rows"].append(row(what, found))
-            with replacing(out) as partial:
-                partial.write_text(json.dumps(result, indent=1) + "\n")
+        with locked(out):
+            for what, found in measure():
+                result["rows"].append(row(what, found))
+                write_text(out, json.dumps(result, indent=1) + "\n")
     except KeyboardInterrupt:
         code = INTERRUPTED
     print(f"measured on {machine_line(result)}")

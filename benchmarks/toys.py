@@ -41,15 +41,15 @@ NORMALS = """
 static inline double dbl(uint64_t b){double d;memcpy(&d,&b,8);return d;}
 static inline int64_t bits(double d){int64_t b;memcpy(&b,&d,8);return b;}
 static inline double ln(double u){
- int64_t o=bits(u)-0x3FE6A09E667F3BCDLL,k=o>>52;double f=dbl(bits(u)-(k<<52))-1.0,p=C0;
- POLY return (double)k*0.6931471805599453+f*p;}
+ int64_t o=bits(u)-0x3FE6A09E667F3BCDLL,k=o>>52;double f=dbl(bits(u)-(k<<52))-1.0,z=f*f;
+ TERMS return (double)k*0.6931471805599453+f*(p+q*f);}
 #ifdef NEWTON
 static inline double rough(double s){double y=dbl(0x5FE6EB50C7B537A9LL-(bits(s)>>1)),h=.5*s;
  y*=1.5-h*y*y;y*=1.5-h*y*y;return y*(1.5-h*y*y);}
-static inline double inv(double s){double y=rough(s);return y+.5*y*(1-s*y*y);}
+static inline double inv(double s){double y=rough(s);y+=.5*y*(1-s*y*y);return y*y;}
 static inline double root(double s){return s*rough(s);}
 #else
-static inline double inv(double s){return 1/sqrt(s);}
+static inline double inv(double s){return 1/s;}
 static inline double root(double s){return sqrt(s);}
 #endif
 """
@@ -81,8 +81,8 @@ def lanes_c(alphas: list[float], *, noise: bool) -> str:
     form = "+".join(f"{a!r}*u{k}" for k, a in enumerate(alphas) if a)
     if noise:
         step = (
-            f"double n=inv({square}),r=n*n,e=rate[i]*r,c=a[i]+e*r*({form});"
-            f"double R=r*({'+'.join(f'p{k}*z{k}' for k in range(d))}),q=rate[i]*sigma*n;"
+            f"double e=rate[i]*r,c=a[i]+e*r*({form});"
+            f"double R=r*({'+'.join(f'p{k}*z{k}' for k in range(d))}),q=rate[i]*sigma;"
             + "".join(f"x[{k}][i]=p{k}*(c-{a!r}*e)-q*(z{k}-p{k}*R);" for k, a in enumerate(alphas))
         )
     else:
@@ -90,19 +90,19 @@ def lanes_c(alphas: list[float], *, noise: bool) -> str:
             f"x[{k}][i]=p{k}*(c-{a!r}*e);" for k, a in enumerate(alphas)
         )
     draw = (
-        "uint64_t s0=s[0][i],s1=s[1][i],s2=s[2][i],s3=s[3][i],t;"
+        f"double r=inv({square});uint64_t s0=s[0][i],s1=s[1][i],s2=s[2][i],s3=s[3][i],t;"
         + "".join(
             f"uint64_t w{k}=s0+s3;t=s1<<17;s2^=s0;s3^=s1;s1^=s2;s0^=s3;s2^=t;s3=s3<<45|s3>>19;"
             for k in (0, 1)
         )
         + "s[0][i]=s0;s[1][i]=s1;s[2][i]=s2;s[3][i]=s3;"
-        "double m=root(fmax(-2*ln(2-dbl(w0>>12|0x3FF0000000000000ULL)),0));"
+        "double m=root(fmax(-2*ln(2-dbl(w0>>12|0x3FF0000000000000ULL)),0)*r);"
         "double h=dbl(w1>>12|0x3FF0000000000000ULL)-1.5,y=h*h;"
         + horner("si", "y", SINE)
         + horner("co", "y", COSINE)
         + "si*=h;double z0=m*2*si*co,z1=m*(1-2*si*si);"
     )
-    helpers = NORMALS.replace("p=C0;", "p;").replace("POLY", horner("P", "f", LOG) + "p=P;")
+    helpers = NORMALS.replace("TERMS", horner("p", "z", LOG[::2]) + horner("q", "z", LOG[1::2]))
     return f"""#include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -120,7 +120,7 @@ void run(long n,long steps,double*w,const double*rate_,const double*lam,double s
         "+".join(f"u{k}*({a!r}-q)*({a!r}-q)" for k, a in enumerate(alphas))
     })/S);}}
    for(long t=0;t<{EVERY};t++)
-    for(int i=0;i<64;i++){{{draw if noise else ""}{load}{step}}} }}
+    for(int i=0;i<64;i++){{{load}{draw if noise else ""}{step}}} }}
   for(int i=0;i<64;i++){{{"".join(f"w[{k}*n+b+i]=x[{k}][i];" for k in range(d))}}} }} }}
 """
 

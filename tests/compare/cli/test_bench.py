@@ -68,3 +68,12 @@ def test_what_is_no_result_is_refused_before_anything_is_measured(text, measured
     assert code == 2
     assert not out.exists()
     assert capsys.readouterr().err == f"sawtooth: {other} is no result of sawtooth bench\n"
+
+
+def test_nothing_else_is_written_over(measured, tmp_path, capsys):
+    notes = tmp_path / "made" / "bench.json"
+    notes.parent.mkdir()
+    notes.write_text("mine")
+    assert measured((TOY, 1.0))[0] == 2
+    assert notes.read_text() == "mine"
+    assert "is no benchmark of Sawtooth" in capsys.readouterr().err

@@ -183,17 +183,17 @@ class _Kernel:
         """Lines that record one lane's effective gradient with its noise."""
         terms = " + ".join(f"g{i} * g{i}" for i in range(self.d))
         return [
-            *normals(self.d, keep=False),
             *self._load(),
+            *normals(self.forms, keep=False),
             *gradient(self.forms, noise=True),
-            f"grad_norm[record, first + i] = math.sqrt({terms}) / near",
+            f"grad_norm[record, first + i] = math.sqrt(({terms}) / inverse)",
         ]
 
     def _step(self) -> list[str]:
         """Lines that advance one lane by one step."""
         variant = self.variant
-        lines = normals(self.d, keep=True) if variant.noise else []
-        lines += self._load() + rates(variant)
+        lines = self._load() + (normals(self.forms, keep=True) if variant.noise else [])
+        lines += rates(variant)
         lines += self._heavy_ball() if variant.momentum else update(self.forms, variant)
         if variant.sphere:
             squares = [f"q{i} * q{i}" for i in range(self.d)]

@@ -1,7 +1,8 @@
 """Lines of generated code that turn one lane's weights p into those after a step, q.
 
 Names in them: ``p0`` the weight, ``u0`` its square, ``eta`` and ``a`` the learning rate and the
-shrink factor, ``g0`` the gradient, ``near`` one over the norm, ``z0`` a standard normal.
+shrink factor, ``g0`` the gradient, ``z0`` a standard normal over the norm, ``radial`` what
+the normals have along the weights.
 """
 
 from dataclasses import dataclass
@@ -36,16 +37,20 @@ def at(name: str, k: int) -> str:
     return f"block[{name} + {k} * LANES + i]" if k else f"block[{name} + i]"
 
 
-def normals(d: int, *, keep: bool) -> list[str]:
-    """Lines that draw the standard normals of a step.
+def normals(forms: EvenForms, *, keep: bool) -> list[str]:
+    """Lines that draw the normals of a step, ``z = xi / rho``, one root for a pair of them.
 
     Args:
-        d: how many, drawn in pairs.
+        forms: the loss.
         keep: keep the generators' next state, so that the following step has others.
     """
-    state = ", ".join(f"s{k}" for k in range(4))
+    _, (norm,) = assignments([forms.norm])
+    state, d = ", ".join(f"s{k}" for k in range(4)), len(forms.even)
     lines = [f"s{k} = word_of({at('STATE', k)})" for k in range(4)]
-    lines += [f"z{i}, z{i + 1}, {state} = normal_pair({state})" for i in range(0, d, 2)]
+    lines.append(f"inverse = 1.0 / ({norm})")
+    for i in range(0, d, 2):
+        lines.append(f"z{i}, z{i + 1}, {state} = normal_pair(inverse, {state})")
+    lines.append(f"radial = inverse * ({' + '.join(f'p{i} * z{i}' for i in range(d))})")
     if keep:
         lines += [f"{at('STATE', k)} = float_of(np.int64(s{k}))" for k in range(4)]
     return lines
@@ -65,19 +70,16 @@ def rates(variant: Variant) -> list[str]:
 def update(forms: EvenForms, variant: Variant) -> list[str]:
     """``q = p (a - eta R)`` or ``q = a p - eta G``, with what the coordinates share factored.
 
-    Noise adds ``kick (p radial - z)``, with ``kick = eta sigma / rho`` and ``radial`` the part of
-    z along the weights over their norm.
+    Noise adds ``kick (p radial - z)``, with ``kick = eta sigma``.
     """
     kept = sympy.Integer(1) if variant.sphere else SHRINK
     lines, kicks = [], [""] * len(forms.even)
     if variant.noise:
         kept += sympy.Symbol("outward")
         kicks = [f" - kick * z{i}" for i in range(len(kicks))]
-        lines = [*_near(forms), "kick = eta * sigma * near", "outward = kick * radial"]
+        lines = ["kick = eta * sigma", "outward = kick * radial"]
     updates = []
     for i, (pull, even) in enumerate(zip(forms.pulls, forms.even, strict=True)):
-        if variant.noise:
-            pull = _by_near(forms, pull)
         # distributing eta lets the coordinates share (a + eta N / s^2) and eta / s
         pulled = sympy.Add(*(-ETA * term for term in sympy.Add.make_args(pull)))
         updates.append((kept if even else kept * sympy.Symbol(f"p{i}")) + pulled)
@@ -89,30 +91,10 @@ def update(forms: EvenForms, variant: Variant) -> list[str]:
 
 
 def gradient(forms: EvenForms, *, noise: bool) -> list[str]:
-    """``g = grad F``, with ``sigma / rho`` of the noise's tangential part where there is noise."""
-    pulls = [_by_near(forms, pull) if noise else pull for pull in forms.pulls]
-    lines, values = assignments(pulls)
+    """``g = grad F``, with sigma times the tangential part of the normals where there is noise."""
+    lines, values = assignments(list(forms.pulls))
     for i, (value, even) in enumerate(zip(values, forms.even, strict=True)):
         lines.append(f"g{i} = p{i} * ({value})" if even else f"g{i} = {value}")
-    if not noise:
-        return lines
-    return [
-        *_near(forms),
-        *lines,
-        *[f"g{i} += sigma * near * (z{i} - p{i} * radial)" for i in range(len(pulls))],
-    ]
-
-
-def _near(forms: EvenForms) -> list[str]:
-    """Lines that set ``near``, one over the norm, and ``radial = <p, z> / |p|^2``."""
-    _, (norm,) = assignments([forms.norm])
-    along = " + ".join(f"p{i} * z{i}" for i in range(len(forms.even)))
-    return [f"near = 1.0 / math.sqrt({norm})", f"radial = near * near * ({along})"]
-
-
-def _by_near(forms: EvenForms, form: sympy.Expr) -> sympy.Expr:
-    """The form with powers of ``near`` for the negative powers of the norm."""
-    return form.replace(
-        lambda part: part.is_Pow and part.base == forms.norm and part.exp < 0,
-        lambda part: sympy.Symbol("near", positive=True) ** (-2 * part.exp),
-    )
+        if noise:
+            lines.append(f"g{i} += sigma * (z{i} - p{i} * radial)")
+    return lines

@@ -139,22 +139,26 @@ def from_one_to_two(word):
 
 @fast
 def log(u):
-    """``ln(u)`` of a normal positive float64, absolute error 1e-9: fit for drawing normals."""
+    """``ln(u)`` of a normal positive float64, absolute error 1e-9: fit for drawing normals.
+
+    Odd and even terms side by side: one chain of additions would be waited for.
+    """
     offset = bits_of(u) - 0x3FE6A09E667F3BCD
     k = offset >> 52
     f = float_of(bits_of(u) - (k << 52)) - 1.0
+    z = f * f
     p = 0.06572327158522023
-    p = p * f - 0.11620648400270368
-    p = p * f + 0.11945878227356821
-    p = p * f - 0.12420821262732773
-    p = p * f + 0.1421229125042129
-    p = p * f - 0.16666555575670008
-    p = p * f + 0.20002535640193383
-    p = p * f - 0.2500006237443588
-    p = p * f + 0.3333330266101698
-    p = p * f - 0.49999999414017127
-    p = p * f + 1.0000000006010195
-    return np.float64(k) * 0.6931471805599453 + f * p
+    q = -0.11620648400270368
+    p = p * z + 0.11945878227356821
+    q = q * z - 0.12420821262732773
+    p = p * z + 0.1421229125042129
+    q = q * z - 0.16666555575670008
+    p = p * z + 0.20002535640193383
+    q = q * z - 0.2500006237443588
+    p = p * z + 0.3333330266101698
+    q = q * z - 0.49999999414017127
+    p = p * z + 1.0000000006010195
+    return np.float64(k) * 0.6931471805599453 + f * (p + q * f)
 
 
 @fast
@@ -177,15 +181,15 @@ def half_turn(s):
 
 
 @fast
-def normal_pair(s0, s1, s2, s3):
-    """Two standard normals from a generator's state, and its next state.
+def normal_pair(variance, s0, s1, s2, s3):
+    """Two normals of a variance from a generator's state, and its next state.
 
-    ``sqrt(-2 ln u) (sin, cos)(2 pi v)``, with the double angle taken from half a turn. The root
-    is the processor's: a unit of its own takes it while others multiply.
+    ``sqrt(-2 variance ln u) (sin, cos)(2 pi v)``, with the double angle taken from half a turn.
+    The root is the processor's: a unit of its own takes it while others multiply.
     """
     first, s0, s1, s2, s3 = next_word(s0, s1, s2, s3)
     second, s0, s1, s2, s3 = next_word(s0, s1, s2, s3)
-    radius = math.sqrt(max(-2.0 * log(2.0 - from_one_to_two(first)), 0.0))
+    radius = math.sqrt(max(-2.0 * log(2.0 - from_one_to_two(first)), 0.0) * variance)
     sine, cosine = half_turn(from_one_to_two(second) - 1.5)
     return radius * (2.0 * sine * cosine), radius * (1.0 - 2.0 * sine * sine), s0, s1, s2, s3
 
