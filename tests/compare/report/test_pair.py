@@ -115,7 +115,7 @@ def test_the_same_study_twice_does_not_differ(files, tmp_path, capsys):
 
 def test_files_that_cannot_be_compared_get_one_sentence(files, study, tmp_path, capsys):
     toys = study.copy()
-    toys.attrs["config"] = '{"kind": "toys"}'
+    toys.attrs["config"] = '{"kind": "toys", "name": "t", "title": "T"}'
     toys.to_netcdf(tmp_path / "toys.nc", engine="h5netcdf")
     study["empirical"].to_dataset().to_netcdf(tmp_path / "bare.nc", engine="h5netcdf")
     (tmp_path / "text.nc").write_text("text")
