@@ -13,15 +13,13 @@ import numpy as np
 import torch
 import xarray as xr
 
-from empirical.data import sources
-from empirical.data.images import ImageData
 from empirical.networks import by_name
 from empirical.training import checkpoint, memory
 from empirical.training.ensemble import Ensemble
 from empirical.training.parallel_ensembles import Fleet, side_by_side
 from empirical.training.recipe import Recipe
 from empirical.training.surroundings import Surroundings, Terminal
-from theory import trajectory
+from theory import trajectory, validate
 from theory.trajectory import RunSpec
 from theory.vocabulary.attributes import describe
 
@@ -105,11 +103,13 @@ def train(
 
     Raises:
         ValueError: for an unknown model, source or device, a recipe that does not fit the data,
-            a foreign checkpoint, or when memory runs out.
+            a foreign checkpoint, when memory cannot hold it or runs out.
         Interrupted: on SIGINT or SIGTERM, or as the surroundings ask, after the checkpoint was
             written.
     """
     device = choose_device(settings.device)
+    if device.type == "cpu":
+        validate.fits_in_memory("this study", needed(jobs, settings))
     states = [None] * len(jobs)
     if settings.checkpoint is not None and settings.checkpoint.exists():
         states = checkpoint.load(settings.checkpoint, config=settings.config)["fleets"]
@@ -139,6 +139,16 @@ def train(
     return joined.assign_attrs(execution=execution) if execution else joined
 
 
+def needed(jobs: Sequence[Job], settings: Settings) -> float:
+    """Bytes that training these jobs on a CPU takes at its peak; see ``memory.on_cpu``."""
+    return memory.on_cpu(
+        [(job.recipe, job.runs) for job in jobs],
+        eval_every=settings.eval_every,
+        n_parallel=_n_parallel(torch.device("cpu"), settings.cores),
+        group_size=settings.group_size,
+    )
+
+
 def _fleet(
     job: Job, settings: Settings, device: torch.device, state: dict[str, Any] | None
 ) -> Fleet:
@@ -147,7 +157,7 @@ def _fleet(
     Resumed from a saved state, it keeps the groups of that state.
     """
     recipe = job.recipe
-    images = _load(recipe.data, recipe.train_per_class, recipe.test_per_class, recipe.label_noise)
+    images = memory.images_of(recipe)
     there = images.to(device)
     first = [by_name.build(recipe, images)]  # a user's module is searched each time it is built
     separate = first[0].separate
@@ -183,14 +193,6 @@ def _fleet(
 def _n_parallel(device: torch.device, cores: int) -> int:
     """How many ensembles train at a time: one for each core, or one on a GPU."""
     return cores or torch.get_num_threads() if device.type == "cpu" else 1
-
-
-@functools.cache
-def _load(source: str, train_per_class: int, test_per_class: int, noise: float) -> ImageData:
-    """A data source, read once for all jobs that share it."""
-    return sources.load(
-        source, train_per_class=train_per_class, test_per_class=test_per_class, label_noise=noise
-    )
 
 
 def _dataset(job: Job, fleet: Fleet, eval_every: int) -> xr.Dataset:
