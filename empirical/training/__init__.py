@@ -8,6 +8,6 @@ parallel_ensembles   ensembles side by side, one for each core
 step                 one optimizer step over tensors that stay in place
 sgd                  the update, with every scalar that the exact laws need
 evaluation           what is measured every few steps
-memory               how many runs fit on a GPU
+memory               what training takes on a CPU, how many runs fit on a GPU
 checkpoint           all that resuming needs
 """

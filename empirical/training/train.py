@@ -14,8 +14,6 @@ import numpy as np
 import torch
 import xarray as xr
 
-from empirical.data import sources
-from empirical.data.images import ImageData
 from empirical.device import machine
 from empirical.device.one_thread import one_thread
 from empirical.networks import by_name
@@ -24,7 +22,7 @@ from empirical.training.ensemble import Ensemble
 from empirical.training.parallel_ensembles import Fleet, side_by_side
 from empirical.training.recipe import Recipe
 from empirical.training.surroundings import Surroundings, Terminal
-from theory import trajectory
+from theory import trajectory, validate
 from theory.trajectory import RunSpec, series_file
 from theory.vocabulary.attributes import describe
 
@@ -111,12 +109,14 @@ def train(
 
     Raises:
         ValueError: for an unknown model, source or device, a recipe that does not fit the data,
-            a foreign checkpoint, or when memory runs out.
+            a foreign checkpoint, when memory cannot hold it or runs out.
         OSError: if the disk has no room for the series or a checkpoint.
         Interrupted: on SIGINT or SIGTERM, or as the surroundings ask, after the checkpoint was
             written.
     """
     device = choose_device(settings.device)
+    if device.type == "cpu":
+        validate.fits_in_memory("this study", needed(jobs, settings))
     n_parallel = _n_parallel(device, settings.cores)
     try:
         with one_thread():
@@ -180,6 +180,16 @@ def _saved(settings: Settings, n_jobs: int) -> dict[str, Any]:
     return state
 
 
+def needed(jobs: Sequence[Job], settings: Settings) -> float:
+    """Bytes that training these jobs on a CPU takes at its peak; see ``memory.on_cpu``."""
+    return memory.on_cpu(
+        [(job.recipe, job.runs) for job in jobs],
+        eval_every=settings.eval_every,
+        n_parallel=_n_parallel(torch.device("cpu"), settings.cores),
+        group_size=settings.group_size,
+    )
+
+
 def _fleet(
     job: Job,
     settings: Settings,
@@ -194,7 +204,7 @@ def _fleet(
     among all.
     """
     recipe = job.recipe
-    images = _load(recipe.data, recipe.train_per_class, recipe.test_per_class, recipe.label_noise)
+    images = memory.images_of(recipe)
     there = images.to(device)
     first = [by_name.build(recipe, images)]  # a user's module is searched each time it is built
     separate = first[0].separate
@@ -230,14 +240,6 @@ def _fleet(
 def _n_parallel(device: torch.device, cores: int) -> int:
     """How many ensembles train at a time: one for each core, or one on a GPU."""
     return cores or torch.get_num_threads() if device.type == "cpu" else 1
-
-
-@functools.cache
-def _load(source: str, train_per_class: int, test_per_class: int, noise: float) -> ImageData:
-    """A data source, read once for all jobs that share it."""
-    return sources.load(
-        source, train_per_class=train_per_class, test_per_class=test_per_class, label_noise=noise
-    )
 
 
 def _dataset(job: Job, fleet: Fleet, eval_every: int) -> xr.Dataset:
