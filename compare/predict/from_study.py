@@ -10,6 +10,7 @@ from compare.calibration.calibrate import laws_from_json, model_from_json
 from compare.calibration.laws.regularised import Laws
 from compare.predict import outlook
 from compare.study import store
+from compare.study.design import LONGEST_RUN
 from theory import validate
 from theory.cycle_models.kick_model import KickModel
 from theory.laws import long_run_decay
@@ -48,7 +49,7 @@ def predict_from_study(
     start = float(np.log(learning_rate / model.initial_norm**2))
     network = outlook.networks(known, decay, start)
     usual = float(np.median(network.first) + TYPICAL_CYCLES * np.median(network.period))
-    n_steps = usual if steps is None else validate.at_least("steps", steps, 1)
+    n_steps = usual if steps is None else validate.within("steps", steps, 1, LONGEST_RUN)
     seen = known.evidence.intrinsic_lr
     return {
         "learning_rate": learning_rate,
