@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 COMPRESSED = 0.9  # bytes of a file for each of the series in it, at most about
 THEORY = 1.5  # files hold those of theory too, simulated and compressed less well
+EMPTY = 150e3  # bytes of a file with nothing in its series
 
 
 @dataclass(frozen=True)
@@ -73,5 +74,5 @@ def of(study: Study, *, compared: bool) -> Cost:
         n_steps=sum(run.n_steps for run in study.runs),
         memory=train.needed(jobs, settings, compared=compared) if on_cpu else None,
         series=series,
-        file=COMPRESSED * (series * (1 + THEORY * compared) + evaluated),
+        file=EMPTY + COMPRESSED * (series * (1 + THEORY * compared) + evaluated),
     )
