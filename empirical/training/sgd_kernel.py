@@ -12,10 +12,12 @@ import math
 import numpy as np
 from numba import njit
 
+from theory.simulation.kernels.kernel_cache import kept
+
 # Sums are taken in as many lanes as the processor has: in an order that is the same for every run.
 FAST = {"contract", "nsz", "reassoc"}
 # A float32 would stay one in Python's ``float``, hence ``np.float64``.
-kernel = njit(error_model="numpy", fastmath=FAST, nogil=True, cache=True)
+kernel = kept(error_model="numpy", fastmath=FAST, nogil=True)
 # Inlined by force: a helper compiled by itself may round differently from one inside a kernel.
 helper = njit(error_model="numpy", fastmath=FAST, forceinline=True)
 
