@@ -1,8 +1,9 @@
 """Closed forms for one optimizer and one setting: what needs no network and no simulation."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from theory import validate
 from theory.laws import equilibrium as closed_forms
@@ -18,6 +19,7 @@ NEEDED = {
     "adam": ("grad_norm", "n_weights"),
     "lion": ("n_weights",),
 }
+MOST_WEIGHTS = 10**18
 DEFAULT_BETAS = {"adamw": (0.9, 0.999), "adam": (0.9, 0.999), "lion": (0.9, 0.99)}
 
 
@@ -117,18 +119,18 @@ def equilibrium(
         ValueError: if a value is missing, does not belong to the optimizer or is out of range.
     """
     used = _used(optimizer, given)
+    learning_rate = validate.positive("learning_rate", learning_rate)
+    weight_decay = validate.positive("weight_decay", weight_decay)
     refusal = (
         f"no equilibrium within the range of floats for learning_rate = {learning_rate:g}, "
         f"weight_decay = {weight_decay:g}, "
         + ", ".join(f"{name} = {value:g}" for name, value in used.items())
     )
     try:
-        found = _closed_form(optimizer, learning_rate, weight_decay, used)
+        with np.errstate(over="raise", divide="raise", invalid="raise"):
+            return _closed_form(optimizer, learning_rate, weight_decay, used)
     except ArithmeticError as error:
         raise ValueError(refusal) from error
-    if not (math.isfinite(found.norm) and found.norm > 0 and found.effective_lr > 0):
-        raise ValueError(refusal)
-    return found
 
 
 def _used(optimizer: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,6 +150,8 @@ def _used(optimizer: str, given: Mapping[str, Any]) -> dict[str, Any]:
             raise ValueError(f"optimizer {optimizer} needs {name}, got none")
     if "grad_norm" in given:
         validate.positive("grad_norm", given["grad_norm"])
+    if "n_weights" in given:
+        validate.within("n_weights", given["n_weights"], 1, MOST_WEIGHTS)
     betas = dict(zip(("beta1", "beta2"), DEFAULT_BETAS.get(optimizer, ()), strict=False))
     return {**betas, **given}
 
@@ -160,7 +164,7 @@ def _closed_form(optimizer: str, lr: float, wd: float, used: Mapping[str, Any]) 
             return closed_forms.sgd(lr, wd, squared)
         return closed_forms.sgd_with_momentum(lr, wd, squared, momentum=used["momentum"])
     betas = {"beta1": used["beta1"], "beta2": used["beta2"]}
-    n_weights = validate.at_least("n_weights", used["n_weights"], 1)
+    n_weights = used["n_weights"]
     if optimizer == "adam":
         # a gradient spread evenly over C weights has the root mean square g / sqrt(C) in each
         return closed_forms.adam_l2(lr, wd, used["grad_norm"] * n_weights**0.5, n_weights, **betas)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 SMALLEST_STD = 1.0  # grey level
 LOOKED_AT = 1000  # images
+PART = 8192  # images whose pixels are counted at once
 MOST_COPIES = 0.5  # of one image: a batch of copies has no variance
 
 
@@ -102,7 +103,10 @@ def _mean_and_std(images: Tensor) -> tuple[Tensor, Tensor]:
 
     Both come from the histogram of pixel values, so no copy of the images in floats is made.
     """
-    counts = torch.stack([torch.bincount(c.flatten(), minlength=256) for c in images.unbind(1)])
+    counts = torch.zeros(images.shape[1], 256, dtype=torch.int64)
+    for part in torch.split(images, PART):  # bincount makes int64 of all it counts
+        for count, channel in zip(counts, part.unbind(1), strict=True):
+            count += torch.bincount(channel.flatten(), minlength=256)
     counts, values = counts.double(), torch.arange(256, dtype=torch.float64)
     n_pixels = counts.sum(dim=1)
     mean = counts @ values / n_pixels

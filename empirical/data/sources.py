@@ -48,6 +48,7 @@ def fake(n_train: int = 2048) -> ImageData:
     lowest, highest = FAKE_SIZES
     if not lowest <= n_train <= highest:
         raise ValueError(f"N in fake:N must be in {lowest} .. {highest}, got {n_train}")
+    validate.fits_in_memory(f"fake:{n_train}", 1.25 * 3 * 32 * 32 * n_train)
     generator = torch.Generator().manual_seed(FAKE_SEED)
     sizes = (n_train, n_train // 4)
     images = [

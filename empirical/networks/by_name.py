@@ -119,8 +119,7 @@ def build(recipe: Recipe, data: ImageData) -> Network:
 
 def _build(recipe: Recipe, data: ImageData) -> Network:
     """The same, from torch's global generator."""
-    mlp = recipe.model.split("-")[0] == "mlp" and ":" not in recipe.model
-    batched = mlp and recipe.normalised
+    batched = is_batched(recipe)
     if batched and recipe.trained == "scale-invariant":
         return ScaleInvariantMLP(_mlp_widths(recipe.model, data), norm_eps=recipe.norm_eps)
     example = module(recipe, data)
@@ -132,6 +131,12 @@ def _build(recipe: Recipe, data: ImageData) -> Network:
     if ":" in recipe.model:
         network.look_for_traces(_some_images(data))
     return network
+
+
+def is_batched(recipe: Recipe) -> bool:
+    """Whether all runs of an ensemble pass at once, and not one after another."""
+    mlp = recipe.model.split("-")[0] == "mlp" and ":" not in recipe.model
+    return mlp and recipe.normalised
 
 
 def module(recipe: Recipe, data: ImageData) -> nn.Module:

@@ -9,6 +9,6 @@ step                 one optimizer step over tensors that stay in place
 sgd                  the update, with every scalar that the exact laws need
 sgd_kernel           the same on a CPU, in one pass over the weights
 evaluation           what is measured every few steps
-memory               how many runs fit on a GPU
+memory               what training takes on a CPU, how many runs fit on a GPU
 checkpoint           all that resuming needs
 """

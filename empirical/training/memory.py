@@ -1,14 +1,164 @@
-"""How many runs fit in the memory of a GPU, by measuring one step of a few."""
+"""What training holds in memory: estimated before it starts on a CPU, measured on a GPU.
 
+On a CPU the peak is that of the process and its images, of what rests between steps (weights,
+gradients, orders of the data), of the largest piece of work on those runs that train side by side
+(a step, or an evaluation) and of all that is recorded, several times while it is put together.
+"""
+
+import functools
+import math
 from collections.abc import Callable, Sequence
 
 import torch
+from torch import Tensor, nn
 
+from empirical.data import sources
+from empirical.data.images import ImageData
+from empirical.networks import by_name
+from empirical.networks.any_module import EVALUATION_BATCH
 from empirical.training.ensemble import Ensemble
+from empirical.training.evaluation import POPULATION, SKETCH_LENGTH
+from empirical.training.recipe import Recipe
 from theory.trajectory import RunSpec
 
+PROCESS = 750e6  # bytes of the libraries, with a report
+COPIES = 6.0  # of what is recorded, while it is put together, compared and written
+STEP_QUANTITIES = 5  # recorded at each step, the effective rate among them; 2 more with momentum
+WORK = 2.0  # bytes that a pass forward and back needs, for each that it keeps for the way back
+PASS = 0.5  # and a pass forward alone, for each that it would keep
+LANCZOS = 16  # vectors of weights, float64, that a sharpness needs
 # of the free memory: evaluations come on top of what recorded steps hold on to
 USABLE = 0.45
+
+
+@functools.cache
+def _read(source: str, train_per_class: int, test_per_class: int, noise: float) -> ImageData:
+    return sources.load(
+        source, train_per_class=train_per_class, test_per_class=test_per_class, label_noise=noise
+    )
+
+
+def images_of(recipe: Recipe) -> ImageData:
+    """The images of a recipe, read once for all that share them."""
+    return _read(recipe.data, recipe.train_per_class, recipe.test_per_class, recipe.label_noise)
+
+
+def on_cpu(
+    jobs: Sequence[tuple[Recipe, Sequence[RunSpec]]],
+    *,
+    eval_every: int,
+    n_parallel: int,
+    group_size: int = 0,
+) -> float:
+    """Bytes that the process holds at its peak when it trains these jobs on a CPU, about.
+
+    Args:
+        jobs: recipes and the runs of each, as ``Study.jobs``.
+        eval_every: steps between evaluations.
+        n_parallel: ensembles that train side by side.
+        group_size: most runs of an ensemble; 0 for no limit.
+
+    Raises:
+        ValueError: if a source or a model is unknown or does not fit the other.
+    """
+    images = {id(data): _bytes(data) for data in (images_of(recipe) for recipe, _ in jobs)}
+    held = [_of_job(recipe, runs, n_parallel, group_size) for recipe, runs in jobs]
+    n_runs = sum(len(runs) for _, runs in jobs)
+    longest = max(run.n_steps for _, runs in jobs for run in runs)
+    recorded = n_runs * max(_recorded(recipe, runs, longest, eval_every) for recipe, runs in jobs)
+    resting, working = sum(one for one, _ in held), max(one for _, one in held)
+    return PROCESS + sum(images.values()) + resting + working + COPIES * recorded
+
+
+def _bytes(data: ImageData) -> float:
+    return float(sum(one.numel() for one in (data.train_images, data.test_images)))
+
+
+def _recorded(recipe: Recipe, runs: Sequence[RunSpec], n_steps: int, eval_every: int) -> float:
+    """Bytes that are recorded of one run, once."""
+    data, n_layers = images_of(recipe), len(_shapes(recipe)[0])
+    moving = any(run.momentum for run in runs) or recipe.clip > 0
+    at_steps = STEP_QUANTITIES + 2 * moving + (recipe.schedule != "constant")
+    at_evaluations = SKETCH_LENGTH + 2 * n_layers + 8
+    kept = 2 * min(recipe.prediction_examples, len(data.test_labels)) * data.n_classes
+    return 8 * at_steps * n_steps + (8 * at_evaluations + kept) * -(-n_steps // eval_every)
+
+
+def _of_job(
+    recipe: Recipe, runs: Sequence[RunSpec], n_parallel: int, group_size: int
+) -> tuple[float, float]:
+    """Bytes that a job's runs hold between steps, and those of the largest work on them."""
+    data, (trained, frozen, kept) = images_of(recipe), _shapes(recipe)
+    width = 8 if recipe.precision == "float64" else 4
+    n_runs, n_weights = len(runs), sum(map(math.prod, trained))
+    n_groups = min(n_runs, max(n_parallel, -(-n_runs // group_size) if group_size else 0))
+    n_ensembles = min(n_groups, n_parallel)
+    at_once = min(n_runs, n_ensembles * -(-n_runs // n_groups))
+    tensors = 3 + any(run.momentum for run in runs) + recipe.full_batch
+    each = width * (tensors * n_weights + 2 * frozen) + 4 * len(data.train_images)
+    resting = n_runs * each + n_groups * 12 * n_weights
+    # a step: runs of an MLP together, of any other network one after another
+    together = at_once if by_name.is_batched(recipe) else n_ensembles
+    pixels, batch = math.prod(data.image_shape), _batch(recipe, data)
+    kept *= width / 4
+    step = 3 * width * at_once * batch * pixels + together * WORK * kept * batch
+    step += width * at_once * n_weights
+    # an evaluation: test images, then a sketch in float64
+    examples = min(len(data.train_images), POPULATION) + len(data.test_images)
+    widest = max(shape[0] for shape in trained)
+    logits = (
+        4 * width * widest * examples
+        if by_name.is_batched(recipe)
+        else PASS * kept * EVALUATION_BATCH
+    )
+    evaluation = together * logits + 3 * n_ensembles * width * pixels * examples
+    sketch = at_once * 28 * n_weights
+    sharpness = n_ensembles * recipe.sharpness_examples and n_ensembles * (
+        2 * WORK * kept * min(recipe.sharpness_examples, len(data.train_images))
+        + 8 * LANCZOS * n_weights
+    )
+    return resting, width * at_once * n_weights + max(step, evaluation, sketch, sharpness)
+
+
+def _batch(recipe: Recipe, data: ImageData) -> int:
+    return min(recipe.batch_size, len(data.train_images))
+
+
+@functools.cache
+def _shapes(recipe: Recipe) -> tuple[list[tuple[int, ...]], int, float]:
+    """Shapes of the trained weights, number of frozen ones, bytes kept of an example.
+
+    What a pass forward keeps for the way back is counted, for our own networks without any
+    memory: on torch's device ``meta``.
+    """
+    data = images_of(recipe)
+    own = ":" not in recipe.model
+    with torch.random.fork_rng(devices=[]), torch.device("meta" if own else "cpu"):
+        module = by_name.module(recipe, data)
+        images = torch.zeros(by_name.PROBE_EXAMPLES, *data.image_shape)
+        if not own:
+            images = data.normalise(data.train_images[: by_name.PROBE_EXAMPLES])
+    parameters = list(module.parameters())
+    trained = [tuple(one.shape) for one in parameters if one.requires_grad]
+    frozen = sum(one.numel() for one in parameters if not one.requires_grad)
+    return trained, frozen, _kept(module, images) / len(images)
+
+
+def _kept(module: nn.Module, images: Tensor) -> float:
+    """Bytes that a pass keeps for the way back, weights aside; 0 where the module cannot pass."""
+    kept: dict[int, Tensor] = {}  # holds the tensors, so that none takes the place of another
+
+    def keep(tensor: Tensor) -> Tensor:
+        if not isinstance(tensor, nn.Parameter):
+            kept[id(tensor)] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        try:
+            module(images)
+        except Exception:  # of a user's code: whoever builds the network says so
+            return 0.0
+    return float(sum(tensor.nbytes for tensor in kept.values()))
 
 
 def largest_group(

@@ -13,8 +13,6 @@ import numpy as np
 import torch
 import xarray as xr
 
-from empirical.data import sources
-from empirical.data.images import ImageData
 from empirical.device import machine
 from empirical.device.one_thread import one_thread
 from empirical.networks import by_name
@@ -23,7 +21,7 @@ from empirical.training.ensemble import Ensemble
 from empirical.training.parallel_ensembles import Fleet, side_by_side
 from empirical.training.recipe import Recipe
 from empirical.training.surroundings import Surroundings, Terminal
-from theory import trajectory
+from theory import trajectory, validate
 from theory.trajectory import RunSpec
 from theory.vocabulary.attributes import describe
 
@@ -109,12 +107,14 @@ def train(
 
     Raises:
         ValueError: for an unknown model, source or device, a recipe that does not fit the data,
-            a foreign checkpoint, or when memory runs out.
+            a foreign checkpoint, when memory cannot hold it or runs out.
         Interrupted: on SIGINT or SIGTERM, or as the surroundings ask, after the checkpoint was
             written.
     """
     device = choose_device(settings.device)
     n_parallel = _n_parallel(device, settings.cores)
+    if device.type == "cpu":
+        validate.fits_in_memory("this study", needed(jobs, settings))
     with one_thread():
         return _train(jobs, settings, surroundings or Terminal(), device, n_parallel)
 
@@ -171,6 +171,16 @@ def _saved(settings: Settings, n_jobs: int) -> dict[str, Any]:
     return state
 
 
+def needed(jobs: Sequence[Job], settings: Settings) -> float:
+    """Bytes that training these jobs on a CPU takes at its peak; see ``memory.on_cpu``."""
+    return memory.on_cpu(
+        [(job.recipe, job.runs) for job in jobs],
+        eval_every=settings.eval_every,
+        n_parallel=_n_parallel(torch.device("cpu"), settings.cores),
+        group_size=settings.group_size,
+    )
+
+
 def _fleet(
     job: Job,
     settings: Settings,
@@ -183,7 +193,7 @@ def _fleet(
     Resumed from a saved state, it keeps the groups of that state.
     """
     recipe = job.recipe
-    images = _load(recipe.data, recipe.train_per_class, recipe.test_per_class, recipe.label_noise)
+    images = memory.images_of(recipe)
     there = images.to(device)
     first = [by_name.build(recipe, images)]  # a user's module is searched each time it is built
     separate = first[0].separate
@@ -220,14 +230,6 @@ def _fleet(
 def _n_parallel(device: torch.device, cores: int) -> int:
     """How many ensembles train at a time: one for each core, or one on a GPU."""
     return cores or torch.get_num_threads() if device.type == "cpu" else 1
-
-
-@functools.cache
-def _load(source: str, train_per_class: int, test_per_class: int, noise: float) -> ImageData:
-    """A data source, read once for all jobs that share it."""
-    return sources.load(
-        source, train_per_class=train_per_class, test_per_class=test_per_class, label_noise=noise
-    )
 
 
 def _dataset(job: Job, fleet: Fleet, eval_every: int) -> xr.Dataset:

@@ -37,7 +37,7 @@ def test_predict_speaks_in_lines(capsys):
     [
         (["--lr", "0"], "learning_rate must be a positive finite number, got 0.0"),
         (["--lr", "nan"], "learning_rate must be a positive finite number, got nan"),
-        (["--wd", "-1"], "weight_decay must be a finite number >= 0, got -1.0"),
+        (["--wd", "-1"], "weight_decay must be a positive finite number, got -1.0"),
         (["--wd", "0"], "weight_decay must be a positive finite number, got 0.0"),
         (["--wd", "100"], "learning_rate * weight_decay must be below 1"),
         (["--grad-norm", "inf"], "grad-norm must be a positive finite number, got inf"),

@@ -1,6 +1,8 @@
 """``sawtooth predict``: the numbers, the names and the sentences for bad input."""
 
 import json
+import math
+import random
 import subprocess
 import sys
 
@@ -138,3 +140,55 @@ def test_help_loads_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "--n-weights" in done.stdout
+
+
+EXTREME = ("1e308", "1e155", "1e20", "1", "0.1", "1e-8", "1e-155", "1e-308", "5e-324", "-0.0",
+           "-1", "nan", "inf")  # fmt: skip
+ODD = {
+    "--rho0": EXTREME,
+    "--grad-norm": EXTREME,
+    "--momentum": ("0.9", "-0.0", "0.9999999999999999", "5e-324", "1", "nan"),
+    "--n-weights": ("1", "1000000", "1" + "0" * 18, "1" + "0" * 400, "0"),
+    "--beta1": ("0.9", "-0.0", "0.9999999999999999", "1", "nan"),
+    "--beta2": ("0.999", "-0.0", "0.9999999999999999", "1", "nan"),
+}
+TAKES = {"sgd": ("--grad-norm", "--momentum"), "lion": ("--n-weights", "--beta1", "--beta2")}
+TAKES |= {"adamw": TAKES["lion"], "adam": (*TAKES["lion"], "--grad-norm")}
+
+
+def odd_settings(count):
+    """Command lines of extreme and odd numbers, half of them with a product that is none."""
+    generator = random.Random(0)
+    for i in range(count):
+        optimizer = generator.choice(tuple(TAKES))
+        lr, wd = generator.choice(EXTREME), generator.choice(EXTREME)
+        if i % 2:
+            lr, product = 10 ** generator.uniform(-300, 300), generator.choice((1e-15, 1e-8, 0.99))
+            wd = product / lr
+        options = [f"--optimizer={optimizer}", f"--lr={lr}", f"--wd={wd}"]
+        for name in (*TAKES[optimizer], "--rho0"):
+            options.append(f"{name}={generator.choice(ODD[name])}")
+        yield options
+
+
+def refuse_constant(text):
+    raise AssertionError(f"{text} is no JSON")
+
+
+def test_no_door_lets_out_a_number_that_is_none(capsys):
+    answered = 0
+    for options in odd_settings(120):
+        code, said = main.main(["predict", "--json", *options]), capsys.readouterr()
+        if code == 2:
+            assert said.out == "" and said.err.count("\n") == 1 and len(said.err) < 600, options
+            assert "Numerical" not in said.err and "convert" not in said.err, options
+            continue
+        answered += 1
+        found = json.loads(said.out, parse_constant=refuse_constant)
+        assert code == 0 and said.err == ""
+        for name in ("equilibrium_norm", "equilibrium_effective_lr", "intrinsic_lr"):
+            assert 0 < found[name] < 1.8e308, options
+        assert 0 < found["angular_update"] <= math.pi, options
+        assert 0 < found["relaxation_steps"] < 1e16, options
+        assert found["settling_steps"] >= 0, options
+    assert answered >= 5

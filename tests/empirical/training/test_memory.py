@@ -1,7 +1,12 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 
-from empirical.training import memory
+from empirical.networks import by_name
+from empirical.training import memory, train
+from empirical.training.recipe import Recipe
 from theory.trajectory import RunSpec
 
 RUNS = [RunSpec(0.1, 1e-3, seed, 10) for seed in range(8)]
@@ -52,3 +57,60 @@ def test_where_one_or_two_runs_fill_the_card_groups_are_of_one(card, total):
 
 def test_a_single_run_is_not_measured():
     assert memory.largest_group(pytest.fail, RUNS[:1], torch.device("cuda")) == 1
+
+
+def test_what_a_network_keeps_of_an_example_is_counted():
+    trained, frozen, kept = memory._shapes(Recipe(model="mlp-8-16"))
+    network = by_name.build(Recipe(model="mlp-8-16"), memory.images_of(Recipe()))
+    assert [tuple(shape) for shape in network.layers.shapes] == trained
+    assert frozen == 10 * 16
+    # input of each layer, of its normalisation and the output of its ReLU, float32
+    per_example = 4 * (64 + 2 * 8 + 2 * 16)
+    assert kept == pytest.approx(per_example, rel=0.1)  # and a little that all share
+
+
+def test_more_runs_side_by_side_need_more_and_smaller_groups_less():
+    def needed(model, n_runs, **how):
+        jobs = [(Recipe(model=model), RUNS[:n_runs])]
+        return memory.on_cpu(jobs, eval_every=10, n_parallel=1, **how)
+
+    weights, examples = 64 * 512 + 512 * 512, 1437 + 360
+    each = 4 * (3 * weights + 2 * 10 * 512 + 1437) + 4 * weights  # with a copy at an evaluation
+    evaluated = 4 * 4 * 512 * examples
+    more = needed("mlp-512-512", 8) - needed("mlp-512-512", 4)
+    assert more == pytest.approx(4 * (each + evaluated), rel=0.02)
+    assert needed("mlp-512-512", 8) - needed("mlp-512-512", 8, group_size=1) > 5 * evaluated
+
+
+def test_records_of_a_long_run_count():
+    def needed(n_steps):
+        job = (Recipe(model="mlp-8"), [RunSpec(0.1, 1e-3, 0, n_steps)])
+        return memory.on_cpu([job], eval_every=n_steps, n_parallel=1)
+
+    assert needed(2_000_000) - needed(1_000_000) == pytest.approx(1e6 * 5 * 8 * memory.COPIES)
+
+
+def test_a_study_that_memory_cannot_hold_is_refused_before_any_work():
+    job = train.Job(Recipe(model="resnet18", data="fake"), tuple(RUNS) * 1000)
+    with pytest.raises(ValueError, match=r"this study needs about \d.*e\+03 GB of memory"):
+        train.train([job], train.Settings(device="cpu"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["mlp-1024-1024", "convnet-8"])
+def test_the_estimate_is_above_the_peak_of_the_process(model):
+    code = (
+        "import resource, sys\n"
+        "from empirical.training import train\n"
+        "from empirical.training.recipe import Recipe\n"
+        "from theory.trajectory import RunSpec\n"
+        "runs = tuple(RunSpec(0.1, 1e-3, seed, 2) for seed in range(3))\n"
+        "jobs = [train.Job(Recipe(model=sys.argv[1], data='fake:512'), runs)]\n"
+        "settings = train.Settings(device='cpu', cores=1)\n"
+        "estimate = train.needed(jobs, settings)\n"
+        "train.train(jobs, settings)\n"
+        "unit = 1 if sys.platform == 'darwin' else 1024\n"
+        "print(unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / estimate)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", code, model], capture_output=True, check=True)
+    assert 0.5 < float(said.stdout) < 1.1

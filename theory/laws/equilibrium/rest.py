@@ -1,11 +1,14 @@
 """A stationary state of the weight norm, and the way there."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from theory import laws, validate
+
+LONGEST = 1e16  # steps: beyond it what decay takes in one is lost to rounding
 
 
 def log_fourth_power(ratio: float) -> float:
@@ -54,12 +57,25 @@ def settling_steps(
     second moment forget faster than the norm moves.
 
     Source: W20, the closed form of the norm ODE; the others derived.
+
+    Raises:
+        ValueError: if the initial norm is not positive and finite, or too far away for floats.
     """
     ratio = validate.positive("initial_norm", initial_norm) / equilibrium.norm
     settled = 1 + np.copysign(tolerance, ratio - 1)
     if abs(ratio - 1) <= tolerance:
         return 0.0
-    return equilibrium.relaxation_steps * (equilibrium.clock(ratio) - equilibrium.clock(settled))
+    try:
+        with np.errstate(over="raise", invalid="raise"):
+            away = equilibrium.clock(ratio) - equilibrium.clock(settled)
+    except ArithmeticError:
+        away = math.inf
+    if not math.isfinite(away):
+        raise ValueError(
+            f"initial_norm = {initial_norm:g} is too far from the equilibrium norm "
+            f"{equilibrium.norm:g} to say when it is reached"
+        )
+    return equilibrium.relaxation_steps * away
 
 
 def decaying(learning_rate: float, weight_decay: float) -> tuple[float, float]:
@@ -79,11 +95,20 @@ def at(
     relaxation_steps: float,
     clock: Callable[[float], float] = log_fourth_power,
 ) -> Equilibrium:
-    """Collect a stationary state that turns by ``1 - cos(theta) = turn`` a step."""
-    return Equilibrium(
-        norm=float(norm),
-        effective_lr=float(laws.effective_lr(norm, learning_rate)),
-        angular_update=float(laws.stationary_angle(turn)),
-        relaxation_steps=float(relaxation_steps),
-        clock=clock,
-    )
+    """Collect a stationary state that turns by ``1 - cos(theta) = turn`` a step.
+
+    Raises:
+        ValueError: if one of its numbers has left the range of floating point.
+    """
+    numbers = {
+        "norm": float(norm),
+        "effective_lr": float(laws.effective_lr(norm, learning_rate)),
+        "angular_update": float(laws.stationary_angle(turn)),
+        "relaxation_steps": float(relaxation_steps),
+    }
+    for name, value in numbers.items():
+        if not 0 < value < (LONGEST if name == "relaxation_steps" else math.inf):
+            raise ValueError(
+                f"no equilibrium within the range of floats: its {name} would be {value:g}"
+            )
+    return Equilibrium(**numbers, clock=clock)
