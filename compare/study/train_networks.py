@@ -14,6 +14,7 @@ from compare.study import store
 from compare.study.design import Study, ToyStudy
 from compare.study.results_folder import CHECKPOINT_FILE, PARTS_FOLDER, STUDY_FILE, is_unfinished
 from theory import files
+from theory.trajectory import series_file
 
 
 class Stopped(Exception):  # noqa: N818 - a wish of the user, not an error
@@ -43,7 +44,7 @@ def train_alone(study: Study, out: Path, *, resume: bool = False) -> list[str]:
         networks, device = _train(study, checkpoint)
         provenance = json.dumps(store.provenance(device, study.precisions))
         store.write_trajectories(out, networks, config=study.to_json(), provenance=provenance)
-        checkpoint.unlink(missing_ok=True)
+        series_file.remove_checkpoint(checkpoint)
     return diverged(networks, study)
 
 
@@ -126,7 +127,7 @@ def _train(study: Study, checkpoint: Path) -> tuple[xr.Dataset, str]:
 
 def remove_unfinished(study: Study | ToyStudy, out: Path) -> None:
     """Remove checkpoints and parts, all of which the study's file holds by now."""
-    (out / CHECKPOINT_FILE).unlink(missing_ok=True)
+    series_file.remove_checkpoint(out / CHECKPOINT_FILE)
     if isinstance(study, Study):
         from compare.study.parts.part_files import PartFiles
 

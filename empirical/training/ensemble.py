@@ -1,6 +1,6 @@
 """Many runs trained as one: stacked weights, one optimizer step for all."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +84,7 @@ class Ensemble:
 
     Attributes:
         optimizer: what moves the weights.
+        store: is given what each chunk of steps has recorded; puts it in ``records`` by itself.
 
     Raises:
         ValueError: if the recipe cannot train one of the runs or does not fit the data.
@@ -115,6 +116,7 @@ class Ensemble:
         self.end = torch.tensor([run.n_steps for run in self.runs])
         self.reasons = [""] * len(self.runs)
         self.records: list[Record] = []
+        self.store: Callable[[Record], object] = self.records.append
         self.evaluations: list[Evaluation] = []
         self.rows = torch.arange(len(self.runs))
         networks = [network.initialise(init) for init, _, _ in generators]
@@ -196,7 +198,7 @@ class Ensemble:
         if self.recipe.schedule != "constant":
             values = torch.cat([values, rates[None, ..., 0]])
         record = Record(start, self.rows, values)
-        self.records.append(record)
+        self.store(record)
         self.refused = self.replay.refused or self.refused
         self.n_replayed += self.replay.n_replayed - replayed
         self._retire(record)
@@ -259,7 +261,7 @@ class Ensemble:
         self._keep(~bad_runs & (self.end[self.rows] > self.step))
 
     def state(self) -> dict[str, Any]:
-        """Everything that resuming needs, as tensors and plain values."""
+        """Everything that resuming needs but what was kept, as tensors and plain values."""
         return {
             "step": self.step,
             "rows": self.rows,
@@ -269,7 +271,6 @@ class Ensemble:
             "buffers": self.network.state() if self.network.separate else {},
             "end": self.end,
             "reasons": self.reasons,
-            "records": [vars(record) for record in self.records],
             "evaluations": [vars(evaluation) for evaluation in self.evaluations],
         }
 
@@ -277,7 +278,7 @@ class Ensemble:
         """Continue from a ``state()`` of the same runs.
 
         Raises:
-            ValueError: if what it recorded does not fit together.
+            ValueError: if what it holds does not fit together.
         """
         self.replay.release()
         self.step = state["step"]
@@ -287,7 +288,6 @@ class Ensemble:
         self.weights = padded(state["weights"].to(self.device))
         buffer = state["momentum_buffer"]
         self.momentum_buffer = None if buffer is None else padded(buffer.to(self.device))
-        self.records = [Record(**fields) for fields in state["records"]]
         self.evaluations = [Evaluation(**fields) for fields in state["evaluations"]]
         self._check_restored()
         self.batches.restore(state["batches"])
@@ -295,22 +295,13 @@ class Ensemble:
         self._bind()
 
     def _check_restored(self) -> None:
-        """Refuse records that are not of all steps so far, or of other runs or quantities."""
-        n_rows, n_quantities, done = len(self.rows), len(self.recorded), 0
+        """Refuse weights or evaluations that are not those of so many steps of these runs."""
+        n_rows = len(self.rows)
         if len(self.weights) != n_rows or not set(self.rows.tolist()) <= set(range(len(self.runs))):
             raise ValueError(f"weights of {len(self.weights)} runs, rows {self.rows.tolist()}")
-        for record in self.records:
-            shape = (n_quantities, record.values.shape[1], len(record.rows))
-            like = Record(0, self.rows, torch.zeros(shape, dtype=torch.float64))
-            check_like(vars(record), vars(like), "record")
-            if record.start != done:
-                raise ValueError(f"no record of step {done}")
-            done += shape[1]
         for one in self.evaluations:
             like_it = Evaluation(0, self.rows, self.evaluator.like(len(one.rows)))
             check_like(vars(one), vars(like_it), "evaluation")
         evaluated = [one.step for one in self.evaluations]
-        if done != self.step or evaluated != list(range(0, self.step, self.eval_every)):
-            raise ValueError(
-                f"records up to step {done} of {self.step}, evaluations of {evaluated}"
-            )
+        if evaluated != list(range(0, self.step, self.eval_every)):
+            raise ValueError(f"evaluations of {evaluated} up to step {self.step}")

@@ -6,8 +6,10 @@ second or so, which costs little on an idle machine and keeps a busy one from sl
 times over.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +17,12 @@ import numpy.typing as npt
 import torch
 
 from empirical.device.one_thread import one_thread
-from empirical.training.ensemble import Ensemble, Evaluation
+from empirical.training.checkpoint import check_like
+from empirical.training.ensemble import Ensemble, Evaluation, Record
+from theory import laws
 from theory.arrays import FloatArray
 from theory.trajectory import RunSpec
+from theory.trajectory.series_file import SeriesFile
 
 IntArray = npt.NDArray[np.intp]
 
@@ -31,6 +36,12 @@ class Fleet:
         runs: the runs, in the order in which results are returned.
         build: makes an ensemble of some of the runs.
         n_groups: number of ensembles, at most one for each run.
+        path: file of the series; None for a temporary one.
+        state: to continue from, of ``state()`` of the same runs in the same number of groups.
+
+    Raises:
+        ValueError: if the state is not of these runs, or the file not of the state.
+        OSError: if the disk has no room for the file.
     """
 
     def __init__(
@@ -39,11 +50,34 @@ class Fleet:
         build: Callable[[list[RunSpec]], Ensemble],
         *,
         n_groups: int,
+        path: Path | None = None,
+        state: dict[str, Any] | None = None,
     ) -> None:
         longest_first = np.argsort([-run.n_steps for run in runs], kind="stable")
         self.runs = list(runs)
         self.groups = [longest_first[i::n_groups] for i in range(min(n_groups, len(runs)))]
         self.ensembles = [build([runs[i] for i in group]) for group in self.groups]
+        self.series = SeriesFile(
+            (*self.ensembles[0].recorded, "effective_lr"),
+            len(runs),
+            max(run.n_steps for run in runs),
+            path=path,
+            resume=state is not None,
+        )
+        if state is not None:
+            self._restore(state)
+        for group, ensemble in zip(self.groups, self.ensembles, strict=True):
+            ensemble.store = functools.partial(self._store, ensemble, group)
+
+    def _store(self, ensemble: Ensemble, group: IntArray, record: Record) -> None:
+        """Write what an ensemble has recorded, and the effective learning rate with it."""
+        rows = group[record.rows.numpy()]
+        values = dict(zip(ensemble.recorded, record.values.numpy(), strict=True))
+        nominal = np.array([self.runs[row].learning_rate for row in rows])
+        rates = values.get("step_learning_rate", nominal)
+        with np.errstate(all="ignore"):  # of a run that is about to end
+            values["effective_lr"] = laws.effective_lr(values["weight_norm"], rates)
+        self.series.write(rows, record.start, values)
 
     @property
     def done(self) -> bool:
@@ -63,9 +97,7 @@ class Fleet:
     @property
     def n_recorded(self) -> int:
         """Steps recorded so far, over all runs."""
-        return sum(
-            int(torch.clamp(ensemble.end, max=ensemble.step).sum()) for ensemble in self.ensembles
-        )
+        return sum(self._lengths)
 
     def advance(self, n_steps: int) -> None:
         """Train all ensembles for n_steps, or to the end of their runs."""
@@ -79,13 +111,26 @@ class Fleet:
         side_by_side(waiting, work)
 
     def state(self) -> dict[str, Any]:
-        """Everything that resuming needs."""
-        return {"ensembles": [ensemble.state() for ensemble in self.ensembles]}
+        """Everything that resuming needs beside the file of the series, which is on the disk."""
+        return {
+            "ensembles": [ensemble.state() for ensemble in self.ensembles],
+            "series": self.series.state(self._lengths),
+        }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Continue from a ``state()`` of the same runs in the same number of groups."""
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Continue from a state."""
+        check_like(state, self.state())
         for ensemble, saved in zip(self.ensembles, state["ensembles"], strict=True):
             ensemble.restore(saved)
+        if state["series"]["lengths"] != self._lengths:
+            raise ValueError(f"series of {state['series']['lengths']} steps, not {self._lengths}")
+        self.series.restore(state["series"])
+
+    @property
+    def _lengths(self) -> list[int]:
+        """Steps recorded so far of each run."""
+        done = [torch.clamp(e.end, max=e.step).tolist() for e in self.ensembles]
+        return [int(length) for length in self._gather(done)]
 
     @property
     def execution(self) -> str:
@@ -105,20 +150,13 @@ class Fleet:
         """Why each run ended early; "" where it did not."""
         return [str(reason) for reason in self._gather([e.reasons for e in self.ensembles])]
 
-    def series(self) -> dict[str, FloatArray]:
-        """Recorded quantities of every step, each (n_runs, n_steps), NaN after a run's end."""
-        names = self.ensembles[0].recorded
-        values = np.full((len(names), len(self.runs), max(self.ends)), np.nan)
-        for group, ensemble in zip(self.groups, self.ensembles, strict=True):
-            for record in ensemble.records:
-                stop = record.start + record.values.shape[1]
-                block = record.values.permute(0, 2, 1).numpy()
-                columns = slice(record.start, min(stop, values.shape[2]))
-                block = block[..., : max(columns.stop - columns.start, 0)]
-                values[:, group[record.rows.numpy()], columns.start : columns.stop] = block
-        for row, end in enumerate(self.ends):
-            values[:, row, end:] = np.nan  # what a run did after it had stopped being finite
-        return dict(zip(names, values, strict=True))
+    def finished_series(self) -> dict[str, FloatArray]:
+        """Recorded quantities of every step, each (n_runs, n_steps), NaN after a run's end.
+
+        They are read where they are used if they are large.
+        """
+        self.series.end(self.ends)  # also what a run did after it had stopped being finite
+        return self.series.variables(max(self.ends))
 
     def evaluations(self, every: int) -> dict[str, FloatArray]:
         """Evaluated quantities, each (n_runs, n_evaluations, ...), NaN after a run's end.

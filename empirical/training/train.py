@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from empirical.training.parallel_ensembles import Fleet, side_by_side
 from empirical.training.recipe import Recipe
 from empirical.training.surroundings import Surroundings, Terminal
 from theory import trajectory, validate
-from theory.trajectory import RunSpec
+from theory.trajectory import RunSpec, series_file
 from theory.vocabulary.attributes import describe
 
 LOOK_SECONDS = 1.0  # between looks at the keyboard and the checkpoint
@@ -74,7 +75,8 @@ class Settings:
             for no limit on a CPU. Fewer need less memory.
         graphs: on a GPU, replay steps as CUDA graphs where the model allows it.
         cores: most ensembles that train side by side on a CPU; 0 for one a core.
-        checkpoint: checkpoint file; training resumes from it if it exists.
+        checkpoint: checkpoint file, with the series beside it; training resumes from it if it
+            exists. Without one, series lie in temporary files.
         checkpoint_seconds: time between checkpoints; the last one holds the finished runs.
         config: identifies the study, so that a checkpoint of another one is refused.
     """
@@ -108,15 +110,21 @@ def train(
     Raises:
         ValueError: for an unknown model, source or device, a recipe that does not fit the data,
             a foreign checkpoint, when memory cannot hold it or runs out.
+        OSError: if the disk has no room for the series or a checkpoint.
         Interrupted: on SIGINT or SIGTERM, or as the surroundings ask, after the checkpoint was
             written.
     """
     device = choose_device(settings.device)
-    n_parallel = _n_parallel(device, settings.cores)
     if device.type == "cpu":
         validate.fits_in_memory("this study", needed(jobs, settings))
-    with one_thread():
-        return _train(jobs, settings, surroundings or Terminal(), device, n_parallel)
+    n_parallel = _n_parallel(device, settings.cores)
+    try:
+        with one_thread():
+            return _train(jobs, settings, surroundings or Terminal(), device, n_parallel)
+    except BaseException:
+        if settings.checkpoint is not None and not settings.checkpoint.exists():
+            series_file.remove_checkpoint(settings.checkpoint)  # series of which nothing is known
+        raise
 
 
 def _train(
@@ -130,8 +138,8 @@ def _train(
     saved = _saved(settings, len(jobs))
     machines = machine.continued(saved["machines"], device)
     fleets = [
-        _fleet(job, settings, device, n_parallel, state)
-        for job, state in zip(jobs, saved["fleets"], strict=True)
+        _fleet(job, settings, device, n_parallel, state, place)
+        for place, (job, state) in enumerate(zip(jobs, saved["fleets"], strict=True))
     ]
 
     def save() -> None:
@@ -167,7 +175,8 @@ def _saved(settings: Settings, n_jobs: int) -> dict[str, Any]:
         return {"fleets": [None] * n_jobs, "machines": []}
     state = checkpoint.load(settings.checkpoint, config=settings.config)
     with checkpoint.restoring(settings.checkpoint):
-        checkpoint.check_like(state, {"fleets": [{"ensembles": []}] * n_jobs, "machines": []})
+        fleet = {"ensembles": [], "series": {"lengths": [], "sums": []}}
+        checkpoint.check_like(state, {"fleets": [fleet] * n_jobs, "machines": []})
     return state
 
 
@@ -187,10 +196,12 @@ def _fleet(
     device: torch.device,
     n_parallel: int,
     state: dict[str, Any] | None,
+    place: int,
 ) -> Fleet:
     """The ensembles of a job, one for each core, or for each group that fits in memory.
 
-    Resumed from a saved state, it keeps the groups of that state.
+    Resumed from a saved state, it keeps the groups of that state. ``place`` is that of the job
+    among all.
     """
     recipe = job.recipe
     images = memory.images_of(recipe)
@@ -219,12 +230,11 @@ def _fleet(
         n_groups = n_parallel
     if separate:
         n_groups = len(job.runs)
-    fleet = Fleet(job.runs, build, n_groups=n_groups)
-    if state is not None and settings.checkpoint is not None:
-        with checkpoint.restoring(settings.checkpoint):
-            checkpoint.check_like(state, fleet.state())
-            fleet.restore(state)
-    return fleet
+    if settings.checkpoint is None:
+        return Fleet(job.runs, build, n_groups=n_groups)
+    path = series_file.of_checkpoint(settings.checkpoint, place)
+    with checkpoint.restoring(settings.checkpoint) if state else nullcontext():
+        return Fleet(job.runs, build, n_groups=n_groups, path=path, state=state)
 
 
 def _n_parallel(device: torch.device, cores: int) -> int:
@@ -234,7 +244,7 @@ def _n_parallel(device: torch.device, cores: int) -> int:
 
 def _dataset(job: Job, fleet: Fleet, eval_every: int) -> xr.Dataset:
     """Trajectories of a job's finished runs."""
-    series, recipe = fleet.series(), job.recipe
+    series, recipe = fleet.finished_series(), job.recipe
     ensemble = fleet.ensembles[0]
     trajectories = trajectory.build(
         job.runs,

@@ -2,6 +2,7 @@
 
 runs           a run as the numbers that distinguish it
 schema         trajectories of many runs as one Dataset
+series_file    their series on disk while they are recorded
 layout         what such a Dataset must look like to be read
 recorded_run   what one run recorded, read once
 jumps          drops of the effective learning rate

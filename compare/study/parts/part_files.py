@@ -16,6 +16,7 @@ from compare.study.design import Study
 from compare.study.parts.dealing import Part
 from compare.study.results_folder import PARTS_FOLDER
 from theory import files, strict_dataclass, trajectory
+from theory.trajectory import series_file
 
 STUDY = "study.json"
 MOST_NAMED = 3  # runs that a message names
@@ -95,7 +96,7 @@ class PartFiles:
             config=self.config_of(part),
             provenance=trajectories.attrs["provenance"],
         )
-        self.checkpoint(part).unlink(missing_ok=True)
+        series_file.remove_checkpoint(self.checkpoint(part))
 
     def steps_of_running(self) -> dict[str, float]:
         """Work done of the parts that are being trained, in steps of one network, by name."""
@@ -115,7 +116,7 @@ class PartFiles:
 
     def remove(self) -> None:
         """Remove the folder with all that is ours in it."""
-        for pattern in ("*.nc", "*.pt", "*.steps", "*.partial", "stop", STUDY):
+        for pattern in ("*.nc", "*.pt", "*.pt.series*", "*.steps", "*.partial", "stop", STUDY):
             for path in self.folder.glob(pattern):
                 path.unlink(missing_ok=True)
         if self.folder.is_dir() and not any(self.folder.iterdir()):

@@ -9,6 +9,7 @@ from compare.study.design import Study
 from compare.study.parts import dealing, part_files
 from compare.study.parts.part_files import PartFiles, study_in
 from compare.study.parts.train_part import How, train_runs
+from theory.trajectory import series_file
 
 __all__ = ["collect", "forget", "parse", "study_in", "train"]
 
@@ -52,8 +53,8 @@ def train(study: Study, files: PartFiles, i: int, n: int, *, resume: bool) -> Pa
 def forget(study: Study, files: PartFiles, i: int, n: int) -> None:
     """Remove what is there of a shard."""
     part = dealing.shard(study, i, n)
-    for path in (files.file(part), files.checkpoint(part)):
-        path.unlink(missing_ok=True)
+    files.file(part).unlink(missing_ok=True)
+    series_file.remove_checkpoint(files.checkpoint(part))
 
 
 def collect(study: Study, folders: Sequence[Path]) -> tuple[xr.Dataset, str]:

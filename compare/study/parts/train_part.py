@@ -52,7 +52,7 @@ def on_worker(part: Part, how: How, files: PartFiles) -> xr.Dataset | None:
     )
     trajectories = train_runs(part, how, files if shared else None, surroundings, cores=1)
     if not shared:
-        return trajectories
+        return trajectories.load()  # what it would read later is a file here
     files.keep(part, trajectories)
     return None
 

@@ -146,7 +146,7 @@ def test_ctrl_c_keeps_a_checkpoint_and_exits_130(folder, tmp_path):
     assert process.returncode == 130
     assert "resume with --resume" in said
     assert "Traceback" not in said
-    assert names(out) == ["checkpoint.pt"]
+    assert names(out) == ["checkpoint.pt", "checkpoint.pt.series0"]
     other = sawtooth(folder, "run", "small.toml", "--out", str(out), "--resume", "--seeds", "1")
     assert other.returncode == 2
     assert "belongs to another configuration" in other.stderr

