@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 from concurrent.futures import Executor, ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
 import xarray as xr
 
-from compare.study import store
+from compare.study import cost, store
 from compare.study.design import Study, ToyStudy
 from compare.study.results_folder import CHECKPOINT_FILE, PARTS_FOLDER, STUDY_FILE, is_unfinished
 from theory import files
@@ -41,7 +42,7 @@ def train_alone(study: Study, out: Path, *, resume: bool = False) -> list[str]:
         checkpoint = out.with_name(out.name + ".checkpoint")
         if checkpoint.exists() and not resume:
             raise ValueError(f"{checkpoint} is of an interrupted train; use --resume or remove it")
-        networks, device = _train(study, checkpoint)
+        networks, device = _train(study, checkpoint, out, compared=False)
         provenance = json.dumps(store.provenance(device, study.precisions))
         store.write_trajectories(out, networks, config=study.to_json(), provenance=provenance)
         series_file.remove_checkpoint(checkpoint)
@@ -83,7 +84,7 @@ def trained(
             initargs=(signal.SIGINT, signal.SIG_IGN),  # we ask the workers to stop
         ) as pool:
             return _trained_in_parts(study, out, pool)
-    networks, device = _train(study, checkpoint)
+    networks, device = _train(study, checkpoint, finished, compared=True)
     return networks, json.dumps(store.provenance(device, study.precisions))
 
 
@@ -102,10 +103,16 @@ def _trained_in_parts(study: Study, out: Path, executor: Executor) -> tuple[xr.D
     return part_files.joined(study, parts.paths())
 
 
-def _train(study: Study, checkpoint: Path) -> tuple[xr.Dataset, str]:
-    """Train the networks, going on from a checkpoint if there is one."""
+def _train(study: Study, checkpoint: Path, out: Path, *, compared: bool) -> tuple[xr.Dataset, str]:
+    """Train the networks, going on from a checkpoint if there is one, and say first what it takes.
+
+    ``out`` is the file that is made of them, with theory or without.
+    """
     from empirical.training import train
 
+    takes = cost.of(study, compared=compared)
+    takes.check(out, resumed=checkpoint.exists())
+    print(takes, file=sys.stderr)
     try:
         networks = train.train(
             [train.Job(*job) for job in study.jobs],

@@ -20,9 +20,12 @@ from empirical.training.ensemble import Ensemble
 from empirical.training.evaluation import POPULATION, SKETCH_LENGTH
 from empirical.training.recipe import Recipe
 from theory.trajectory import RunSpec
+from theory.trajectory.series_file import IN_MEMORY
 
 PROCESS = 750e6  # bytes of the libraries, with a report
 COPIES = 6.0  # of what is recorded, while it is put together, compared and written
+UNCOMPARED = 2.0  # of series in memory that no theory is compared with
+STREAMED = 150e6  # bytes, where they are read from their file part by part
 STEP_QUANTITIES = 5  # recorded at each step, the effective rate among them; 2 more with momentum
 WORK = 2.0  # bytes that a pass forward and back needs, for each that it keeps for the way back
 PASS = 0.5  # and a pass forward alone, for each that it would keep
@@ -49,6 +52,7 @@ def on_cpu(
     eval_every: int,
     n_parallel: int,
     group_size: int = 0,
+    compared: bool = False,
 ) -> float:
     """Bytes that the process holds at its peak when it trains these jobs on a CPU, about.
 
@@ -57,31 +61,53 @@ def on_cpu(
         eval_every: steps between evaluations.
         n_parallel: ensembles that train side by side.
         group_size: most runs of an ensemble; 0 for no limit.
+        compared: whether theory is compared with them afterwards, for which series are in memory.
 
     Raises:
         ValueError: if a source or a model is unknown or does not fit the other.
     """
     images = {id(data): _bytes(data) for data in (images_of(recipe) for recipe, _ in jobs)}
     held = [_of_job(recipe, runs, n_parallel, group_size) for recipe, runs in jobs]
+    resting, working = sum(one for one, _ in held), max(one for _, one in held)
+    series, evaluated = recorded(jobs, eval_every=eval_every)
+    held_of_series = _held(series, apart=len(jobs) == 1 and not compared)
+    in_all = sum(images.values()) + resting + working + COPIES * evaluated + held_of_series
+    return PROCESS + in_all
+
+
+def recorded(
+    jobs: Sequence[tuple[Recipe, Sequence[RunSpec]]], *, eval_every: int
+) -> tuple[float, float]:
+    """Bytes of all series of these jobs, and those of all evaluations, once."""
     n_runs = sum(len(runs) for _, runs in jobs)
     longest = max(run.n_steps for _, runs in jobs for run in runs)
-    recorded = n_runs * max(_recorded(recipe, runs, longest, eval_every) for recipe, runs in jobs)
-    resting, working = sum(one for one, _ in held), max(one for _, one in held)
-    return PROCESS + sum(images.values()) + resting + working + COPIES * recorded
+    n_quantities = max(_n_quantities(recipe, runs) for recipe, runs in jobs)
+    evaluated = max(_evaluated(recipe) for recipe, _ in jobs) * -(-longest // eval_every)
+    return 8.0 * n_quantities * n_runs * longest, n_runs * evaluated
+
+
+def _held(series: float, *, apart: bool) -> float:
+    """Bytes of series that are in memory at once; ``apart`` where each is only written."""
+    if not apart:
+        return COPIES * series
+    return UNCOMPARED * series if series <= IN_MEMORY else STREAMED
 
 
 def _bytes(data: ImageData) -> float:
     return float(sum(one.numel() for one in (data.train_images, data.test_images)))
 
 
-def _recorded(recipe: Recipe, runs: Sequence[RunSpec], n_steps: int, eval_every: int) -> float:
-    """Bytes that are recorded of one run, once."""
-    data, n_layers = images_of(recipe), len(_shapes(recipe)[0])
+def _n_quantities(recipe: Recipe, runs: Sequence[RunSpec]) -> int:
+    """Numbers that are recorded of a run at each step."""
     moving = any(run.momentum for run in runs) or recipe.clip > 0
-    at_steps = STEP_QUANTITIES + 2 * moving + (recipe.schedule != "constant")
-    at_evaluations = SKETCH_LENGTH + 2 * n_layers + 8
+    return STEP_QUANTITIES + 2 * moving + (recipe.schedule != "constant")
+
+
+def _evaluated(recipe: Recipe) -> float:
+    """Bytes that are recorded of a run at each evaluation."""
+    data, n_layers = images_of(recipe), len(_shapes(recipe)[0])
     kept = 2 * min(recipe.prediction_examples, len(data.test_labels)) * data.n_classes
-    return 8 * at_steps * n_steps + (8 * at_evaluations + kept) * -(-n_steps // eval_every)
+    return 8.0 * (SKETCH_LENGTH + 2 * n_layers + 8) + kept
 
 
 def _of_job(

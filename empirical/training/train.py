@@ -180,13 +180,14 @@ def _saved(settings: Settings, n_jobs: int) -> dict[str, Any]:
     return state
 
 
-def needed(jobs: Sequence[Job], settings: Settings) -> float:
+def needed(jobs: Sequence[Job], settings: Settings, *, compared: bool = False) -> float:
     """Bytes that training these jobs on a CPU takes at its peak; see ``memory.on_cpu``."""
     return memory.on_cpu(
         [(job.recipe, job.runs) for job in jobs],
         eval_every=settings.eval_every,
         n_parallel=_n_parallel(torch.device("cpu"), settings.cores),
         group_size=settings.group_size,
+        compared=compared,
     )
 
 

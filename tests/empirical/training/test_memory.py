@@ -82,12 +82,17 @@ def test_more_runs_side_by_side_need_more_and_smaller_groups_less():
     assert needed("mlp-512-512", 8) - needed("mlp-512-512", 8, group_size=1) > 5 * evaluated
 
 
-def test_records_of_a_long_run_count():
+@pytest.mark.parametrize(
+    ("n_steps", "compared", "copies"),
+    [(10**6, True, memory.COPIES), (10**6, False, memory.UNCOMPARED), (10**8, False, 0)],
+)
+def test_series_count_where_they_are_in_memory(n_steps, compared, copies):
     def needed(n_steps):
         job = (Recipe(model="mlp-8"), [RunSpec(0.1, 1e-3, 0, n_steps)])
-        return memory.on_cpu([job], eval_every=n_steps, n_parallel=1)
+        return memory.on_cpu([job], eval_every=n_steps, n_parallel=1, compared=compared)
 
-    assert needed(2_000_000) - needed(1_000_000) == pytest.approx(1e6 * 5 * 8 * memory.COPIES)
+    more = needed(2 * n_steps) - needed(n_steps)
+    assert more == pytest.approx(n_steps * 5 * 8 * copies)
 
 
 def test_a_study_that_memory_cannot_hold_is_refused_before_any_work():
