@@ -10,6 +10,7 @@ from compare.calibration.calibrate import laws_from_json, model_from_json
 from compare.calibration.laws.regularised import Laws
 from compare.predict import outlook
 from compare.study import store
+from compare.study.design import LONGEST_RUN
 from theory import validate
 from theory.cycle_models.kick_model import KickModel
 from theory.laws import long_run_decay
@@ -44,7 +45,7 @@ def predict_from_study(
     learning_rate, weight_decay = validate.setting(learning_rate, weight_decay)
     validate.positive("weight_decay", weight_decay)
     if steps is not None:
-        validate.at_least("steps", steps, 1)
+        validate.within("steps", steps, 1, LONGEST_RUN)
     known, model = read_calibrated(study)
     with store.blaming(Path(study)):
         return _of_calibrated(known, model, learning_rate, weight_decay, steps)

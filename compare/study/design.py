@@ -12,6 +12,7 @@ from theory.trajectory.regimes import NO_JUMPS, REGIMES
 
 ROLES = ("calibration", "held_out")
 LONGEST_RUN = 1e9
+LONGEST_NAME = 100  # characters: it names files and runs
 MOST_RUNS = 100_000
 MOST_TOY_CYCLES = 1000  # records of all of them are held at once
 OF_THE_LOSS = ("model", "data", "batch_size", "full_batch", "label_noise", "train_per_class")
@@ -53,6 +54,7 @@ class Setting:
         validate.fraction("momentum", self.momentum)
         validate.within("steps", self.steps, 0, LONGEST_RUN)
         self.recipe.check_run(self.weight_decay, self.momentum)
+        validate.within("length of variant", len(self.variant), 0, LONGEST_NAME)
         validate.one_of("role", self.role, ROLES)
         if self.expect:
             validate.one_of("expect", self.expect, (*REGIMES, NO_JUMPS))
@@ -308,5 +310,6 @@ def _at_free_norm(recipe: Recipe) -> Recipe:
 
 
 def _check_name(name: str) -> None:
+    validate.within("length of name", len(name), 1, LONGEST_NAME)
     if not name or not name.replace("-", "").replace("_", "").isalnum():
         raise ValueError(f"name must consist of letters, digits, - and _, got {name!r}")

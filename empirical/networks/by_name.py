@@ -6,6 +6,7 @@ import importlib
 import math
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -121,7 +122,7 @@ def _build(recipe: Recipe, data: ImageData) -> Network:
     """The same, from torch's global generator."""
     batched = is_batched(recipe)
     if batched and recipe.trained == "scale-invariant":
-        return ScaleInvariantMLP(_mlp_widths(recipe.model, data), norm_eps=recipe.norm_eps)
+        return ScaleInvariantMLP(mlp_widths(recipe.model, data), norm_eps=recipe.norm_eps)
     example = module(recipe, data)
     _check_output(example, recipe.model, data)
     make, invariant = lambda: module(recipe, data), _invariant_names(example, recipe, data)
@@ -135,8 +136,27 @@ def _build(recipe: Recipe, data: ImageData) -> Network:
 
 def is_batched(recipe: Recipe) -> bool:
     """Whether all runs of an ensemble pass at once, and not one after another."""
-    mlp = recipe.model.split("-")[0] == "mlp" and ":" not in recipe.model
-    return mlp and recipe.normalised
+    return is_mlp(recipe.model) and recipe.normalised
+
+
+def is_mlp(name: str) -> bool:
+    """Whether a name is of one of our MLPs."""
+    return name.split("-")[0] == "mlp" and ":" not in name
+
+
+def narrowed(recipe: Recipe, width: int) -> tuple[Recipe, int]:
+    """The recipe with a network of at most this width, and how many times as wide its own is.
+
+    Raises:
+        ValueError: if no architecture has that name.
+    """
+    kind = recipe.model.split("-")[0]
+    if ":" in recipe.model or kind not in CONVOLUTIONAL:
+        return recipe, 1
+    own = (*_widths(recipe.model, at_most=1), CONVOLUTIONAL[kind][1])[0]
+    if own <= width:
+        return recipe, 1
+    return replace(recipe, model=f"{kind}-{width}"), -(-own // width)
 
 
 def module(recipe: Recipe, data: ImageData) -> nn.Module:
@@ -162,7 +182,7 @@ def _named(recipe: Recipe, data: ImageData) -> nn.Module:
         make, standard = CONVOLUTIONAL[kind]
         width = (*_widths(recipe.model, at_most=1), standard)[0]
         return make(width, data.image_shape, data.n_classes, **options)
-    return architectures.mlp(_mlp_widths(recipe.model, data), **options)
+    return architectures.mlp(mlp_widths(recipe.model, data), **options)
 
 
 def _widths(name: str, *, at_most: int = 100) -> list[int]:
@@ -177,7 +197,7 @@ def _widths(name: str, *, at_most: int = 100) -> list[int]:
     return [int(width) for width in widths]
 
 
-def _mlp_widths(name: str, data: ImageData) -> tuple[int, ...]:
+def mlp_widths(name: str, data: ImageData) -> tuple[int, ...]:
     """Pixels, hidden widths (64 and 64 where none is given) and classes."""
     return (math.prod(data.image_shape), *(_widths(name) or [64, 64]), data.n_classes)
 

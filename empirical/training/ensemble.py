@@ -15,7 +15,7 @@ from empirical.device.alignment import padded
 from empirical.device.cuda_graphs import CUDARecorder, Replay
 from empirical.networks.by_name import Network
 from empirical.training.checkpoint import check_like
-from empirical.training.evaluation import Evaluator
+from empirical.training.evaluation import Evaluator, Shelf
 from empirical.training.recipe import Recipe
 from empirical.training.sgd import SGD, norms
 from empirical.training.step import Step
@@ -118,6 +118,7 @@ class Ensemble:
         self.records: list[Record] = []
         self.store: Callable[[Record], object] = self.records.append
         self.evaluations: list[Evaluation] = []
+        self.shelf = Shelf()
         self.rows = torch.arange(len(self.runs))
         networks = [network.initialise(init) for init, _, _ in generators]
         self.weights, self._all_frozen = (
@@ -216,7 +217,9 @@ class Ensemble:
             if evaluating:
                 layers = (self.network.layers.split(flat) for flat in (before, self.sgd.gradient))
                 measured |= self.evaluator.per_layer(*layers)
-                self.evaluations.append(Evaluation(self.step, self.rows, measured))
+                n_left = -(-(int(self.end[self.rows].max()) - self.step) // self.eval_every)
+                kept = self.shelf.keep(measured, n_left)
+                self.evaluations.append(Evaluation(self.step, self.rows, kept))
             self.step += 1
 
     def _begin(self) -> None:

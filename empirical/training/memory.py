@@ -8,6 +8,7 @@ gradients, orders of the data), of the largest piece of work on those runs that 
 import functools
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,8 @@ from empirical.training.recipe import Recipe
 from theory.trajectory import RunSpec
 from theory.trajectory.series_file import IN_MEMORY
 
+Shapes = list[tuple[int, ...]]
+
 PROCESS = 750e6  # bytes of the libraries, with a report
 COPIES = 6.0  # of what is recorded, while it is put together, compared and written
 UNCOMPARED = 2.0  # of series in memory that no theory is compared with
@@ -29,6 +32,8 @@ STREAMED = 150e6  # bytes, where they are read from their file part by part
 STEP_QUANTITIES = 5  # recorded at each step, the effective rate among them; 2 more with momentum
 WORK = 2.0  # bytes that a pass forward and back needs, for each that it keeps for the way back
 PASS = 0.5  # and a pass forward alone, for each that it would keep
+NARROW = 64  # width from which a wider network is known
+PROBED = 4  # examples of a pass whose memory is counted
 LANCZOS = 16  # vectors of weights, float64, that a sharpness needs
 # of the free memory: evaluations come on top of what recorded steps hold on to
 USABLE = 0.45
@@ -140,7 +145,7 @@ def _of_job(
     evaluation = together * logits + 3 * n_ensembles * width * pixels * examples
     sketch = at_once * 28 * n_weights
     sharpness = n_ensembles * recipe.sharpness_examples and n_ensembles * (
-        2 * WORK * kept * min(recipe.sharpness_examples, len(data.train_images))
+        4 * WORK * kept * min(recipe.sharpness_examples, len(data.train_images))
         + 8 * LANCZOS * n_weights
     )
     return resting, width * at_once * n_weights + max(step, evaluation, sketch, sharpness)
@@ -151,23 +156,32 @@ def _batch(recipe: Recipe, data: ImageData) -> int:
 
 
 @functools.cache
-def _shapes(recipe: Recipe) -> tuple[list[tuple[int, ...]], int, float]:
+def _shapes(recipe: Recipe) -> tuple[Shapes, int, float]:
     """Shapes of the trained weights, number of frozen ones, bytes kept of an example.
 
-    What a pass forward keeps for the way back is counted, for our own networks without any
-    memory: on torch's device ``meta``.
+    Nothing as large as the network itself is made: an MLP is known from its widths, a wide network
+    of convolutions from a narrow one, and a user's module is made anyway.
     """
     data = images_of(recipe)
-    own = ":" not in recipe.model
-    with torch.random.fork_rng(devices=[]), torch.device("meta" if own else "cpu"):
-        module = by_name.module(recipe, data)
-        images = torch.zeros(by_name.PROBE_EXAMPLES, *data.image_shape)
-        if not own:
-            images = data.normalise(data.train_images[: by_name.PROBE_EXAMPLES])
+    if by_name.is_mlp(recipe.model):
+        pixels, *hidden, n_classes = by_name.mlp_widths(recipe.model, data)
+        shapes: Shapes = [(out, into) for into, out in pairwise((pixels, *hidden))]
+        # of each layer what enters its normalisation and what leaves its ReLU, float32
+        kept = 4.0 * (pixels + 2 * sum(hidden))
+        last, all_trained = (n_classes, hidden[-1]), recipe.trained == "all"
+        return shapes + [last] * all_trained, math.prod(last) * (not all_trained), kept
+    narrow, factor = by_name.narrowed(recipe, NARROW)
+    with torch.random.fork_rng(devices=[]):
+        module = by_name.module(narrow, data)
+        kept = _kept(module, data.normalise(data.train_images[:PROBED])) / PROBED
     parameters = list(module.parameters())
-    trained = [tuple(one.shape) for one in parameters if one.requires_grad]
-    frozen = sum(one.numel() for one in parameters if not one.requires_grad)
-    return trained, frozen, _kept(module, images) / len(images)
+    trained: Shapes = [
+        (factor * one.shape[0], factor * math.prod(one.shape[1:]))
+        for one in parameters
+        if one.requires_grad
+    ]
+    frozen = factor * sum(one.numel() for one in parameters if not one.requires_grad)
+    return trained, frozen, factor * kept
 
 
 def _kept(module: nn.Module, images: Tensor) -> float:

@@ -9,6 +9,7 @@ from theory.laws import schedules
 TRAINED = ("scale-invariant", "all")
 PRECISIONS = ("float32", "tf32", "bf16", "float64")
 SMALLEST_EPS = 1e-38
+MOST_EXAMPLES = 1e9
 COUNTS = ("train_per_class", "test_per_class", "sharpness_examples", "prediction_examples")
 
 
@@ -77,10 +78,10 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name in COUNTS:
-            validate.at_least(name, getattr(self, name), 0)
+            validate.within(name, getattr(self, name), 0, MOST_EXAMPLES)
         for name in ("initial_norm", "clip"):
             validate.non_negative(name, getattr(self, name))
-        validate.at_least("batch_size", self.batch_size, 2)
+        validate.within("batch_size", self.batch_size, 2, MOST_EXAMPLES)
         if not 0 <= self.label_noise <= 1:
             raise ValueError(f"label_noise must be in 0 .. 1, got {self.label_noise}")
         if not (math.isfinite(self.norm_eps) and self.norm_eps >= SMALLEST_EPS):

@@ -100,9 +100,12 @@ def solve_norm(
             f"got {len(runs)} runs of {n_steps} steps"
         )
     validate.fits_in_memory("this solution", STEP_BYTES * n_steps * len(runs))
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
-        ode = _ode(gradient, start, runs, np.arange(0, n_steps, every, dtype=np.int64))
-        norms, gs = _recursion(gradient, start, runs)
+    try:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
+            ode = _ode(gradient, start, runs, np.arange(0, n_steps, every, dtype=np.int64))
+            norms, gs = _recursion(gradient, start, runs)
+    except OverflowError as error:  # of Python's own numbers
+        raise ValueError("the norm leaves the range of floating point") from error
     _check_range(runs, norms, ode)
     solved = _dataset(runs, norms, gs, ode, every, gradient.name)
     return _with_measured(solved, gradient)

@@ -191,8 +191,8 @@ def initial_weights(loss: ToyLoss, seeds: FloatArray, norm: float) -> FloatArray
 def _block(loss: ToyLoss, grid: Grid, runs: list[RunSpec]) -> xr.Dataset:
     """Simulate some runs of a grid and label the result."""
     records = _advance(loss, grid, runs)
-    ended, reasons = _endings(records, grid)
     rate = np.array([run.learning_rate for run in runs])
+    ended, reasons = _endings(records, grid, rate)
     series = {
         "weight_norm": records.weight_norm.T,
         "effective_grad_norm": records.effective_grad_norm.T,
@@ -268,10 +268,13 @@ def _recorded_rates(grid: Grid, runs: list[RunSpec], rate: FloatArray) -> FloatA
     return np.asarray(rate[:, None] * schedules.factors(grid.schedule, grid.n_steps)[steps])
 
 
-def _endings(records: Records, grid: Grid) -> tuple[FloatArray, list[str]]:
+def _endings(records: Records, grid: Grid, rate: FloatArray) -> tuple[FloatArray, list[str]]:
     """Steps each run did before it left float64's range, and why it ended there."""
-    finite = np.isfinite(records.weight_norm) & np.isfinite(records.train_loss)
-    bad = ~finite
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        elr = rate / records.weight_norm**2
+    bad = ~(np.isfinite(records.weight_norm) & np.isfinite(records.train_loss))
+    # a gradient that has vanished between its factors is NaN, and the run goes on
+    bad |= np.isinf(records.effective_grad_norm) | np.isinf(elr)
     first = np.where(bad.any(axis=0), bad.argmax(axis=0), grid.n_records)
     ended = np.minimum(first * grid.record_every, grid.n_steps)
     reasons = [""] * len(first)

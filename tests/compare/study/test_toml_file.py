@@ -71,6 +71,8 @@ def test_shipped_studies_are_valid():
         ("cycles = 3", "cycles = 1e308", "at most 1e\\+09 steps, got cycles = 1e\\+308"),
         ("weight_decay = 1e-3", "weight_decay = 1e-300", "must be 0 or at least 1e-15"),
         ("seeds = 2", "seeds = 10000000000000", "seeds must be at most 100000"),
+        ('name = "small"', f'name = "{"a" * 101}"', "length of name must be at most 100, got 101"),
+        ("seeds = 2", "batch_size = 10000000000", "batch_size must be at most 1e\\+09"),
         ("seeds = 2", "seeds = 50001", "at most 100000 runs, got 2 settings with 50001 seeds"),
         ("seeds = 2", "seeds = 2\neval_every = 10000000000", "eval_every must be at most 1e\\+09"),
         ("steps = 7", "steps = 10000000000", "steps must be at most 1e\\+09, got 10000000000"),

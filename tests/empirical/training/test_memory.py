@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from empirical.networks import by_name
-from empirical.training import memory, train
+from empirical.training import evaluation, memory, train
 from empirical.training.recipe import Recipe
 from theory.trajectory import RunSpec
 
@@ -119,3 +119,14 @@ def test_the_estimate_is_above_the_peak_of_the_process(model):
     )
     said = subprocess.run([sys.executable, "-c", code, model], capture_output=True, check=True)
     assert 0.5 < float(said.stdout) < 1.1
+
+
+def test_a_shelf_keeps_what_was_measured_in_few_blocks(monkeypatch):
+    monkeypatch.setattr(evaluation, "ROOMS", 3)
+    shelf, kept = evaluation.Shelf(), []
+    for i in range(7):
+        runs = 5 if i < 5 else 2  # three have ended
+        kept.append(shelf.keep({"a": torch.full((runs, 4), float(i))}, n_left=7 - i))
+    assert [float(one["a"].mean()) for one in kept] == list(range(7))
+    blocks = {one["a"].untyped_storage().data_ptr() for one in kept}
+    assert len(blocks) == 3  # of 3 rooms, 3 again for what was left, and 2 for fewer runs

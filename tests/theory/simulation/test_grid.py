@@ -199,3 +199,11 @@ def test_probing_is_another_one_for_another_length():
     rates = schedules.learning_rates("probing", 0.1, 0.0, 5000, steps=some)
     assert rates == pytest.approx(0.1 * whole[some])
     assert not np.allclose(schedules.factors("probing", 4999), whole[:4999])
+
+
+def test_a_rate_or_gradient_beyond_float64_ends_a_run():
+    for options in ({"initial_norm": 1e-150}, {"dynamics": Dynamics(noise=1e308)}):
+        grid = Grid((1e100,), (0.0,), seeds=(1, 2, 3), n_steps=20, **options)
+        found = simulate.simulate(LOSS, grid)
+        assert set(found["status"].values) == {"diverged"}
+        assert not any(np.isinf(found[name]).any() for name in found if found[name].dtype == float)
