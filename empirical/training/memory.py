@@ -25,7 +25,7 @@ from theory.trajectory.series_file import IN_MEMORY
 
 Shapes = list[tuple[int, ...]]
 
-PROCESS = 750e6  # bytes of the libraries, with a report
+PROCESS = 870e6  # bytes of the libraries, with a report
 COPIES = 6.0  # of what is recorded, while it is put together, compared and written
 UNCOMPARED = 2.0  # of series in memory that no theory is compared with
 STREAMED = 150e6  # bytes, where they are read from their file part by part
