@@ -1,6 +1,7 @@
 """A campaign of faults: kills, full disks, odd inputs, damaged files; prints what held.
 
-    python benchmarks/faults [--kills 10] [--inputs 300] [--flips 100] [--seed 0]
+    python benchmarks/faults [--kills 10] [--inputs 300] [--flips 100] [--edits 100]
+                                   [--seed 0]
 
 Minutes on 2 cores. Everything is written to a temporary folder. Exit code 1 if anything failed.
 """
@@ -12,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from damage import damaged
+from damage import Files, damaged, edited
 from disks import full_disks
 from inputs import call, command_lines, studies
 from kills import kills
@@ -20,6 +21,8 @@ from tally import SHOWN, Tally
 
 import sawtooth
 
+SETTING = ("--lr=0.1", "--wd=0.1")
+OF_NORM = ("simulate", "norm", *SETTING)
 KINDS = ("kills", "disks", "inputs", "damage")
 
 
@@ -29,6 +32,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=10, help="of each command")
     parser.add_argument("--inputs", type=int, default=300, help="studies, and command lines")
     parser.add_argument("--flips", type=int, default=100, help="of each kind of file")
+    parser.add_argument("--edits", type=int, default=100, help="of each kind of file")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     chosen = options.only or KINDS
@@ -43,7 +47,9 @@ def main() -> int:
             rows.append(studies(folder, options.inputs, options.seed))
             rows.append(command_lines(folder, options.inputs, options.seed))
         if "damage" in chosen:
-            rows += damaged(folder, files_to_damage(folder, study), options.flips, options.seed)
+            files = files_to_damage(folder, study)
+            rows += damaged(folder, files, options.flips, options.seed)
+            rows += edited(folder, files, options.edits, options.seed)
     return report(rows)
 
 
@@ -54,16 +60,21 @@ def whole_study(folder: Path) -> Path:
     return out / "study.nc"
 
 
-def files_to_damage(folder: Path, study: Path) -> dict[str, tuple[Path, tuple[object, ...]]]:
-    """One of each kind of file that is written, and a command that reads it."""
-    recorded, toy = folder / "recorded.nc", folder / "toy-whole.nc"
+def files_to_damage(folder: Path, study: Path) -> Files:
+    """One of each kind of file that is written, and commands that read it."""
+    recorded, toy, norm = (folder / f"{name}-whole.nc" for name in ("train", "toy", "norm"))
     call("train", "--model=mlp-8", "--lr=0.5", "--wd=0.01", "--steps=60", f"--out={recorded}")
     call("simulate", "isotropic", "--lr=0.1", "--wd=0.1", "--steps=300", f"--out={toy}")
-    report = ("report", "FILE", "--out", folder / "damaged.html")
+    call(*OF_NORM, "--grad-norm=1", "--steps=300", f"--out={norm}")
+    out = folder / "read.nc"
+    report = ("report", "FILE", "--out", folder / "read.html")
+    bare = (report, ("diagnose", "FILE"), (*OF_NORM, "--grad-norm", "FILE", "--out", out))
+    of_study = (report, ("thin", "FILE", "--out", out), ("predict", *SETTING, "--from", "FILE"))
     return {
-        "study.nc": (study, report),
-        "what `train` wrote": (recorded, report),
-        "what `simulate` wrote": (toy, report),
+        "study.nc": (study, of_study),
+        "what `train` wrote": (recorded, bare),
+        "what `simulate` wrote": (toy, bare),
+        "what `simulate norm` wrote": (norm, bare),
     }
 
 

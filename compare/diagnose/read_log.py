@@ -33,9 +33,7 @@ def read(path: Path, run: str | None = None) -> Signals:
     if path.suffix == ".nc":
         from compare.study import store
 
-        tree = store.read(path, bare=True)
-        with store.blaming(path):
-            return of_dataset((tree["empirical"] if tree.children else tree).to_dataset(), run)
+        return store.of_trajectories(path, lambda held: of_dataset(held, run))
     if run is not None:
         raise ValueError(f"--run is of a netCDF file; {path} has one run")
     return of_columns(_columns(path), str(path))

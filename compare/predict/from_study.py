@@ -42,14 +42,24 @@ def predict_from_study(
     Raises:
         ValueError: if the file is no study, holds no calibrated laws, or a number is out of range.
     """
-    known, model = read_calibrated(study)
     learning_rate, weight_decay = validate.setting(learning_rate, weight_decay)
     validate.positive("weight_decay", weight_decay)
+    if steps is not None:
+        validate.within("steps", steps, 1, LONGEST_RUN)
+    known, model = read_calibrated(study)
+    with store.blaming(Path(study)):
+        return _of_calibrated(known, model, learning_rate, weight_decay, steps)
+
+
+def _of_calibrated(
+    known: Laws, model: KickModel, learning_rate: float, weight_decay: float, steps: int | None
+) -> dict[str, Any]:
+    """What laws and a model say of a run; see ``predict_from_study``."""
     decay = long_run_decay(learning_rate, weight_decay, known.momentum)
     start = float(np.log(learning_rate / model.initial_norm**2))
     network = outlook.networks(known, decay, start)
     usual = float(np.median(network.first) + TYPICAL_CYCLES * np.median(network.period))
-    n_steps = usual if steps is None else validate.within("steps", steps, 1, LONGEST_RUN)
+    n_steps = usual if steps is None else steps
     seen = known.evidence.intrinsic_lr
     return {
         "learning_rate": learning_rate,

@@ -63,7 +63,10 @@ def outlook(
     Raises:
         ValueError: if a file cannot be read or holds no such run, or saying why nothing is told.
     """
-    recorded = RecordedRun.of(*_chosen(trajectories, run))
+    if isinstance(trajectories, xr.Dataset):
+        recorded = _chosen(trajectories, run)
+    else:
+        recorded = store.of_trajectories(Path(trajectories), lambda held: _chosen(held, run))
     laws = None if study is None else read_calibrated(study)[0]
     return ahead(recorded, laws, n_steps=n_steps)
 
@@ -148,19 +151,10 @@ def _first_jump(run: RecordedRun, laws: Laws, n_steps: int | None) -> Outlook:
     return replace(found, n_steps=from_run.horizon(n_steps, found.median_wait))
 
 
-def _chosen(source: xr.Dataset | str | Path, run: str | None) -> tuple[xr.Dataset, str]:
-    """The trajectories and the run that is asked for.
-
-    Raises:
-        ValueError: if there is no such run, or no trajectories.
-    """
-    if isinstance(source, xr.Dataset):
-        held = source
-    else:
-        tree = store.read(Path(source), bare=True)
-        held = (tree["empirical"] if tree.children else tree).to_dataset()
-    require(held, "the dataset" if isinstance(source, xr.Dataset) else str(source))
+def _chosen(held: xr.Dataset, run: str | None) -> RecordedRun:
+    """The run that is asked for; raises ``ValueError`` if it, or any trajectory, is not there."""
+    require(held, "the dataset")
     runs = [str(one) for one in held["run"].values]
     if run is not None and run not in runs:
         raise ValueError(f"run must be one of {', '.join(runs)}, got {run!r}")
-    return held, runs[0] if run is None else run
+    return RecordedRun.of(held, runs[0] if run is None else run)

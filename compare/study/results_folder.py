@@ -21,6 +21,11 @@ def is_unfinished(out: Path) -> bool:
     return (out / CHECKPOINT_FILE).exists() or (out / PARTS_FOLDER).exists()
 
 
+def is_finished(out: Path) -> bool:
+    """Whether the folder holds a whole study."""
+    return (out / STUDY_FILE).exists() and not is_unfinished(out)
+
+
 @contextmanager
 def claimed(study: Study | ToyStudy, out: Path, *, resume: bool, overwrite: bool) -> Iterator[None]:
     """Be the only process that writes into a results folder, where that loses nothing.
@@ -45,7 +50,7 @@ def _check_folder(study: Study | ToyStudy, out: Path, *, resume: bool, overwrite
             f"{out} exists; use --resume to go on, --overwrite to start again or --out DIR"
         )
     report.check_page(out / REPORT_FILE)
-    if resume and (out / STUDY_FILE).exists() and not is_unfinished(out):  # else checked when read
+    if resume and is_finished(out):  # else checked when read
         found = store.read(out / STUDY_FILE).attrs["config"]
         if found != study.to_json():
             raise ValueError(

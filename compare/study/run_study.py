@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,13 @@ from compare import report
 from compare.study import store, toml_file
 from compare.study.comparison import compare_with_theory
 from compare.study.design import Study, ToyStudy
-from compare.study.results_folder import REPORT_FILE, STUDY_FILE, check_no_study, claimed
+from compare.study.results_folder import (
+    REPORT_FILE,
+    STUDY_FILE,
+    check_no_study,
+    claimed,
+    is_finished,
+)
 from compare.study.train_networks import Stopped, diverged, remove_unfinished, trained
 from theory import files
 
@@ -45,7 +52,10 @@ def run(
     """
     finished = out / STUDY_FILE
     ended: list[str] = []
-    with claimed(study, out, resume=resume, overwrite=overwrite):
+    with ExitStack() as held:
+        held.enter_context(claimed(study, out, resume=resume, overwrite=overwrite))
+        if resume and is_finished(out):
+            held.enter_context(store.blaming(finished))
         if isinstance(study, Study):
             networks, provenance = trained(
                 study, out, resume=resume, overwrite=overwrite, executor=executor

@@ -6,13 +6,13 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
 from io import IOBase
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import h5py
 import xarray as xr
@@ -21,6 +21,7 @@ from compare.study import layout
 from theory import files, trajectory
 
 DISTRIBUTION = "normtooth"
+T = TypeVar("T")
 SCHEMA_VERSION = "2"
 PACKAGES = ("h5netcdf", "h5py", "matplotlib", "numpy", "scikit-learn", "scipy", "torch", "xarray")
 
@@ -111,6 +112,21 @@ def read_calibration(path: Path) -> str:
     with _opened(path) as tree:
         _check(path, tree, bare=False)
         return str(tree["comparison"].attrs.get("calibration", ""))
+
+
+def of_trajectories(path: Path, use: Callable[[xr.Dataset], T]) -> T:
+    """Read the trajectories of a file and make something of them.
+
+    Args:
+        path: a study of networks, or a file with nothing but trajectories.
+        use: what to make; whatever is wrong then names the file, see ``blaming``.
+
+    Raises:
+        ValueError: if the file is missing or damaged, or what ``use`` refuses.
+    """
+    tree = read(path, bare=True)
+    with blaming(path):
+        return use((tree["empirical"] if tree.children else tree).to_dataset())
 
 
 @contextmanager

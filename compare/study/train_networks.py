@@ -13,7 +13,7 @@ import xarray as xr
 
 from compare.study import cost, store
 from compare.study.design import Study, ToyStudy
-from compare.study.results_folder import CHECKPOINT_FILE, PARTS_FOLDER, STUDY_FILE, is_unfinished
+from compare.study.results_folder import CHECKPOINT_FILE, PARTS_FOLDER, STUDY_FILE, is_finished
 from theory import files
 from theory.trajectory import series_file
 
@@ -67,7 +67,7 @@ def trained(
     finished, checkpoint, parts = out / STUDY_FILE, out / CHECKPOINT_FILE, out / PARTS_FOLDER
     if overwrite:
         remove_unfinished(study, out)
-    if resume and finished.exists() and not is_unfinished(out):
+    if resume and is_finished(out):
         held = store.read(finished)
         store.check_whole(held)
         return held["empirical"].to_dataset(), held.attrs["provenance"]

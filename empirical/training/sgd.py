@@ -22,6 +22,8 @@ class SGD:
     """Learning rates, decays and momentum of the active runs, and their step.
 
     All it works on stays in place from step to step, so that a step can be recorded and replayed.
+    On a CPU a compiled kernel does the step in one pass; elsewhere torch does, and the numbers are
+    equal to rounding.
 
     Args:
         runs: the active runs.
@@ -31,7 +33,12 @@ class SGD:
             place by each step.
         sphere_norm: norm that ``fixed_norm`` keeps, (n_runs,), float64.
         momentum_buffer: b, like the weights; None for runs without momentum.
+
+    Attributes:
+        fused: whether to use the kernel on a CPU.
     """
+
+    fused = True
 
     def __init__(
         self,
@@ -53,6 +60,7 @@ class SGD:
         self.buffer, self.sphere_norm = momentum_buffer, sphere_norm
         self.gradient, self._scratch = torch.zeros_like(weights), torch.empty_like(weights)
         self.norm = flat_norms(weights, invariant)
+        self._kernel = self._on_cpu() if self.fused and weights.device.type == "cpu" else None
 
     @property
     def general(self) -> bool:
@@ -75,6 +83,8 @@ class SGD:
             The scalars ``PLAIN``, or ``GENERAL`` with momentum or clipping: rho, g and theta, then
             ``|z|`` and ``<u, z>`` with ``u = w/rho`` and ``z = rho (b' - lam w)``; (n_runs,) each.
         """
+        if self._kernel is not None:
+            return self._kernel(rate)
         norm, weights = self.norm.clone(), self._invariant_part(self.weights)
         g = norm * flat_norms(self.gradient, self.invariant)
         direction = weights / _as_column(norm, weights)
@@ -86,6 +96,29 @@ class SGD:
         turned = direction.addcdiv_(weights, _as_column(self.norm, weights), value=-1)
         chord = flat_norms(turned, self.invariant)
         return [norm, g, 2 * torch.asin(chord / 2), *extra]
+
+    def _on_cpu(self) -> Callable[[Tensor], list[Tensor]]:
+        """The step as one call of a kernel that works on the tensors' own memory."""
+        from empirical.training import sgd_kernel
+
+        scalars = torch.empty(len(self.recorded), len(self.weights), dtype=torch.float64)
+        sphere = self.sphere_norm if self.recipe.fixed_norm else self.sphere_norm[:0]
+        weights, gradient, decay = self.weights.numpy(), self.gradient.numpy(), self.weight_decay
+        rest = (sphere.numpy(), self.invariant.n_weights, scalars.numpy())
+        rows = [*scalars]
+
+        def plain(rate: Tensor) -> list[Tensor]:
+            sgd_kernel.plain_step(weights, gradient, rate.numpy(), decay.numpy(), *rest)
+            return rows
+
+        def general(rate: Tensor) -> list[Tensor]:
+            numbers = rate.numpy(), decay.numpy(), momentum.numpy(), self.recipe.clip
+            sgd_kernel.general_step(weights, gradient, buffer.numpy(), *numbers, *rest)
+            return rows
+
+        momentum = self.momentum
+        buffer = torch.zeros_like(self.weights) if self.buffer is None else self.buffer
+        return general if self.general else plain
 
     def _move(self, norm: Tensor, g: Tensor, rate: Tensor) -> list[Tensor]:
         """Update momentum and weights; return what ``GENERAL`` has beyond ``PLAIN``."""

@@ -89,6 +89,9 @@ class KickModel:
     loss_at_unit_gradient: float
     loss_exponent: float
 
+    def __post_init__(self) -> None:
+        validate.positive("initial_norm", self.initial_norm)
+
 
 @dataclass(frozen=True)
 class CyclePrediction:

@@ -8,18 +8,11 @@ phi   elr / (1 - eta lam)
 import math
 
 import numpy as np
-from numba import njit
+
+from theory.simulation.kernels.kernel_cache import kept
 
 
-def _compiled(function):
-    """What Numba makes of a function, kept on the disk where there is a place for that."""
-    try:
-        return njit(error_model="numpy", cache=True)(function)
-    except RuntimeError:
-        return njit(error_model="numpy")(function)
-
-
-@_compiled
+@kept(error_model="numpy")
 def drive(u, z, s, rate, noise, curvature, spacing, slope, grad_norm, n_steps):
     """Advance one oscillator; ``slope`` and ``grad_norm`` are on a uniform grid over [-pi, pi].
 

@@ -32,11 +32,13 @@ class Gradient:
 
     @classmethod
     def of(cls, given: Any, run: str | None) -> Self:
-        """Read what ``solve_norm`` takes as ``grad_norm``.
+        """Read what ``solve_norm`` takes as ``grad_norm``; what was read already stays as it is.
 
         Raises:
             ValueError: if it is negative, not finite or empty, or a run has to be chosen.
         """
+        if isinstance(given, cls):
+            return given
         if isinstance(given, xr.Dataset):
             return cls._of_run(given, run)
         if run is not None:

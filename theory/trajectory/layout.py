@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from theory import validate
+
 # What every recorded run has, and what measuring it needs.
 REQUIRED = (
     "weight_norm",
@@ -27,9 +29,12 @@ REQUIRED = (
 # Coordinates of every run.
 SETTINGS = ("learning_rate", "weight_decay", "intrinsic_lr", "momentum", "seed", "model", "data")
 FINITE = ("learning_rate", "weight_decay", "intrinsic_lr", "momentum", "n_steps")
+# Series that are above 0, or not below, in every record before the end of a run.
+POSITIVE = ("weight_norm", "next_weight_norm", "effective_lr", "ode_weight_norm")
+NOT_NEGATIVE = ("effective_grad_norm", "step_learning_rate", "effective_update_norm")
 TEXTS = frozenset(
     {
-        *("run", "status", "reason", "update_rule", "variant", "model", "data", "invariance"),
+        *("run", "status", "reason", "update_rule", "variant", "model", "data"),
         *("optimizer", "optimizer_settings", "settings_changed"),
         *("layer", "channel", "channel_layer"),
     }
@@ -60,7 +65,6 @@ DIMS: dict[str, tuple[str, ...]] = {
     "channel_effective_grad_norm": _CHANNELS,
     "channel_angular_update": _CHANNELS,
     "channel_layer": ("channel",),
-    "invariance": (),
     "epoch": ("step",),
     **{name: (name,) for name in ("run", "step", "eval_step", "layer", "channel", "channel_step")},
 }
@@ -106,7 +110,39 @@ def check(dataset: xr.Dataset, name: str) -> None:
             raise ValueError(f"{name}: {one} must be finite, got {dataset[one].values.tolist()}")
     if "run" in dataset.coords and not dataset.indexes["run"].is_unique:
         raise ValueError(f"{name}: ids of runs must differ from each other")
+    _check_settings(dataset, name)
+    _check_series(dataset, name)
     _check_attributes(dataset, name)
+
+
+def _check_settings(dataset: xr.Dataset, name: str) -> None:
+    """Refuse settings that nothing can be trained with."""
+    if {"learning_rate", "weight_decay", "momentum"} <= set(dataset.variables):
+        numbers = (dataset[one].values for one in ("learning_rate", "weight_decay", "momentum"))
+        for rate, decay, momentum in set(zip(*(one.tolist() for one in numbers), strict=True)):
+            try:
+                validate.setting(rate, decay)
+                validate.fraction("momentum", momentum)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from error
+    for one in ("intrinsic_lr", "n_steps"):
+        if one in dataset and (dataset[one] < 0).any():
+            raise ValueError(f"{name}: {one} must be >= 0, got {dataset[one].values.tolist()}")
+
+
+def _check_series(dataset: xr.Dataset, name: str) -> None:
+    """Refuse norms and rates that are 0 or less where a run recorded them; they may be NaN."""
+    for one in (*POSITIVE, *NOT_NEGATIVE):
+        if one not in dataset:
+            continue
+        series = dataset[one]
+        bad = series <= 0 if one in POSITIVE else series < 0
+        if "n_steps" in dataset and "step" in dataset.coords:
+            bad = bad & (dataset["step"] < dataset["n_steps"])
+        if bad.any():
+            bound = "above 0" if one in POSITIVE else ">= 0"
+            first = series.values[bad.transpose(*series.dims).values][0]
+            raise ValueError(f"{name}: {one} must be {bound} wherever it was recorded, got {first}")
 
 
 def _check_attributes(dataset: xr.Dataset, name: str) -> None:

@@ -103,4 +103,5 @@ def join(parts: Sequence[xr.Dataset], runs: Sequence[str]) -> xr.Dataset:
     joined = xr.concat(bare, "run", data_vars="all", coords="minimal", join="outer")
     if len(lengths) == 1:
         joined = joined.assign_coords(epoch=longest["epoch"])
-    return describe(joined.sel(run=list(runs)), str(parts[0]["weight_norm"].attrs["source"]))
+    source = parts[0]["weight_norm"].attrs.get("source", "network")
+    return describe(joined.sel(run=list(runs)), str(source))

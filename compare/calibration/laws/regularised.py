@@ -25,10 +25,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.special import log_ndtr
 
+from theory import validate
 from theory.arrays import FloatArray, IntArray
 from theory.laws import decay_rate
 
@@ -40,6 +42,19 @@ ROOTED = "reach"  # the quantity in which steps count as a root
 SAME_SETTING = 1e-6  # difference of x within which settings are one
 DOUBTS = tuple(float(one) for one in np.geomspace(1.0, 100.0, 15))
 SMALLEST_SHRINK = 1e-3  # of a variance, below which a bound tells nothing
+LARGEST = 1e9  # of numbers that are logarithms, or of their order
+
+
+def _check_lengths(name: str, n: int, rows: Sequence[Sequence[Any]]) -> None:
+    """Refuse rows of another length; raises ``ValueError``."""
+    if wrong := [len(row) for row in rows if len(row) != n]:
+        raise ValueError(f"{name} must hold {n} numbers of each kind, got {wrong[0]}")
+
+
+def _check_range(name: str, values: Sequence[float], low: float, high: float) -> None:
+    """Refuse numbers out of range, and what is no number; raises ``ValueError``."""
+    if wrong := [value for value in values if not low <= value <= high]:
+        raise ValueError(f"{name} must hold numbers from {low:g} to {high:g}, got {wrong[0]:g}")
 
 
 @dataclass(frozen=True)
@@ -60,6 +75,15 @@ class Prior:
     drift: tuple[float, ...]
     error: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        n = len(self.names)
+        rows = (self.mean, self.covariance, *self.covariance)
+        _check_lengths("prior", NUMBERS * n, rows)
+        _check_lengths("prior", n, (self.drift, self.error))
+        for row in (self.mean, *self.covariance):
+            _check_range("prior", row, -LARGEST, LARGEST)
+        _check_range("prior", (*self.drift, *self.error), 0, LARGEST)
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -76,6 +100,12 @@ class Evidence:
     intrinsic_lr: tuple[float, ...] = ()
     value: tuple[float, ...] = ()
     error: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_lengths("evidence", len(self.quantity), (self.intrinsic_lr, self.value, self.error))
+        _check_range("evidence.intrinsic_lr", self.intrinsic_lr, validate.SMALLEST_INTRINSIC_LR, 1)
+        _check_range("evidence.value", self.value, -LARGEST, LARGEST)
+        _check_range("evidence.error", self.error, 0, LARGEST)
 
     def and_(self, quantity: str, intrinsic_lr: float, value: float, error: float) -> Evidence:
         """The same and one more measurement; two of one setting are one, their weighted mean."""
@@ -106,6 +136,12 @@ class Laws:
     evidence: Evidence = Evidence()
     momentum: float = 0.0
     doubt: float = 1.0
+
+    def __post_init__(self) -> None:
+        validate.fraction("momentum", self.momentum)
+        _check_range("doubt", (self.doubt,), DOUBTS[0], DOUBTS[-1])
+        for name in self.evidence.quantity:
+            validate.one_of("evidence.quantity", name, self.prior.names)
 
     def at(self, intrinsic_lr: float) -> tuple[FloatArray, FloatArray]:
         """Mean of all quantities in a setting, (n,), and their covariance, (n, n)."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from compare.cli.parsing import DONE
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from theory.norm_ode.gradients import Gradient
 
 OF_TOYS = {"seeds": 1, "schedule": "constant", "momentum": 0.0, "noise": 0.0, "sphere": False}
 ASKED = ("lr", "wd", "grad_norm", "run", "rho0", "steps", "record_every")
@@ -40,8 +42,8 @@ def execute(options: argparse.Namespace) -> int:
 def _solve(options: argparse.Namespace) -> xr.Dataset:
     from theory.norm_ode.solve import solve_norm
 
-    gradient = _gradient(options.grad_norm)
-    constant = isinstance(gradient, float)
+    gradient = _gradient(options.grad_norm, options.run)
+    constant = gradient.run is None
     return solve_norm(
         options.lr,
         options.wd,
@@ -49,21 +51,21 @@ def _solve(options: argparse.Namespace) -> xr.Dataset:
         rho0=1.0 if options.rho0 is None and constant else options.rho0,
         n_steps=DEFAULT_STEPS if options.steps is None and constant else options.steps,
         record_every=1 if options.record_every is None else options.record_every,
-        run=options.run,
     )
 
 
-def _gradient(text: str) -> Any:
-    """A number, or the trajectories of a file.
+def _gradient(text: str, run: str | None) -> Gradient:
+    """A number, or what a run of a file has recorded.
 
     Raises:
         ValueError: if it is neither.
     """
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    from compare.study import store
+    from theory.norm_ode.gradients import Gradient
 
-    tree = store.read(Path(text), bare=True)
-    return (tree["empirical"] if tree.children else tree).to_dataset()
+    try:
+        number = float(text)
+    except ValueError:
+        from compare.study import store
+
+        return store.of_trajectories(Path(text), lambda held: Gradient.of(held, run))
+    return Gradient.of(number, run)

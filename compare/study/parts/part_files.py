@@ -145,18 +145,29 @@ def joined(study: Study, parts: Iterable[Path]) -> tuple[xr.Dataset, str]:
     Raises:
         ValueError: if a run is missing, or a file is damaged.
     """
-    found, taken = [], set[str]()
+    found, origins, taken = [], [], set[str]()
     for path in parts:
         part = store.read(path, bare=True).to_dataset()
-        new = [run for run in map(str, part["run"].values) if run not in taken]
-        taken.update(new)
-        found.append(part.sel(run=new))
+        with store.blaming(path):
+            origins.append(_origin(part))
+            new = [run for run in map(str, part["run"].values) if run not in taken]
+            taken.update(new)
+            found.append(part.set_coords("epoch").sel(run=new))  # all that we trained has epochs
     runs = [run.id for run in study.runs]
     require_all(runs, taken)
-    origins = [json.loads(part.attrs.pop("provenance")) for part in found]
-    for part in found:
-        part.attrs.pop("config")
     return trajectory.join(found, runs), json.dumps(_origin_of_all(origins))
+
+
+def _origin(part: xr.Dataset) -> dict[str, object]:
+    """Take configuration and provenance off a part; the provenance.
+
+    Raises:
+        KeyError: if one of them, or its device, is missing.
+        ValueError: if the provenance is no object in JSON.
+    """
+    del part.attrs["config"]
+    origin = json.loads(part.attrs.pop("provenance"))
+    return {**origin, "device": origin["device"]}
 
 
 def require_all(runs: Sequence[str], found: set[str]) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from compare import report
 from compare.calibration.laws import priors
 from compare.calibration.laws.regularised import Laws
 from compare.cli.main import main
@@ -12,9 +13,12 @@ from compare.forecast.forecast import Forecast
 from compare.forecast.pilots import Pilot
 from compare.forecast.planned_run import PlannedRun
 from compare.predict import outlook
+from compare.report.pages import forecast as page
 from compare.study import store
 from empirical.training.recipe import Recipe
 from sawtooth import forecast
+
+from ..hostile import same, with_text
 
 KEYS = {
     "regime", "regime_probability", "period", "period_low", "period_high", "mean_period_low",
@@ -69,6 +73,13 @@ def test_the_page_says_it_in_a_sentence(made):
     assert "This run will destabilise near step" in page
     assert "Nobody has trained it yet" in page
     assert page.count("data:image/svg") >= 3
+
+
+def test_texts_of_the_file_change_no_tag_of_the_page(made, monkeypatch):
+    monkeypatch.setattr(
+        page, "draw", lambda tree: {"fan": "<svg xmlns='http://www.w3.org/2000/svg'/>"}
+    )
+    same(lambda text: report.render(with_text(made[1], text)))
 
 
 def test_the_report_can_be_written_again(made, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 
 from compare.cli.main import main
+from compare.predict.next_jump import outlook
 from compare.study import store
 from theory import files
 from theory.simulation.simulate import simulate
@@ -74,8 +75,8 @@ def test_a_file_without_a_seal_is_read_and_editing_one_drops_it(recorded, tmp_pa
         (lambda d: d.assign(momentum=("run", ["x"])), "momentum must hold numbers, got"),
         (lambda d: d.assign(status=("run", [1.0])), "status must hold text, got float64"),
         (
-            lambda d: d.assign(invariance=("run", ["a"])),
-            "invariance must lie along no dimension, got run",
+            lambda d: d.assign(train_loss=("run", [1.0])),
+            "train_loss must lie along run and step, got run",
         ),
         (lambda d: d.assign(optimizer=("run", ["SGD"])), "optimizer without optimizer_settings"),
         (
@@ -84,6 +85,12 @@ def test_a_file_without_a_seal_is_read_and_editing_one_drops_it(recorded, tmp_pa
         ),
         (lambda d: d.assign_attrs(largest_matrix="big"), "largest_matrix must be like 64x64"),
         (lambda d: d.drop_vars("step"), "it lacks step"),
+        (lambda d: d.assign(weight_norm=0 * d["weight_norm"]), "weight_norm must be above 0 where"),
+        (lambda d: d.assign_coords(momentum=("run", [1.0])), "momentum must be from 0 to below 1"),
+        (
+            lambda d: d.assign_coords(learning_rate=("run", [-0.1])),
+            "learning_rate must be a positive finite number, got -0.1",
+        ),
     ],
 )
 @pytest.mark.parametrize("door", ["report", "diagnose"])
@@ -156,3 +163,17 @@ def test_errors_of_ours_in_whole_files_stay_errors(recorded, tmp_path):
     recorded.to_netcdf(path, engine="h5netcdf")
     with pytest.raises(ValueError, match=r"a\.nc lacks 'theirs'"), store.blaming(path):
         raise KeyError("theirs")
+
+
+def test_what_the_doors_say_of_a_run_names_the_file(recorded, tmp_path, capsys):
+    """The norm of a file with a gradient that is none, and a run that is not there."""
+    path = tmp_path / "a.nc"
+    gap = recorded["effective_grad_norm"].where(recorded["step"] != 7)
+    recorded.assign(effective_grad_norm=gap).to_netcdf(path, engine="h5netcdf")
+    norm = ["simulate", "norm", "--lr=0.1", "--wd=0.1", f"--out={tmp_path / 'b.nc'}"]
+    for more, sentence in ([], "at every step, got nan at 7"), (["--run=x"], "there is no run x"):
+        code, _, said = answer([*norm, f"--grad-norm={path}", *more], capsys)
+        assert code == 2 and said.count("\n") == 1
+        assert str(path) in said and sentence in said
+    with pytest.raises(ValueError, match=r"a\.nc: run must be one of .*, got 'x'"):
+        outlook(path, "x")

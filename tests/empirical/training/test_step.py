@@ -37,6 +37,12 @@ def images():
     return sources.load("fake:90")
 
 
+@pytest.fixture(autouse=True)
+def _as_on_a_gpu(monkeypatch):
+    """Every step by torch's operations, which is what a GPU replays."""
+    monkeypatch.setattr(sgd.SGD, "fused", False)
+
+
 def ensemble(name, device=CPU, n_steps=1000):
     recipe = Recipe(**{"batch_size": 40} | RECIPES[name])
     rest = {"n_steps": n_steps, "momentum": 0.9 if name == "momentum" else 0.0}

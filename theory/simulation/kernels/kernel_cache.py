@@ -73,6 +73,20 @@ def load_file(path: Path, *, helpers: Path) -> ModuleType:
     return load(f"{path.read_text()}\nHELPERS = {digest!r}\n")
 
 
+def kept(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Numba's ``njit`` that keeps what it compiled on the disk, where there is a place for that."""
+
+    def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+        from numba import njit
+
+        try:
+            return njit(cache=True, **options)(function)  # type: ignore[no-any-return]
+        except RuntimeError:  # no folder that can be written
+            return njit(**options)(function)  # type: ignore[no-any-return]
+
+    return compiled
+
+
 def kept_or_not(kernel: Callable[..., None]) -> Callable[..., None]:
     """A kernel that runs even where there is no room to keep what Numba has compiled of it."""
 

@@ -94,7 +94,10 @@ def _subtitle(trajectories: xr.Dataset, data: str) -> str:
 
 
 def _invariance(trajectories: xr.Dataset) -> str:
-    return str(trajectories["invariance"].values) if "invariance" in trajectories else ""
+    if "invariance" not in trajectories:
+        return ""
+    said = map(str, trajectories["invariance"].values.ravel())  # of several monitors, one each
+    return "\n".join(dict.fromkeys(said))
 
 
 def _background(trajectories: xr.Dataset, n_shown: int) -> Section:

@@ -183,3 +183,20 @@ def test_the_doubt_is_the_likeliest():
     grid = np.geomspace(1, 100, 2000)
     best = grid[np.argmax([density(one) for one in grid])]
     assert found == pytest.approx(best, rel=0.2)  # to the steps of the grid
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: replace(prior(), drift=(0.1,)), "prior must hold 2 numbers of each kind, got 1"),
+        (lambda: prior(error=-1.0), "prior must hold numbers from 0 to 1e.09, got -1"),
+        (lambda: prior(drift=np.nan), "got nan"),
+        (lambda: Evidence(("kick",), (2.0,), (0.0,), (1.0,)), "intrinsic_lr must hold .* got 2"),
+        (lambda: Laws(prior(), momentum=1.0), "momentum must be from 0 to below 1, got 1"),
+        (lambda: Laws(prior(), doubt=0.0), "doubt must hold numbers from 1 to 100, got 0"),
+        (lambda: Laws(prior()).seeing("period", 0.1, 1.0, 1.0), "one of kick, onset, got 'period'"),
+    ],
+)
+def test_numbers_that_an_edited_file_may_hold_are_refused(make, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        make()

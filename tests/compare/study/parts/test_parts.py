@@ -231,3 +231,21 @@ def test_provenance_names_every_device_and_the_number_of_parts(tmp_path):
         files.keep(part, one.assign_attrs(provenance=f'{{"device": "gpu {i % 2}"}}'))
     _, provenance = part_files.joined(study(), files.paths())
     assert json.loads(provenance) == {"device": "gpu 0; gpu 1", "n_parts": len(parts)}
+
+
+@pytest.mark.parametrize(
+    ("edit", "sentence"),
+    [
+        (lambda d: d.drop_attrs(deep=False), r"part\.nc lacks 'config'"),
+        (lambda d: d.assign_attrs(provenance="{}"), r"part\.nc lacks 'device'"),
+        (lambda d: d.assign_attrs(provenance="{"), r"part\.nc: Expecting property name"),
+        (lambda d: d.drop_vars("epoch"), r"part\.nc: .*'epoch'"),
+    ],
+)
+def test_a_part_that_was_edited_is_named(whole, edit, sentence, tmp_path):
+    part = whole.assign_attrs(config="x", provenance='{"device": "cpu"}')
+    part.to_netcdf(tmp_path / "part.nc", engine="h5netcdf")
+    assert part_files.joined(study(), [tmp_path / "part.nc"])[0].equals(whole)
+    edit(part).to_netcdf(tmp_path / "part.nc", engine="h5netcdf")
+    with pytest.raises(ValueError, match=sentence):
+        part_files.joined(study(), [tmp_path / "part.nc"])
