@@ -37,8 +37,9 @@ class Cost:
 
     def __str__(self) -> str:
         memory = "" if self.memory is None else f"{self.memory / 1e6:.3g} MB of memory, "
+        networks = "one network" if self.n_runs == 1 else f"{self.n_runs} networks"
         return (
-            f"{self.n_runs} networks, {self.n_steps:.3g} steps in all: about {memory}"
+            f"{networks}, {self.n_steps:.3g} steps in all: about {memory}"
             f"{self.series / 1e6:.3g} MB on disk while they train and a file of "
             f"{self.file / 1e6:.3g} MB"
         )

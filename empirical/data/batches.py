@@ -31,6 +31,20 @@ class Draws:
     places: Tensor
 
 
+def check_size(recipe: Recipe, n_train: int) -> None:
+    """Refuse batches that so many training examples do not make.
+
+    Raises:
+        ValueError: if a batch is larger than the data, or a last batch has a single example,
+            which a batch normalisation cannot take.
+    """
+    size = recipe.batch_size
+    if not 1 <= size <= n_train:
+        raise ValueError(f"batch_size must be in 1 .. {n_train}, got {size}")
+    if (recipe.keep_last_batch or recipe.full_batch) and n_train % size == 1:
+        raise ValueError(f"batch_size {size} leaves a batch of one of {n_train} examples")
+
+
 class Batches:
     """Mini-batches of many runs, each with its own order of the same images.
 
@@ -46,8 +60,7 @@ class Batches:
         device: where the images live.
 
     Raises:
-        ValueError: if a batch is larger than the data, or a last batch has a single example,
-            which a batch normalisation cannot take.
+        ValueError: as of ``check_size``.
     """
 
     def __init__(
@@ -59,11 +72,8 @@ class Batches:
         device: torch.device,
     ) -> None:
         self.n_train, size = len(data.train_images), recipe.batch_size
-        if not 1 <= size <= self.n_train:
-            raise ValueError(f"batch_size must be in 1 .. {self.n_train}, got {size}")
+        check_size(recipe, self.n_train)
         every = recipe.keep_last_batch or recipe.full_batch
-        if every and self.n_train % size == 1:
-            raise ValueError(f"batch_size {size} leaves a batch of one of {self.n_train} examples")
         self.recipe, self.device = recipe, device
         self.data = data.to(device)
         self.dtype = precision.dtype(recipe.precision)

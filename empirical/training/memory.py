@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from empirical.data import sources
+from empirical.data.batches import check_size
 from empirical.data.images import ImageData
 from empirical.networks import by_name
 from empirical.networks.any_module import EVALUATION_BATCH
@@ -130,7 +131,8 @@ def _of_job(
     resting = n_runs * each + n_groups * 12 * n_weights
     # a step: runs of an MLP together, of any other network one after another
     together = at_once if by_name.is_batched(recipe) else n_ensembles
-    pixels, batch = math.prod(data.image_shape), _batch(recipe, data)
+    check_size(recipe, len(data.train_images))
+    pixels, batch = math.prod(data.image_shape), recipe.batch_size
     kept *= width / 4
     step = 3 * width * at_once * batch * pixels + together * WORK * kept * batch
     step += width * at_once * n_weights
@@ -149,10 +151,6 @@ def _of_job(
         + 8 * LANCZOS * n_weights
     )
     return resting, width * at_once * n_weights + max(step, evaluation, sketch, sharpness)
-
-
-def _batch(recipe: Recipe, data: ImageData) -> int:
-    return min(recipe.batch_size, len(data.train_images))
 
 
 @functools.cache
