@@ -70,7 +70,7 @@ def dump(
         **({"thinned": thinned} if thinned else {}),
     }
     encoding = {f"/{name}": files.compressed(group, level) for name, group in groups.items()}
-    tree.to_netcdf(file, engine="h5netcdf", encoding=encoding)
+    files.dump(tree, file, encoding=encoding)
 
 
 def write_trajectories(

@@ -8,7 +8,7 @@ netcdf      Datasets and trees as netCDF files
 """
 
 from theory.files.locks import is_lock, locked
-from theory.files.netcdf import compressed, write_dataset
+from theory.files.netcdf import compressed, dump, write_dataset
 from theory.files.replacing import WholeFile, replacing, write_text
 from theory.files.sealed import SEAL_SIZE, check_seal, is_sealed, replacing_sealed
 from theory.files.targets import check_new, check_ours, holds, new_file
@@ -20,6 +20,7 @@ __all__ = [
     "check_ours",
     "check_seal",
     "compressed",
+    "dump",
     "holds",
     "is_lock",
     "is_sealed",

@@ -1,7 +1,10 @@
 """Datasets as netCDF files, in parts where they are large."""
 
 import itertools
+import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
+from io import IOBase
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +32,17 @@ def write_dataset(path: Path, dataset: xr.Dataset) -> None:
         if dataset.nbytes > LARGE and "step" in dataset.dims:
             _write_in_parts(file, dataset)
         else:
-            dataset.to_netcdf(file, engine="h5netcdf", encoding=compressed(dataset))
+            dump(dataset, file, encoding=compressed(dataset))
+
+
+def dump(data: xr.Dataset | xr.DataTree, file: IOBase, **options: Any) -> None:
+    """Write into an open file.
+
+    Where Dask has a client, xarray would lock the file in all its processes, and send it there.
+    """
+    dask = sys.modules.get("dask")
+    with dask.config.set(scheduler="synchronous") if dask else nullcontext():
+        data.to_netcdf(file, engine="h5netcdf", **options)
 
 
 def compressed(dataset: xr.Dataset, level: int = 1) -> dict[Any, dict[str, Any]]:
@@ -51,7 +64,7 @@ def _write_in_parts(file: WholeFile, dataset: xr.Dataset) -> None:
         shape = [chunk.get(str(dim), dataset.sizes[dim]) for dim in values.dims]
         encoding.setdefault(name, {})["chunksizes"] = tuple(shape)
     first = dataset.isel(step=slice(0, 1))
-    first.to_netcdf(file, engine="h5netcdf", encoding=encoding, unlimited_dims=["step"])
+    dump(first, file, encoding=encoding, unlimited_dims=["step"])
     with h5netcdf.File(file, "a") as held:
         held.resize_dimension("step", dataset.sizes["step"])
         for name, values in series.items():

@@ -8,7 +8,7 @@ import h5netcdf
 import xarray as xr
 
 from theory import validate
-from theory.files import WholeFile, new_file, replacing_sealed
+from theory.files import WholeFile, dump, new_file, replacing_sealed
 from theory.simulation import grid as simulate
 from theory.simulation.grid import Grid
 from theory.toy_losses.losses import ToyLoss
@@ -61,7 +61,7 @@ def write(
 def append(dataset: xr.Dataset, file: WholeFile, *, start: int) -> None:
     """Add runs to a file whose first ``start`` runs are there; with 0, make the file."""
     if start == 0:
-        dataset.to_netcdf(file, engine="h5netcdf", unlimited_dims=["run"])
+        dump(dataset, file, unlimited_dims=["run"])
         return
     with h5netcdf.File(file, "a") as held:
         stop = start + dataset.sizes["run"]
