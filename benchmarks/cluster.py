@@ -65,13 +65,13 @@ def growth(executor: object, counts: tuple[int, ...]) -> list[tuple[str, str]]:
 
 def alone(n_parts: int) -> float:
     """Seconds a part of the same work takes in this process, without an engine or files."""
-    parts = dealing.deal(small_parts(n_parts))
-    how = train_part.How(100, "cpu", graphs=True, checkpoint_seconds=1e9)
+    study = small_parts(n_parts)
+    parts, settings = dealing.deal(study), train_part.settings_of(study)
     for part in parts[:2]:
-        train_part.train_runs(part, how, None, cores=1)
+        train_part.train_runs(part, settings, None, cores=1)
     start = time.perf_counter()
     for part in parts:
-        train_part.train_runs(part, how, None, cores=1)
+        train_part.train_runs(part, settings, None, cores=1)
     return (time.perf_counter() - start) / n_parts
 
 

@@ -64,16 +64,16 @@ class Cost:
 
 def of(study: Study, *, compared: bool) -> Cost:
     """What it takes to train a study, and to compare it with theory or not."""
+    from compare.study.parts.train_part import settings_of
     from empirical.training import memory, train
 
     jobs = [train.Job(*job) for job in study.jobs]
     on_cpu = train.choose_device(study.device).type == "cpu"
-    settings = train.Settings(eval_every=study.eval_every, group_size=study.group_size)
     series, evaluated = memory.recorded(study.jobs, eval_every=study.eval_every)
     return Cost(
         n_runs=len(study.runs),
         n_steps=sum(run.n_steps for run in study.runs),
-        memory=train.needed(jobs, settings, compared=compared) if on_cpu else None,
+        memory=train.needed(jobs, settings_of(study), compared=compared) if on_cpu else None,
         series=series,
         file=EMPTY + COMPRESSED * (series * (1 + THEORY * compared) + evaluated),
     )

@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 from concurrent.futures import Executor, ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -108,6 +109,7 @@ def _train(study: Study, checkpoint: Path, out: Path, *, compared: bool) -> tupl
 
     ``out`` is the file that is made of them, with theory or without.
     """
+    from compare.study.parts.train_part import settings_of
     from empirical.training import train
 
     takes = cost.of(study, compared=compared)
@@ -116,15 +118,7 @@ def _train(study: Study, checkpoint: Path, out: Path, *, compared: bool) -> tupl
     try:
         networks = train.train(
             [train.Job(*job) for job in study.jobs],
-            train.Settings(
-                eval_every=study.eval_every,
-                device=study.device,
-                group_size=study.group_size,
-                graphs=study.graphs,
-                checkpoint=checkpoint,
-                checkpoint_seconds=study.checkpoint_seconds,
-                config=study.to_json(),
-            ),
+            replace(settings_of(study), checkpoint=checkpoint, config=study.to_json()),
         )
         networks = networks.sel(run=[run.id for run in study.runs])
     except train.Interrupted as stop:

@@ -1,7 +1,7 @@
 """Which runs form a part of a study: the same parts whoever trains them, and however many do."""
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from compare.study.design import Study
@@ -74,9 +74,10 @@ def shard(study: Study, i: int, n: int) -> Part:
 
 
 def _part(jobs: Jobs) -> Part:
-    return Part(_digest([run.id for _, runs in jobs for run in runs]), jobs)
+    runs = "\n".join(run.id for _, runs in jobs for run in runs)
+    return Part(digest(runs)[:16], jobs)
 
 
-def _digest(names: Sequence[str]) -> str:
-    """A short name for a list of names."""
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+def digest(text: str) -> str:
+    """A name for a text, another one for another text."""
+    return hashlib.sha256(text.encode()).hexdigest()

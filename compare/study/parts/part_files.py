@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import xarray as xr
 
 from compare.study import store
 from compare.study.design import Study
-from compare.study.parts.dealing import Part
+from compare.study.parts.dealing import Part, digest
 from compare.study.results_folder import PARTS_FOLDER
 from theory import files, strict_dataclass, trajectory
 from theory.trajectory import series_file
@@ -37,7 +36,7 @@ class PartFiles:
     @classmethod
     def of(cls, study: Study, out: Path) -> PartFiles:
         """Those of a study in its results folder, which need not exist."""
-        return cls(out.absolute() / PARTS_FOLDER, _digest(study.to_json()))
+        return cls(out.absolute() / PARTS_FOLDER, digest(study.to_json()))
 
     @property
     def stop_file(self) -> Path:
@@ -80,7 +79,7 @@ class PartFiles:
     def seen(self) -> bool:
         """Whether the folder is there and is that of this study."""
         try:
-            return _digest((self.folder / STUDY).read_text(encoding="utf-8")) == self.study
+            return digest((self.folder / STUDY).read_text(encoding="utf-8")) == self.study
         except OSError:
             return False
 
@@ -194,7 +193,3 @@ def _runs_in(path: Path) -> list[str]:
             return [str(run) for run in part["run"].values]
     except Exception as error:
         raise ValueError(f"{path} is not a readable netCDF file ({error})") from error
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

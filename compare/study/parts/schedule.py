@@ -15,9 +15,9 @@ import xarray as xr
 from compare.study.design import Study
 from compare.study.parts.dealing import Part, deal
 from compare.study.parts.part_files import PartFiles
-from compare.study.parts.train_part import How, on_worker
+from compare.study.parts.train_part import on_worker, settings_of
 from empirical.training.surroundings import Terminal, Watch
-from empirical.training.train import Interrupted
+from empirical.training.train import Interrupted, Settings
 
 LOOK_SECONDS = 1.0
 GRACE_SECONDS = 20.0  # for running parts to write their checkpoints when asked to stop
@@ -40,9 +40,10 @@ def train_parts(study: Study, files: PartFiles, executor: Executor) -> None:
             checkpoints stay.
     """
     parts = deal(study, done=files.finished())
-    how = How(study.eval_every, study.device, study.graphs, study.checkpoint_seconds)
     total = sum(run.n_steps for run in study.runs)
-    work = _Work(executor, how, files, done=total - sum(part.n_steps for part in parts))
+    work = _Work(
+        executor, settings_of(study), files, done=total - sum(part.n_steps for part in parts)
+    )
     with Terminal().watching(
         f"training {len(study.runs)} networks", total=total, done=work.done
     ) as watch:
@@ -57,12 +58,14 @@ def train_parts(study: Study, files: PartFiles, executor: Executor) -> None:
 class _Work:
     """Submitted parts, and how much is done."""
 
-    def __init__(self, executor: Executor, how: How, files: PartFiles, *, done: int) -> None:
-        self.executor, self.how, self.files, self.done = executor, how, files, done
+    def __init__(
+        self, executor: Executor, settings: Settings, files: PartFiles, *, done: int
+    ) -> None:
+        self.executor, self.settings, self.files, self.done = executor, settings, files, done
         self.losses: dict[str, tuple[float, int]] = {}
 
     def submit(self, part: Part) -> "Future[xr.Dataset | None]":
-        return self.executor.submit(on_worker, part, self.how, self.files)
+        return self.executor.submit(on_worker, part, self.settings, self.files)
 
     def take(self, part: Part, trajectories: xr.Dataset | None) -> None:
         """Keep what a worker gave back, unless it did so itself."""

@@ -8,7 +8,7 @@ import xarray as xr
 from compare.study.design import Study
 from compare.study.parts import dealing, part_files
 from compare.study.parts.part_files import PartFiles, study_in
-from compare.study.parts.train_part import How, train_runs
+from compare.study.parts.train_part import settings_of, train_runs
 from theory.trajectory import series_file
 
 __all__ = ["collect", "forget", "parse", "study_in", "train"]
@@ -45,8 +45,7 @@ def train(study: Study, files: PartFiles, i: int, n: int, *, resume: bool) -> Pa
             f"{kept.parent} holds shard {i}/{n} already, or its checkpoint; use --resume to go on "
             "or --overwrite to train it again"
         )
-    how = How(study.eval_every, study.device, study.graphs, study.checkpoint_seconds)
-    files.keep(part, train_runs(part, how, files))
+    files.keep(part, train_runs(part, settings_of(study), files))
     return kept
 
 

@@ -131,9 +131,9 @@ def test_workers_stop_where_the_stop_file_appears_and_go_on_from_there(tmp_path,
     files = PartFiles.of(study(), tmp_path)
     files.make(study())
     files.stop_file.touch()
-    part, how = dealing.deal(study())[0], train_part.How(10, "cpu", True, 1000.0)
+    part, settings = dealing.deal(study())[0], train_part.settings_of(study())
     with pytest.raises(schedule.Interrupted):
-        train_part.on_worker(part, how, files)
+        train_part.on_worker(part, settings, files)
     assert files.checkpoint(part).exists()
     assert not files.steps_file(part).exists()
     xr.testing.assert_identical(trained(tmp_path, AtOnce()), whole)
@@ -225,9 +225,9 @@ def test_provenance_names_every_device_and_the_number_of_parts(tmp_path):
     parts = dealing.deal(study())
     files = PartFiles.of(study(), tmp_path)
     files.make(study())
-    how = train_part.How(10, "cpu", True, 1000.0)
+    settings = train_part.settings_of(study())
     for i, part in enumerate(parts):
-        one = train_part.train_runs(part, how, files)
+        one = train_part.train_runs(part, settings, files)
         files.keep(part, one.assign_attrs(provenance=f'{{"device": "gpu {i % 2}"}}'))
     _, provenance = part_files.joined(study(), files.paths())
     assert json.loads(provenance) == {"device": "gpu 0; gpu 1", "n_parts": len(parts)}
