@@ -1,5 +1,6 @@
-"""What numbers depend on beside the seeds: processor or GPU, and the version of torch."""
+"""The machine: what numbers depend on beside the seeds, and the memory of this process."""
 
+import os
 import platform
 import warnings
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from pathlib import Path
 import torch
 
 CPU_INFO = Path("/proc/cpuinfo")  # of Linux
+HELD = Path("/proc/self/statm")  # pages of this process: in all, and resident
 
 
 def describe(device: torch.device) -> str:
@@ -34,6 +36,14 @@ def continued(machines: Sequence[str], device: torch.device) -> list[str]:
             stacklevel=4,
         )
     return [*before, here]
+
+
+def resident() -> float | None:
+    """Bytes of memory that this process holds now; None where the system does not tell."""
+    try:
+        return float(HELD.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return None
 
 
 def _processor() -> str:

@@ -1,8 +1,9 @@
 """What training holds in memory: estimated before it starts on a CPU, measured on a GPU.
 
-On a CPU the peak is that of the process and its images, of what rests between steps (weights,
-gradients, orders of the data), of the largest piece of work on those runs that train side by side
-(a step, or an evaluation) and of all that is recorded, several times while it is put together.
+On a CPU the peak is that of what the process holds already, of the images, of what rests between
+steps (weights, gradients, orders of the data), of the largest piece of work on those runs that
+train side by side (a step, or an evaluation) and of all that is recorded, several times while it
+is put together.
 """
 
 import functools
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from empirical.data import sources
 from empirical.data.batches import check_size
 from empirical.data.images import ImageData
+from empirical.device import machine
 from empirical.networks import by_name
 from empirical.networks.any_module import EVALUATION_BATCH
 from empirical.training.ensemble import Ensemble
@@ -26,7 +28,10 @@ from theory.trajectory.series_file import IN_MEMORY
 
 Shapes = list[tuple[int, ...]]
 
-PROCESS = 870e6  # bytes of the libraries, with a report
+PROCESS = 870e6  # bytes of the libraries, with a report, where the system does not tell
+# of what the process holds when it is asked: code that is read in with the first step and the
+# report, in pieces as large as the system likes, and what the libraries put aside
+READ_IN, READ_IN_AT_MOST = 0.3, 300e6
 COPIES = 6.0  # of what is recorded, while it is put together, compared and written
 UNCOMPARED = 2.0  # of series in memory that no theory is compared with
 STREAMED = 150e6  # bytes, where they are read from their file part by part
@@ -78,7 +83,7 @@ def on_cpu(
     series, evaluated = recorded(jobs, eval_every=eval_every)
     held_of_series = _held(series, apart=len(jobs) == 1 and not compared)
     in_all = sum(images.values()) + resting + working + COPIES * evaluated + held_of_series
-    return PROCESS + in_all
+    return _process() + in_all
 
 
 def recorded(
@@ -90,6 +95,12 @@ def recorded(
     n_quantities = max(_n_quantities(recipe, runs) for recipe, runs in jobs)
     evaluated = max(_evaluated(recipe) for recipe, _ in jobs) * -(-longest // eval_every)
     return 8.0 * n_quantities * n_runs * longest, n_runs * evaluated
+
+
+def _process() -> float:
+    """Bytes of the process itself, whatever it trains."""
+    held = machine.resident()
+    return PROCESS if held is None else held + min(READ_IN * held, READ_IN_AT_MOST)
 
 
 def _held(series: float, *, apart: bool) -> float:

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -5,12 +6,18 @@ from pathlib import Path
 import pytest
 import torch
 
+from empirical.device import machine
 from empirical.networks import by_name
 from empirical.training import evaluation, memory, train
 from empirical.training.recipe import Recipe
 from theory.trajectory import RunSpec
 
 RUNS = [RunSpec(0.1, 1e-3, seed, 10) for seed in range(8)]
+
+
+@pytest.fixture(autouse=True)
+def the_process_is_constant(monkeypatch, tmp_path):
+    monkeypatch.setattr(machine, "HELD", tmp_path / "none")  # as on a system that does not tell
 
 
 @pytest.mark.parametrize(
@@ -100,6 +107,22 @@ def test_a_study_that_memory_cannot_hold_is_refused_before_any_work():
     job = train.Job(Recipe(model="resnet18", data="fake"), tuple(RUNS) * 1000)
     with pytest.raises(ValueError, match=r"this study needs about \d.*e\+03 GB of memory"):
         train.train([job], train.Settings(device="cpu"))
+
+
+def test_the_process_counts_as_large_as_it_is(monkeypatch, tmp_path):
+    jobs = [(Recipe(model="mlp-8"), RUNS[:1])]
+
+    def needed_where_held(n_bytes):
+        held = tmp_path / "statm"
+        held.write_text(f"99999999 {n_bytes // os.sysconf('SC_PAGE_SIZE')} 7 7 0 7 0\n")
+        monkeypatch.setattr(machine, "HELD", held)
+        return memory.on_cpu(jobs, eval_every=10, n_parallel=1)
+
+    untold = memory.on_cpu(jobs, eval_every=10, n_parallel=1)
+    in_use = needed_where_held(0)
+    assert untold - in_use == pytest.approx(memory.PROCESS)
+    assert needed_where_held(2**29) - in_use == pytest.approx((1 + memory.READ_IN) * 2**29)
+    assert needed_where_held(2**33) - in_use == pytest.approx(2**33 + memory.READ_IN_AT_MOST)
 
 
 @pytest.mark.slow
