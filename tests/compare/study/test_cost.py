@@ -3,6 +3,7 @@ import shutil
 import pytest
 
 from compare.study import cost, toml_file, train_networks
+from empirical.device import machine
 
 STUDY = {
     "name": "n",
@@ -16,6 +17,7 @@ STUDY = {
 
 
 def test_what_is_said_is_what_it_takes(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(machine, "HELD", tmp_path / "none")  # or it grows from one to the next
     study, sizes = toml_file.study_of_networks(STUDY), []
     monkeypatch.setattr(
         train_networks.series_file,
