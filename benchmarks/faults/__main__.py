@@ -2,13 +2,16 @@
 
     python benchmarks/faults [--kills 10] [--inputs 300] [--flips 100] [--edits 100]
                                    [--seed 0]
+    python benchmarks/faults --kill studies/digits.toml --kills 20 --longest 20
 
-Minutes on 2 cores. Everything is written to a temporary folder. Exit code 1 if anything failed.
+Minutes on 2 cores. The second kills one study alone, as often as is said, with up to so many
+seconds in between. Everything is written to a temporary folder. Exit code 1 if anything failed.
 """
 
 from __future__ import annotations
 
 import argparse
+import random
 import sys
 import tempfile
 from pathlib import Path
@@ -16,7 +19,7 @@ from pathlib import Path
 from damage import Files, damaged, edited
 from disks import full_disks
 from inputs import call, command_lines, studies
-from kills import kills
+from kills import LONGEST, kills, kills_of
 from tally import SHOWN, Tally
 
 import sawtooth
@@ -30,6 +33,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=KINDS, action="append", help="(default: all)")
     parser.add_argument("--kills", type=int, default=10, help="of each command")
+    parser.add_argument("--kill", type=Path, metavar="STUDY.toml", help="nothing but this")
+    parser.add_argument("--longest", type=float, default=LONGEST, help="seconds until a kill")
     parser.add_argument("--inputs", type=int, default=300, help="studies, and command lines")
     parser.add_argument("--flips", type=int, default=100, help="of each kind of file")
     parser.add_argument("--edits", type=int, default=100, help="of each kind of file")
@@ -38,6 +43,10 @@ def main() -> int:
     chosen = options.only or KINDS
     with tempfile.TemporaryDirectory(prefix="sawtooth-faults-") as name:
         folder, rows = Path(name), []
+        if options.kill:
+            rng = random.Random(options.seed)
+            study = options.kill.resolve()
+            return report(kills_of(study, folder, options.kills, rng, options.longest))
         study = whole_study(folder)
         if "kills" in chosen:
             rows += kills(folder, options.kills, options.seed)

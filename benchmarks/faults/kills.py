@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 import time
 from pathlib import Path
 
@@ -33,24 +32,16 @@ weight_decay = 12e-3
 """
 TRAIN = ("train", "--model", "mlp-8", "--lr", 0.5, "--wd", 0.01, "--seeds", 4, "--steps", 4000)
 SIMULATE = ("simulate", "isotropic", "--lr", 0.1, "--wd", 0.01, "--seeds", 2000, "--steps", 100000)
-LONGEST = 6.0  # seconds until a kill
+LONGEST = 6.0  # seconds until a kill, if nothing else is said
 PATIENCE = 600  # seconds for a run that is left alone
 
 
 def kills(folder: Path, n_kills: int, seed: int) -> list[Tally]:
     """All commands that write something, killed ``n_kills`` times each."""
     rng = random.Random(seed)
-    (folder / "killed.toml").write_text(STUDY)
-    quiet = folder / "quiet"
-    finish(folder, "run", "killed.toml", "--out", quiet)
-    rows = []
-    for name, workers in (("run", ()), ("run --workers 2", ("--workers", "2"))):
-        row = Tally(f"kill -9 during `{name}`, of any of its processes", "resumed, equal")
-        out, resume = folder / "killed", ("--resume",)
-        shutil.rmtree(out, ignore_errors=True)
-        rows.append(again_and_again(row, folder, ("run", "killed.toml", "--out", out, *workers),
-                                    resume, n_kills, rng))  # fmt: skip
-        row.note("the result", difference(quiet, out))
+    study = folder / "killed.toml"
+    study.write_text(STUDY)
+    rows = kills_of(study, folder, n_kills, rng)
     train = Tally("kill -9 during `train`", "resumed, equal")
     once, often = folder / "once.nc", folder / "often.nc"
     finish(folder, *TRAIN, "--out", once)
@@ -65,6 +56,23 @@ def kills(folder: Path, n_kills: int, seed: int) -> list[Tally]:
     return rows
 
 
+def kills_of(
+    study: Path, folder: Path, n_kills: int, rng: random.Random, longest: float = LONGEST
+) -> list[Tally]:
+    """A study of networks in one process and on two workers, against a run that is left alone."""
+    quiet, rows = folder / "quiet", []
+    finish(folder, "run", study, "--out", quiet)
+    for name, workers in (("run", ()), ("run --workers 2", ("--workers", "2"))):
+        what = f"kill -9 during `{name}` of `{study.name}`, of any of its processes"
+        out = folder / f"killed-{len(workers)}"
+        command = ("run", study, "--out", out, *workers)
+        row = Tally(what, "resumed, equal")
+        row = again_and_again(row, folder, command, ("--resume",), n_kills, rng, longest)
+        row.note("the result", difference(quiet, out))
+        rows.append(row)
+    return rows
+
+
 def again_and_again(
     row: Tally,
     folder: Path,
@@ -72,11 +80,12 @@ def again_and_again(
     resume: tuple[str, ...],
     n_kills: int,
     rng: random.Random,
+    longest: float = LONGEST,
 ) -> Tally:
     """Kill a command at random moments, start it again, let it end."""
     running = start(folder, *arguments)
     for i in range(n_kills):
-        time.sleep(rng.uniform(0.5, LONGEST))
+        time.sleep(rng.uniform(0.5, longest))
         victims = [running.pid, *workers_of(running.pid)]
         if running.poll() is None:
             psutil.Process(rng.choice(victims)).kill()
