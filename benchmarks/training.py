@@ -98,6 +98,9 @@ def trainer(runs, recipe, images, *, kind=Ensemble, graphs=True, n_groups=1):
         return kind(some, recipe, network, images, eval_every=10**9, device=DEVICE, graphs=graphs)
 
     fleet = Fleet(runs, build, n_groups=n_groups)
+    if kind is Silent:
+        for ensemble in fleet.ensembles:
+            ensemble.store = lambda record: None
     fleet.advance(1)
     return fleet
 
