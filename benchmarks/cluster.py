@@ -12,6 +12,7 @@ import argparse
 import sys
 import tempfile
 import time
+from concurrent.futures import Executor
 from pathlib import Path
 
 from timing import alternate, table
@@ -20,6 +21,8 @@ from compare.study.design import Setting, Study
 from compare.study.parts import dask_workers, dealing, schedule, train_part
 from compare.study.parts.part_files import PartFiles, joined
 from empirical.training.recipe import Recipe
+
+EMPTY_TASKS = 12_500  # parts of 10^5 runs
 
 
 def convnets(n_runs: int, n_steps: int, n_settings: int = 4) -> Study:
@@ -75,6 +78,18 @@ def alone(n_parts: int) -> float:
     return (time.perf_counter() - start) / n_parts
 
 
+def nothing(payload: bytes) -> None:
+    """What a task costs that has nothing to do."""
+
+
+def scheduling(executor: Executor, n_tasks: int) -> float:
+    """Seconds for so many tasks of a part's size, 1.5 kB, that do nothing."""
+    start = time.perf_counter()
+    for future in [executor.submit(nothing, bytes(1500)) for _ in range(n_tasks)]:
+        future.result()
+    return time.perf_counter() - start
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=64)
@@ -99,6 +114,8 @@ def main() -> None:
         print(table(title, rows))
         counts = (16, 64, 256)
         print(table("engine, parts of one run of 2 steps, on 2 workers", growth(two, counts)))
+        empty = f"{scheduling(two, EMPTY_TASKS):.0f} s"
+        print(table("the scheduler alone, on 2 workers", [(f"{EMPTY_TASKS} empty tasks", empty)]))
     print(table("the same without engine and files", [("a part", f"{1e3 * alone(16):.0f} ms")]))
 
 
