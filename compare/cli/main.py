@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _say_warning  # type: ignore[assignment]
+            warnings.filterwarnings("ignore", ".*joblib will operate in serial mode")  # no matter
             code = int(options.execute(options))
             if sys.stdout is not None:
                 sys.stdout.flush()

@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -400,3 +401,14 @@ def test_shapes_and_large_losses_are_checked():
     large = losses.rayleigh(np.arange(70.0).tolist())
     with pytest.raises(ValueError, match="above 64 weights"):
         run(large, np.ones(70), 0.1, 0.1, 10, dynamics=Dynamics(noise=0.1))
+
+
+def test_a_kernel_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    def full(handle, mode):
+        os.close(handle)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(kernel_cache.os, "fdopen", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*kernel\.py'"):
+        kernel_cache._write(tmp_path / "kernel.py", "x = 1")
+    assert list(tmp_path.iterdir()) == []

@@ -13,6 +13,8 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
+from theory.files.replacing import naming
+
 LEAST_ROOM = 2**17  # bytes; a kernel's source takes some 10^4
 
 
@@ -101,10 +103,11 @@ def kept_or_not(kernel: Callable[..., None]) -> Callable[..., None]:
 
 def _write(path: Path, source: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w") as file:
-            file.write(source)
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with naming(path):
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "w") as file:
+                file.write(source)
+            Path(temporary).replace(path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
