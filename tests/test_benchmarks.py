@@ -1,9 +1,10 @@
+import importlib
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 
+from compare.cli import bench
 from empirical.data import sources
 from empirical.training.recipe import Recipe
 from theory.trajectory import RunSpec
@@ -11,8 +12,8 @@ from theory.trajectory import RunSpec
 
 @pytest.fixture
 def training(monkeypatch):
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
-    yield pytest.importorskip("training")
+    monkeypatch.syspath_prepend(bench.BENCHMARKS)
+    yield importlib.import_module("training")
     for name in ("training", "timing", "targets"):
         sys.modules.pop(name, None)
 

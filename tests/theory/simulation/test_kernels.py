@@ -404,11 +404,12 @@ def test_shapes_and_large_losses_are_checked():
 
 
 def test_a_kernel_that_cannot_be_written_is_named(tmp_path, monkeypatch):
-    def full(handle, mode):
-        os.close(handle)
+    def full(handle):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(kernel_cache.os, "fdopen", full)
-    with pytest.raises(OSError, match=r"No space left on device: '.*kernel\.py'"):
-        kernel_cache._write(tmp_path / "kernel.py", "x = 1")
+    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setenv("SAWTOOTH_CACHE", str(tmp_path))
+    named = rf"No space left on device: '{tmp_path}/sawtooth_kernel_[0-9a-f]{{20}}\.py'"
+    with pytest.raises(OSError, match=named):
+        kernel_cache.load("x = 'of a test'")
     assert list(tmp_path.iterdir()) == []

@@ -13,7 +13,7 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
-from theory.files.replacing import naming
+from theory.files import write_text
 
 LEAST_ROOM = 2**17  # bytes; a kernel's source takes some 10^4
 
@@ -56,7 +56,8 @@ def load(source: str) -> ModuleType:
     if loaded is not None and loaded.__file__ == str(path):
         return loaded
     if not path.is_file() or path.read_text() != source:
-        _write(path, source)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_text(path, source)
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise OSError(f"cannot import the generated kernel {path}")
@@ -99,15 +100,3 @@ def kept_or_not(kernel: Callable[..., None]) -> Callable[..., None]:
             kernel(*arguments)
 
     return run
-
-
-def _write(path: Path, source: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with naming(path):
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "w") as file:
-                file.write(source)
-            Path(temporary).replace(path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
