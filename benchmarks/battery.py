@@ -362,10 +362,11 @@ def from_all_fast_runs(folder: Path) -> str:
                 continue
             kicks = slow.rate * slow.all("lengths")
             laws = evidence.learn(Laws(prior, momentum=entry.momentum), fast)
-            said, spread = laws.of("kick", slow.intrinsic_lr)
-            doubt = np.hypot(spread, kicks.std() / len(kicks) ** 0.5)
-            errors.append(abs(said / kicks.mean() - 1))
-            inside.append(abs(said - kicks.mean()) <= norm.ppf(0.95) * doubt)
+            said, spread = laws.of("log_kick", slow.intrinsic_lr)
+            doubt = np.hypot(spread, kicks.std() / kicks.mean() / len(kicks) ** 0.5)
+            away = said - np.log(kicks.mean())
+            errors.append(abs(np.expm1(away)))
+            inside.append(abs(away) <= norm.ppf(0.95) * doubt)
     return (
         f"{len(errors)} slow settings from all runs at least ten times as fast: median error "
         f"{100 * np.median(errors):.1f} %, {100 * np.mean(inside):.0f} % inside the 90 % interval"

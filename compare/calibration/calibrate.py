@@ -9,6 +9,7 @@ import numpy as np
 
 from compare.calibration import hazard_fit, kick_fit, simple_laws
 from compare.calibration.laws import evidence
+from compare.calibration.laws.evidence import QUANTITIES
 from compare.calibration.laws.regularised import Laws, Prior
 from compare.calibration.observed_cycles import SettingCycles, collect
 from compare.calibration.simple_laws import SimpleLaw
@@ -120,6 +121,8 @@ def laws_from_json(text: str) -> tuple[Laws, float]:
         ValueError: if the text does not hold them.
     """
     laws = _part(Laws, text, "laws")
+    if laws.prior.names != QUANTITIES:
+        raise ValueError("no calibrated laws of this version are there")
     try:
         return laws, float(json.loads(text)["start"])
     except (KeyError, TypeError, ValueError) as error:

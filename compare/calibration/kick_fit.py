@@ -35,15 +35,16 @@ def fit(
         start: ``ln(elr)`` there.
         loss_law: ``loss_at_unit_gradient`` and ``loss_exponent``.
     """
-    lines = {name: line(laws, name, settings) for name in laws.prior.names}
+    lines = {name: line(laws, name, settings) for name in laws.prior.names if name != SCALED}
+    recovery = _recovery(laws, settings)
     spread, variation = (
         float(np.exp(lines[name](CENTER))) for name in ("first_spread", "variation")
     )
     reach = lines["reach"](CENTER)
     sensitivity, kick_scatter = _sensitivity(settings)
     return KickModel(
-        kick=lines["kick"],
-        recovery=_recovery(laws),
+        kick=climb(laws, settings, recovery),
+        recovery=recovery,
         onset=lines["onset"],
         landing=lines["landing"],
         variation=_through_center(variation, variation * lines["variation"].slope),
@@ -63,19 +64,40 @@ def fit(
 
 
 def line(laws: Laws, quantity: str, settings: Sequence[SettingCycles]) -> LogLine:
-    """The straight line nearest to a law over what was seen; of the kick, to its climb."""
+    """The straight line nearest to a law over what was seen."""
+    grid = _grid(settings)
+    return _nearest(grid, np.array([laws.of(quantity, float(one))[0] for one in grid]))
+
+
+def climb(laws: Laws, settings: Sequence[SettingCycles], recovery: float) -> LogLine:
+    """The straight line nearest to the kicks without what the steps of recovery add to them."""
+    grid = _grid(settings)
+    kicks = [kick(laws, float(one)) - recovery * decay_rate(float(one)) for one in grid]
+    return _nearest(grid, np.array(kicks))
+
+
+def kick(laws: Laws, intrinsic_lr: float) -> float:
+    """Middle of what the growth of ``ln(rho^2)`` in a period may be."""
+    return float(np.exp(laws.of(SCALED, intrinsic_lr)[0]))
+
+
+def _recovery(laws: Laws, settings: Sequence[SettingCycles]) -> float:
+    """Steps of a period that do not depend on the decay, from what was seen: ``dK/dr``."""
+    steps = laws.numbers()[0][NUMBERS * laws.prior.names.index(SCALED) + NUMBERS - 1]
+    middle = float(np.exp(np.mean(np.log(_grid(settings)))))
+    return float(steps / (1 - laws.momentum) * kick(laws, middle))
+
+
+def _grid(settings: Sequence[SettingCycles]) -> FloatArray:
+    """Settings over what was seen, and a little below."""
     seen = [cycles.intrinsic_lr for cycles in settings] or [CENTER]
-    grid = np.geomspace(min(seen) / SPAN, max(seen), POINTS)
-    steps = _recovery(laws) if quantity == SCALED else 0.0
-    values = [laws.of(quantity, float(one))[0] - steps * decay_rate(float(one)) for one in grid]
+    return np.geomspace(min(seen) / SPAN, max(seen), POINTS)
+
+
+def _nearest(grid: FloatArray, values: FloatArray) -> LogLine:
+    """The straight line nearest to values on a grid."""
     per_log, level = np.polyfit(np.log(grid / CENTER), values, 1)
     return _through_center(float(level), float(per_log))
-
-
-def _recovery(laws: Laws) -> float:
-    """Steps of the kick, at the laws' momentum."""
-    steps = laws.numbers()[0][NUMBERS * laws.prior.names.index(SCALED) + NUMBERS - 1]
-    return float(steps * (1 + laws.momentum) / (1 - laws.momentum))
 
 
 def _through_center(level: float, per_log: float) -> LogLine:

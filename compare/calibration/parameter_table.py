@@ -1,11 +1,13 @@
 """A calibration as a labelled table: every number with its uncertainty, and what it fits."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import xarray as xr
 
 from compare.calibration.calibrate import Calibration
+from compare.calibration.laws.regularised import SCALED, Laws
 from compare.calibration.observed_cycles import SettingCycles
 from theory.arrays import FloatArray
 
@@ -32,8 +34,8 @@ def build(
         slowest: eta lam to which the curves go at least.
 
     Returns:
-        ``value`` and ``standard_error`` along ``parameter`` (``kick.level``, ``kick.slope``, ...,
-        the numbers of each law); along ``setting`` mean and standard error of what was seen; along
+        ``value`` and ``standard_error`` along ``parameter`` (``log_kick.level``,
+        ``log_kick.slope``, ..., the numbers of each law); along ``setting`` mean and standard error of what was seen; along
         ``curve`` each law of ``FITTED`` over eta lam (``curve_intrinsic_lr``) as ``<name>_law``,
         with its standard deviation ``<name>_law_error``.
     """
@@ -56,11 +58,19 @@ def build(
         grid = np.geomspace(min(seen.min() / BEYOND, slowest), seen.max(), CURVE)
         made["curve_intrinsic_lr"] = ("curve", grid)
         for name in FITTED:
-            known = np.array([laws.of(name, float(one)) for one in grid])
+            known = np.array([_known(laws, name, float(one)) for one in grid])
             made[f"{name}_law"] = ("curve", known[:, 0])
             made[f"{name}_law_error"] = ("curve", known[:, 1])
     _describe(made)
     return made
+
+
+def _known(laws: Laws, name: str, intrinsic_lr: float) -> tuple[float, float]:
+    """Mean and standard deviation of a quantity; the kick is known by its logarithm."""
+    if name != "kick":
+        return laws.of(name, intrinsic_lr)
+    level, spread = laws.of(SCALED, intrinsic_lr)
+    return math.exp(level), spread * math.exp(level)
 
 
 def _add_fit(made: xr.Dataset, name: str, label: str, samples: list[FloatArray]) -> None:

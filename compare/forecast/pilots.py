@@ -137,7 +137,7 @@ def _first(laws: Laws, decay: float) -> float:
 
 
 def _period(laws: Laws, decay: float) -> float:
-    return max(laws.of("kick", decay)[0], 0.1) / decay_rate(decay)
+    return math.exp(laws.of("log_kick", decay)[0]) / decay_rate(decay)
 
 
 def _length(laws: Laws, decay: float, n_cycles: float) -> float:
@@ -150,10 +150,10 @@ def _uncertainty(run: PlannedRun, laws: Laws, plan: list[Pilot]) -> tuple[float,
     for pilot in plan:
         cycles = (pilot.n_steps - _first(laws, pilot.decay)) / _period(laws, pilot.decay)
         laws = expecting(laws, pilot, max(cycles, 0.5))
-    mean, spread = laws.of("kick", run.decay)
+    _, spread = laws.of("log_kick", run.decay)  # of a logarithm: relative
     first = laws.of("reach", run.decay)[1] / RISE
     total = sum(one.total for one in plan)
-    return (spread / max(mean, 0.1)) ** 2 + FIRST_WEIGHT * first**2, total
+    return spread**2 + FIRST_WEIGHT * first**2, total
 
 
 def expecting(laws: Laws, pilot: Pilot, n_cycles: float) -> Laws:
@@ -161,7 +161,7 @@ def expecting(laws: Laws, pilot: Pilot, n_cycles: float) -> Laws:
     at, n_cycles, n_runs = pilot.decay, n_cycles * pilot.n_seeds, pilot.n_seeds
     middle, _ = laws.at(at)
     expected = dict(zip(laws.prior.names, middle, strict=True))
-    for name in ("kick", "onset", "landing", "reach", "growth", "loss_floor"):
+    for name in ("log_kick", "onset", "landing", "reach", "growth", "loss_floor"):
         n_values = n_runs if name in ("reach", "loss_floor") else n_cycles
         error = scatter(laws, name, at) * (CORRELATED / n_values) ** 0.5
         error = math.hypot(error, RUN_SCATTER.get(name, 0.0) / n_runs**0.5)

@@ -25,7 +25,7 @@ N_DRAWS = 2000
 SEED = 0
 MOST_CYCLES = 2000
 LOW, HIGH = 0.05, 0.95
-SMALLEST_MEAN = 0.3  # of a kick, and of the rise to the first jump: far from all that was seen
+SMALLEST_MEAN = 0.3  # of the rise to the first jump: far from all that was seen
 SMALLEST_DROP = 0.1
 OPEN_LEVEL = 1.5  # standard deviation of a level of ln(elr) that nothing was seen of
 FAR = 100.0  # times slower, or 2 times faster, than all that was seen: a word of caution
@@ -74,12 +74,11 @@ def networks(
     rows = rng.multivariate_normal(mean, covariance, n_draws, check_valid="ignore", method="eigh")
     drawn = dict(zip(names, rows.T, strict=True))
     rate = decay_rate(decay)
-    kick = _positive(drawn["kick"], *laws.of("kick", decay))
     reach, spread = laws.of("reach", decay)
     rise = _positive(drawn["reach"], reach - start, min(spread, max(reach - start, SMALLEST_MEAN)))
     return Network(
         rate=rate,
-        period=kick / rate,
+        period=np.exp(drawn["log_kick"]) / rate,
         variation=spreads(drawn["variation"]),
         first=rise / rate,
         first_spread=spreads(drawn["first_spread"]) / rate,

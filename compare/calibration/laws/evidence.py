@@ -1,6 +1,6 @@
 """What measured cycles say of the quantities of which the kick model is made.
 
-kick            growth of ln(rho^2) in a period, r T
+log_kick        ln of the growth of ln(rho^2) in a period, ln(r T)
 onset, landing  ln(elr) before and after a jump
 onset_spread    ln of the standard deviation of ln(elr) before jumps
 variation       ln of standard deviation over mean of the periods
@@ -10,6 +10,8 @@ growth          ln y of the share of the time during which the norm grows
 loss_floor      ln of the training loss between jumps, in nats, at its lower tenth
 """
 
+import math
+
 import numpy as np
 
 from compare.calibration.laws.regularised import Laws
@@ -17,7 +19,7 @@ from compare.calibration.observed_cycles import SettingCycles, log_share
 from theory.arrays import FloatArray
 
 QUANTITIES = (
-    "kick",
+    "log_kick",
     "onset",
     "landing",
     "onset_spread",
@@ -29,7 +31,7 @@ QUANTITIES = (
 )
 CORRELATED = 1.2  # variance of a mean of successive cycles over that of independent ones
 # Standard deviation of runs about the mean of their setting, beyond that of their cycles.
-RUN_SCATTER = {"kick": 0.05, "onset": 0.06, "landing": 0.04}
+RUN_SCATTER = {"log_kick": 0.05, "onset": 0.06, "landing": 0.04}
 FEWEST_FOR_SPREAD = 3
 NOISE = -0.5  # ln y from which on growth and decay share the time: no sawtooth to learn from
 # Standard deviation of a cycle (of ln y: over runs, times the root of their cycles) or of a run.
@@ -51,13 +53,16 @@ def learn(laws: Laws, settings: list[SettingCycles]) -> Laws:
     settings = [cycles for cycles in settings if not _is_noise(cycles)]
     for cycles in settings:  # spreads before means: they say how well means are known
         laws = _spread(laws, "onset_spread", cycles, _all(cycles, "next_onsets"))
-        kicks = cycles.rate * _all(cycles, "lengths")
-        laws = _spread(laws, "variation", cycles, kicks / kicks.mean() if len(kicks) else kicks)
+        lengths = _all(cycles, "lengths")
+        relative = lengths / lengths.mean() if len(lengths) else lengths
+        laws = _spread(laws, "variation", cycles, relative)
         laws = _spread(laws, "first_spread", cycles, _reaches(cycles))
     for cycles in settings:
         laws = _mean(laws, "onset", cycles, _all(cycles, "next_onsets"))
         laws = _mean(laws, "landing", cycles, _all(cycles, "all_landings"))
-        laws = _mean(laws, "kick", cycles, cycles.rate * _all(cycles, "lengths"))
+        lengths = _all(cycles, "lengths")
+        kicks = np.log(cycles.rate * lengths.mean(keepdims=True)) if len(lengths) else lengths
+        laws = _mean(laws, "log_kick", cycles, kicks, len(lengths))
         laws = _mean(laws, "reach", cycles, _reaches(cycles))
         floors = _all(cycles, "loss_floor")
         laws = _mean(laws, "loss_floor", cycles, floors[np.isfinite(floors)])
@@ -68,10 +73,9 @@ def learn(laws: Laws, settings: list[SettingCycles]) -> Laws:
 
 
 def scatter(laws: Laws, quantity: str, intrinsic_lr: float) -> float:
-    """Standard deviation of single values of a quantity in a setting."""
-    if quantity == "kick":
-        level = max(laws.of("kick", intrinsic_lr)[0], 0.05)
-        return level * _spread_of(laws, "variation", intrinsic_lr)
+    """Standard deviation of single values of a quantity in a setting; of a kick, its relative one."""
+    if quantity == "log_kick":
+        return _spread_of(laws, "variation", intrinsic_lr)
     if quantity == "reach":
         return _spread_of(laws, "first_spread", intrinsic_lr)
     if quantity == "onset":
@@ -133,8 +137,10 @@ def _unfinished(laws: Laws, cycles: SettingCycles) -> Laws:
     """Add the periods and first climbs that were not over when their runs ended."""
     at = cycles.intrinsic_lr
     for run in cycles.runs:
-        bound = cycles.rate * run.unfinished
-        laws = laws.exceeding("kick", at, bound, scatter(laws, "kick", at))
+        if run.unfinished > 0:
+            spread = scatter(laws, "log_kick", at)
+            bound = math.log(cycles.rate * run.unfinished) + spread**2 / 2  # of the mean
+            laws = laws.exceeding("log_kick", at, bound, spread)
     for bound in cycles.never:
         laws = laws.exceeding("reach", at, bound, scatter(laws, "reach", at))
     return laws

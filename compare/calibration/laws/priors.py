@@ -32,7 +32,7 @@ ITERATIONS = 60
 OF_NO_NETWORK = 16.0  # times FLOOR: wide enough to let the runs speak
 # level, slope, straight and steps of a quantity before any network: mean, then spread
 FLOOR: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
-    "kick": ((0.9, -0.05, 0.0, 6.0), (0.05, 0.03, 0.02, 1)),
+    "log_kick": ((-0.1, -0.05, 0.0, 6.0), (0.05, 0.03, 0.02, 1)),
     "onset": ((-3.0, 0.05, 0.05, 0.0), (0.15, 0.03, 0.02, 0.0)),
     "landing": ((-3.5, 0.2, 0.1, 0.0), (0.15, 0.03, 0.02, 0.0)),
     "onset_spread": ((-1.6, -0.3, 0.0, 0.0), (0.1, 0.05, 0.0, 0.0)),

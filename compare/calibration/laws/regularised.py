@@ -10,7 +10,9 @@ goes to 0, with ``straight = slope`` it is a line in ``ln(eta lam)``; which of t
 (docs/theory.md, hypothesis 2). Steps do not depend on the decay; momentum m makes them longer. On
 the way to the first jump they count as the root of ``r / (1 - m)``: fast decay has less time.
 About this the quantity wanders as a Brownian motion B of ``drift^2`` a unit of x, which starts at
-x = 0, and it misses each setting by an error. The kick is larger by ``1 + m`` with momentum.
+x = 0, and it misses each setting by an error. Momentum makes kicks ``1 + m`` times as large and
+their logarithm, which is the quantity here, larger by ``ln(1 + m)``: networks of small kicks and of
+large ones differ by factors, and so do the errors of both.
 
 The numbers of all quantities together have a Gaussian prior: networks whose onsets scatter more
 have periods that grow more towards slow decay, so that fast runs, which tell the scatter, tell of
@@ -37,7 +39,7 @@ from theory.laws import decay_rate
 CENTER = 1e-2  # of eta lam, where x is 0
 BEND = 4.0
 NUMBERS = 4  # level, slope, straight, steps
-SCALED = "kick"  # the quantity that momentum scales
+SCALED = "log_kick"  # grows by ln(1 + m) with momentum m
 ROOTED = "reach"  # the quantity in which steps count as a root
 SAME_SETTING = 1e-6  # difference of x within which settings are one
 DOUBTS = tuple(float(one) for one in np.geomspace(1.0, 100.0, 15))
@@ -158,7 +160,7 @@ class Laws:
         columns = np.eye(len(self.prior.mean))
         own = np.repeat(np.arange(len(self.prior.names)), NUMBERS)
         nowhere = np.full(len(columns), np.nan)  # no place on the path of a Brownian motion
-        return self._posterior(_Points(columns, own, nowhere))
+        return self._posterior(_Points(columns, np.zeros(len(own)), own, nowhere))
 
     def seeing(self, quantity: str, intrinsic_lr: float, value: float, error: float) -> Laws:
         """What is known after one more measurement."""
@@ -180,7 +182,7 @@ class Laws:
         prior, evidence = self.prior, self.evidence
         seen = self._points(evidence.quantity, evidence.intrinsic_lr)
         known = self.doubt * _covariance(prior, seen, seen) + np.diag(np.square(evidence.error))
-        misfit = np.array(evidence.value) - seen.columns @ np.array(prior.mean)
+        misfit = np.array(evidence.value) - seen.mean(prior)
         sign, log_det = np.linalg.slogdet(known)
         return float(-0.5 * (misfit @ np.linalg.solve(known, misfit) + sign * log_det)) - math.log(
             self.doubt
@@ -220,8 +222,7 @@ class Laws:
         known = self.doubt * _covariance(prior, seen, seen) + np.diag(np.square(evidence.error))
         between = self.doubt * _covariance(prior, here, seen)
         pull = np.linalg.solve(known, between.T).T
-        middle = np.array(prior.mean)
-        mean = here.columns @ middle + pull @ (np.array(evidence.value) - seen.columns @ middle)
+        mean = here.mean(prior) + pull @ (np.array(evidence.value) - seen.mean(prior))
         return mean, self.doubt * _covariance(prior, here, here) - pull @ between.T
 
     def _points(self, quantities: Sequence[str], intrinsic_lr: Sequence[float]) -> _Points:
@@ -230,20 +231,26 @@ class Laws:
         own = np.array([names.index(name) for name in quantities], dtype=int)
         columns = np.zeros((len(own), len(self.prior.mean)))
         for i, (which, one) in enumerate(zip(own, intrinsic_lr, strict=True)):
-            scale = 1 + m if names[which] == SCALED else 1.0
             steps = decay_rate(one) / (1 - m)
             row = np.array([*shape(one), math.sqrt(steps) if names[which] == ROOTED else steps])
-            columns[i, NUMBERS * which : NUMBERS * (which + 1)] = scale * row
-        return _Points(columns, own, np.log(np.array(intrinsic_lr, dtype=float) / CENTER))
+            columns[i, NUMBERS * which : NUMBERS * (which + 1)] = row
+        fixed = np.array([math.log1p(m) if names[which] == SCALED else 0.0 for which in own])
+        x = np.log(np.array(intrinsic_lr, dtype=float) / CENTER)
+        return _Points(columns, fixed, own, x)
 
 
 @dataclass(frozen=True)
 class _Points:
-    """What multiplies the numbers, (k, 4 n), which quantity it is, and x, (k,)."""
+    """What multiplies the numbers, (k, 4 n), what is added, which quantity it is, and x, (k,)."""
 
     columns: FloatArray
+    fixed: FloatArray
     own: IntArray
     x: FloatArray
+
+    def mean(self, prior: Prior) -> FloatArray:
+        """Of the quantities before any was seen, (k,)."""
+        return np.asarray(self.columns @ np.array(prior.mean) + self.fixed)
 
 
 def shape(intrinsic_lr: float) -> tuple[float, float, float]:
