@@ -29,16 +29,20 @@ from scipy.stats import norm
 
 from compare.calibration.calibrate import Calibration, calibrate, observe
 from compare.calibration.laws import evidence, priors
-from compare.calibration.laws.priors import KnownNetwork
-from compare.calibration.laws.regularised import Laws, Prior
+from compare.calibration.laws.network_size import NetworkSize
+from compare.calibration.laws.population import KnownNetwork
+from compare.calibration.laws.regularised import Laws
 from compare.calibration.observed_cycles import SettingCycles, collect
 from compare.forecast import pilots
 from compare.forecast.pilots import Pilot
 from compare.forecast.planned_run import PlannedRun
+from compare.forecast.run_forecast import prior_of
 from compare.predict import outlook
 from compare.study import train_networks
 from compare.study.design import Setting, Study
 from empirical.training.recipe import Recipe
+from empirical.training.train import network_size
+from theory.arrays import FloatArray
 from theory.cycle_models import hazard_model
 from theory.trajectory import read_runs
 
@@ -46,6 +50,7 @@ TARGETS = {1e-3: 0.3, 2e-4: 0.1, 5e-5: 0.1}  # and the budget of each
 BUDGETS = {**TARGETS, 1.5e-3: 0.1}
 LEAST_SPEEDUP = {1.5e-3: 1e-2 / 1.5e-3}  # 10 for the others
 CYCLES = 10
+SLOW = 9e-4  # of eta lam
 SEEDS_OF_PILOTS = 100  # pilots are other networks than those of the long runs
 
 
@@ -111,7 +116,7 @@ OTHERS = (
     "mlp-40-40-40",
     "mlp-80-80",
 )
-OTHERS_WITH_MOMENTUM = OTHERS[:4]
+FEW_OTHERS = OTHERS[:4]  # also with momentum and with all weights trained
 FORECAST = ("mlp-64-64", "mlp-48-48-48", "mlp-32-32")
 
 
@@ -128,11 +133,12 @@ def battery(images: str = "") -> list[Entry]:
             Long({5e-5: 150000}, 3 if few else 6),
         )
         made += [Entry(model, variant, (FAST, *slow), tuple(TARGETS)) for model in FORECAST]
-    made += [
-        Entry(m, "plain", (FEWER, Long({1e-3: 8000}, 8), Long({3e-4: 26000}, 6))) for m in OTHERS
-    ]
-    slow = (Long({1e-3: 14000}, 8), Long({3e-4: 40000}, 6))
-    made += [Entry(m, "momentum", (FEWER_WITH_MOMENTUM, *slow)) for m in OTHERS_WITH_MOMENTUM]
+    slowest = Long({5e-5: 100000}, 3)
+    long = (FEWER, Long({1e-3: 8000}, 8), Long({3e-4: 26000}, 6), slowest)
+    made += [Entry(m, "plain", long) for m in OTHERS]
+    made += [Entry(m, "all", long) for m in FEW_OTHERS]
+    long = (FEWER_WITH_MOMENTUM, Long({1e-3: 14000}, 8), Long({3e-4: 40000}, 6), slowest)
+    made += [Entry(m, "momentum", long) for m in FEW_OTHERS]
     return made
 
 
@@ -183,10 +189,17 @@ def learn(folder: Path) -> list[KnownNetwork]:
     known = []
     for entry in battery():
         nothing = Laws(priors.from_networks([]), momentum=entry.momentum)
-        if settings := cycles_of(folder, entry):
+        if settings := [one for one in cycles_of(folder, entry) if not comes_to_rest(one)]:
             found = evidence.learn(nothing, settings).evidence
-            known.append(KnownNetwork(entry.model, entry.trained, entry.momentum, found))
+            size = NetworkSize(**network_size(entry.recipe("")))
+            known.append(KnownNetwork(entry.model, entry.trained, entry.momentum, size, found))
     return known
+
+
+def comes_to_rest(cycles: SettingCycles) -> bool:
+    """Whether a network is too small for its data to go on jumping where decay is slow."""
+    at_rest = cycles.n_resting + sum(run.regime == "equilibrium" for run in cycles.runs)
+    return cycles.intrinsic_lr < SLOW and at_rest > 0
 
 
 def rounded(known: KnownNetwork) -> dict[str, Any]:
@@ -196,14 +209,6 @@ def rounded(known: KnownNetwork) -> dict[str, Any]:
         column = table["evidence"][name]
         table["evidence"][name] = [float(f"{value:.5g}") for value in column]
     return table
-
-
-def prior_of(planned: PlannedRun) -> Prior:
-    """What other architectures say of a planned run's."""
-    recipe = planned.recipe
-    return priors.prior_for(
-        recipe.model, recipe.data, momentum=planned.momentum, trained=recipe.trained
-    )
 
 
 def pilots_of(planned: PlannedRun, plan: list[Pilot], seed: int) -> Calibration:
@@ -225,7 +230,7 @@ def pilots_of(planned: PlannedRun, plan: list[Pilot], seed: int) -> Calibration:
     recipe = planned.recipe
     networks = training.train([training.Job(recipe, specs)], training.Settings(eval_every=10**6))
     runs = read_runs(networks)
-    prior = prior_of(planned)
+    prior = prior_of(planned.recipe, planned.momentum)
     return calibrate(observe(runs, list(runs)), prior)
 
 
@@ -248,18 +253,20 @@ def forecast(
     entry: Entry, target: float, truth: SettingCycles, images: str, seed: int
 ) -> dict[str, Any]:
     """One target: pilots, forecast, and every competitor on the same pilots."""
-    lengths, first = truth.all("lengths"), truth.all("first_step")
+    planned = entry.planned(target, int(CYCLES * truth.all("lengths").mean()), images)
+    lengths, first = periods_until(planned.n_steps, truth), truth.all("first_step")
     period = float(lengths.mean())
     error = float(lengths.std() / len(lengths) ** 0.5)
-    planned = entry.planned(target, int(CYCLES * period), images)
     plan = pilots.choose(
         planned,
-        Laws(prior_of(planned), momentum=planned.momentum),
+        Laws(prior_of(planned.recipe, planned.momentum), momentum=planned.momentum),
         budget=BUDGETS[target],
         least_speedup=LEAST_SPEEDUP.get(target, 10.0),
     )
     calibration = pilots_of(planned, plan, seed)
-    network = outlook.networks(calibration.laws, planned.decay, calibration.start)
+    network = outlook.networks(
+        calibration.laws, planned.decay, calibration.start, n_steps=planned.n_steps
+    )
     said = outlook.summary(network, planned.learning_rate, planned.n_steps)
     before, after = (
         float(np.exp(truth.all(name).mean())) for name in ("next_onsets", "all_landings")
@@ -295,10 +302,16 @@ def forecast(
     }
 
 
+def periods_until(n_steps: int, cycles: SettingCycles) -> FloatArray:
+    """Periods that are over when a run of so many steps ends: first ones may be longer."""
+    held = [run.lengths[run.first_step + run.lengths.cumsum() <= n_steps] for run in cycles.runs]
+    return np.concatenate(held)
+
+
 def competitors(
     calibration: Calibration,
     planned: PlannedRun,
-    lengths: np.typing.NDArray[np.float64],
+    lengths: FloatArray,
     period: float,
     error: float,
 ) -> dict[str, Any]:
@@ -338,7 +351,7 @@ def scored(mean: float, spread: float, period: float, error: float) -> dict[str,
     }
 
 
-def of_singles(drawn: np.typing.NDArray[np.float64], lengths: Any) -> dict[str, Any]:
+def of_singles(drawn: FloatArray, lengths: FloatArray) -> dict[str, Any]:
     """Share of single periods inside the 90 % interval, and the mean score over the mean period."""
     low, high = np.quantile(drawn, [0.05, 0.95])
     crps = scoringrules.crps_ensemble(lengths, np.broadcast_to(drawn[:500], (len(lengths), 500)))
@@ -355,7 +368,10 @@ def from_all_fast_runs(folder: Path) -> str:
     errors, inside = [], []
     for entry, settings in networks:
         others = [one for one in known if one.model != entry.model]
-        prior = priors.from_networks(others, momentum=entry.momentum, trained=entry.trained)
+        size = NetworkSize(**network_size(entry.recipe("")))
+        prior = priors.from_networks(
+            others, momentum=entry.momentum, trained=entry.trained, size=size
+        )
         for slow in settings:
             fast = [c for c in settings if c.intrinsic_lr >= 0.99 * 10 * slow.intrinsic_lr]
             if slow.intrinsic_lr > 1.2e-3 or not fast or not slow.n_cycles:

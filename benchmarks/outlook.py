@@ -29,8 +29,8 @@ import numpy as np
 import xarray as xr
 
 from compare.calibration.calibrate import calibrate, observe
-from compare.calibration.laws import priors
 from compare.calibration.laws.regularised import Laws
+from compare.forecast.run_forecast import prior_of
 from compare.predict.next_jump import ahead
 from compare.report.figures.style import BASELINE, NETWORK, STYLE, THEORY, svg
 from empirical.training import train as training
@@ -111,7 +111,7 @@ def runs_of(folder: Path, model: str, first_seed: int) -> dict[str, RecordedRun]
 def studied(folder: Path, model: str) -> Laws:
     """What the study of a network says, with a prior that never saw its architecture."""
     runs = runs_of(folder, model, FIRST_STUDY_SEED)
-    return calibrate(observe(runs, list(runs)), priors.prior_for(model)).laws
+    return calibrate(observe(runs, list(runs)), prior_of(Recipe(model=model), 0.0)).laws
 
 
 def until(run: RecordedRun, step: int) -> RecordedRun:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from compare.calibration.laws.evidence import SCATTER
-from compare.calibration.laws.regularised import CENTER, NUMBERS, SCALED, Laws
+from compare.calibration.laws.evidence import SCATTER, as_kicks
+from compare.calibration.laws.regularised import CENTER, SCALED, Laws
 from compare.calibration.observed_cycles import SettingCycles
 from theory.arrays import FloatArray
 from theory.cycle_models.kick_model import KickModel
@@ -36,14 +36,14 @@ def fit(
         loss_law: ``loss_at_unit_gradient`` and ``loss_exponent``.
     """
     lines = {name: line(laws, name, settings) for name in laws.prior.names if name != SCALED}
-    recovery = _recovery(laws, settings)
+    kick_line, recovery = climb(laws, settings)
     spread, variation = (
         float(np.exp(lines[name](CENTER))) for name in ("first_spread", "variation")
     )
     reach = lines["reach"](CENTER)
     sensitivity, kick_scatter = _sensitivity(settings)
     return KickModel(
-        kick=climb(laws, settings, recovery),
+        kick=kick_line,
         recovery=recovery,
         onset=lines["onset"],
         landing=lines["landing"],
@@ -69,23 +69,19 @@ def line(laws: Laws, quantity: str, settings: Sequence[SettingCycles]) -> LogLin
     return _nearest(grid, np.array([laws.of(quantity, float(one))[0] for one in grid]))
 
 
-def climb(laws: Laws, settings: Sequence[SettingCycles], recovery: float) -> LogLine:
-    """The straight line nearest to the kicks without what the steps of recovery add to them."""
+def climb(laws: Laws, settings: Sequence[SettingCycles]) -> tuple[LogLine, float]:
+    """Kicks over what was seen, as a straight line and steps of recovery that r multiplies."""
     grid = _grid(settings)
-    kicks = [kick(laws, float(one)) - recovery * decay_rate(float(one)) for one in grid]
-    return _nearest(grid, np.array(kicks))
+    rates = np.array([decay_rate(float(one)) for one in grid])
+    kicks = np.array([kick(laws, float(one)) for one in grid])
+    columns = np.stack([np.ones(len(grid)), np.log(grid / CENTER), rates], axis=1)
+    recovery = max(float(np.linalg.lstsq(columns, kicks, rcond=None)[0][2]), 0.0)
+    return _nearest(grid, kicks - recovery * rates), recovery
 
 
 def kick(laws: Laws, intrinsic_lr: float) -> float:
     """Middle of what the growth of ``ln(rho^2)`` in a period may be."""
-    return float(np.exp(laws.of(SCALED, intrinsic_lr)[0]))
-
-
-def _recovery(laws: Laws, settings: Sequence[SettingCycles]) -> float:
-    """Steps of a period that do not depend on the decay, from what was seen: ``dK/dr``."""
-    steps = laws.numbers()[0][NUMBERS * laws.prior.names.index(SCALED) + NUMBERS - 1]
-    middle = float(np.exp(np.mean(np.log(_grid(settings)))))
-    return float(steps / (1 - laws.momentum) * kick(laws, middle))
+    return float(as_kicks(np.array(laws.of(SCALED, intrinsic_lr)[0])))
 
 
 def _grid(settings: Sequence[SettingCycles]) -> FloatArray:

@@ -35,9 +35,10 @@ def build(
 
     Returns:
         ``value`` and ``standard_error`` along ``parameter`` (``log_kick.level``,
-        ``log_kick.slope``, ..., the numbers of each law); along ``setting`` mean and standard error of what was seen; along
-        ``curve`` each law of ``FITTED`` over eta lam (``curve_intrinsic_lr``) as ``<name>_law``,
-        with its standard deviation ``<name>_law_error``.
+        ``log_kick.slope``, ..., the numbers of each law); along ``setting`` mean and
+        standard error of what was seen; along ``curve`` each law of ``FITTED`` over eta lam
+        (``curve_intrinsic_lr``) as ``<name>_law``, with its standard deviation
+        ``<name>_law_error``.
     """
     laws, jumping = calibration.laws, [cycles for cycles in settings if cycles.runs]
     mean, covariance = laws.numbers()

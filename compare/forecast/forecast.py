@@ -50,7 +50,7 @@ class Forecast:
     @property
     def network(self) -> Network:
         """The network as it may be at the planned setting, always the same draws."""
-        return outlook.networks(self.laws, self.run.decay, self.start)
+        return outlook.networks(self.laws, self.run.decay, self.start, n_steps=self.run.n_steps)
 
     @cached_property
     def borders(self) -> dict[str, float | None]:
@@ -84,7 +84,9 @@ class Forecast:
             attribute ``forecast``.
         """
         run = self.run
-        network = outlook.networks(self.laws, run.decay, self.start, n_draws=FAN_DRAWS)
+        network = outlook.networks(
+            self.laws, run.decay, self.start, n_steps=run.n_steps, n_draws=FAN_DRAWS
+        )
         times = outlook.jump_times(network, run.n_steps)
         steps = np.unique(np.linspace(0, run.n_steps - 1, POINTS).astype(int))
         log_elr = fan.paths(network, times, self.start, steps)

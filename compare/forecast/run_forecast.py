@@ -15,7 +15,8 @@ from compare import report
 from compare.calibration import parameter_table
 from compare.calibration.calibrate import Sample, calibrate, observe
 from compare.calibration.laws import priors
-from compare.calibration.laws.regularised import Laws
+from compare.calibration.laws.network_size import NetworkSize
+from compare.calibration.laws.regularised import Laws, Prior
 from compare.forecast import pilots
 from compare.forecast.forecast import Forecast
 from compare.forecast.pilots import Pilot
@@ -129,11 +130,17 @@ def choose_pilots(
 
 def _before(planned: PlannedRun) -> Laws:
     """What other networks say of the planned run's."""
-    recipe = planned.recipe
-    prior = priors.prior_for(
-        recipe.model, recipe.data, momentum=planned.momentum, trained=recipe.trained
+    return Laws(prior_of(planned.recipe, planned.momentum), momentum=planned.momentum)
+
+
+def prior_of(recipe: Recipe, momentum: float) -> Prior:
+    """What other networks say of a recipe's, which is built to see how large it is."""
+    from empirical.training.train import network_size
+
+    size = NetworkSize(**network_size(recipe))
+    return priors.prior_for(
+        recipe.model, recipe.data, momentum=momentum, trained=recipe.trained, size=size
     )
-    return Laws(prior, momentum=planned.momentum)
 
 
 def cost(planned: PlannedRun, plan: list[Pilot]) -> str:
@@ -253,7 +260,7 @@ def what_if(made: Forecast) -> list[dict[str, Any]]:
     for factor in FACTORS:
         with contextlib.suppress(ValueError):  # a decay that nothing can be trained with
             other = replace(run, weight_decay=factor * run.weight_decay)
-            network = outlook.networks(made.laws, other.decay, made.start)
+            network = outlook.networks(made.laws, other.decay, made.start, n_steps=other.n_steps)
             said = outlook.summary(network, other.learning_rate, other.n_steps)
             rows.append({"weight_decay": other.weight_decay, **said})
     return rows

@@ -128,7 +128,7 @@ def _row(
     calibration, model = one.calibration, one.calibration.model
     decay = laws.long_run_decay(learning_rate, weight_decay, momentum)
     start = float(np.log(learning_rate / model.initial_norm**2))
-    network = outlook.networks(calibration.laws, decay, start)
+    network = outlook.networks(calibration.laws, decay, start, n_steps=n_steps)
     # a period also where rest is the more probable: its error is to be seen
     found = outlook.summary(network, learning_rate, n_steps) | outlook.sawtooth(network, n_steps)
     row = {

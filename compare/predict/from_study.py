@@ -60,6 +60,7 @@ def _of_calibrated(
     network = outlook.networks(known, decay, start)
     usual = float(np.median(network.first) + TYPICAL_CYCLES * np.median(network.period))
     n_steps = usual if steps is None else steps
+    network = outlook.networks(known, decay, start, n_steps=n_steps)
     seen = known.evidence.intrinsic_lr
     return {
         "learning_rate": learning_rate,

@@ -14,7 +14,13 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr
 
-from compare.calibration.laws.evidence import SCATTER, spreads
+from compare.calibration.laws.evidence import (
+    SCATTER,
+    SHORTEST_FIRST,
+    as_kicks,
+    spreads,
+    still_young,
+)
 from compare.calibration.laws.regularised import Laws
 from theory.arrays import FloatArray
 from theory.cycle_models.kick_model import time_share
@@ -38,7 +44,7 @@ class Network:
 
     Attributes:
         rate: rise of ``ln(elr)`` by decay in a step.
-        period: mean number of steps between jumps.
+        period: mean number of steps between the jumps of a run.
         variation: standard deviation of single periods over their mean.
         first: mean step of the first jump.
         first_spread: its standard deviation over runs, steps.
@@ -58,7 +64,13 @@ class Network:
 
 
 def networks(
-    laws: Laws, decay: float, start: float, *, n_draws: int = N_DRAWS, seed: int = SEED
+    laws: Laws,
+    decay: float,
+    start: float,
+    *,
+    n_steps: float | None = None,
+    n_draws: int = N_DRAWS,
+    seed: int = SEED,
 ) -> Network:
     """Draw what the network may be like.
 
@@ -66,6 +78,7 @@ def networks(
         laws: what is known of it.
         decay: share of the norm that decay takes in a step.
         start: ``ln(elr)`` at initialisation.
+        n_steps: of the run, whose first periods are not like later ones; None for these.
         n_draws: how many.
         seed: of the draws; the same draws for the same laws.
     """
@@ -76,9 +89,14 @@ def networks(
     rate = decay_rate(decay)
     reach, spread = laws.of("reach", decay)
     rise = _positive(drawn["reach"], reach - start, min(spread, max(reach - start, SMALLEST_MEAN)))
+    period = as_kicks(drawn["log_kick"]) / rate
+    if n_steps is not None:
+        n_periods = np.maximum((n_steps - rise / rate) / period, 1.0)
+        longer = 1 + drawn["youth"] * still_young(n_periods)
+        period = period * np.maximum(longer, SHORTEST_FIRST)
     return Network(
         rate=rate,
-        period=np.exp(drawn["log_kick"]) / rate,
+        period=period,
         variation=spreads(drawn["variation"]),
         first=rise / rate,
         first_spread=spreads(drawn["first_spread"]) / rate,

@@ -7,7 +7,7 @@ import xarray as xr
 
 from compare.calibration import held_out, parameter_table
 from compare.calibration.calibrate import to_json
-from compare.calibration.laws import priors
+from compare.calibration.laws import network_size, priors
 from compare.calibration.laws.regularised import Prior
 from compare.measure import edge_of_stability, phases
 from compare.measure import twins as directions
@@ -96,6 +96,7 @@ def _prior(networks: xr.Dataset, plan: list[held_out.Split], study: Study) -> Pr
         str(one["data"].values),
         momentum=float(one["momentum"]),
         trained=study.trained[first],
+        size=network_size.recorded(one),
     )
 
 

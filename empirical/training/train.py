@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from empirical.data.images import ImageData
 from empirical.device import machine
 from empirical.device.one_thread import one_thread
 from empirical.networks import by_name
@@ -261,10 +262,32 @@ def _dataset(job: Job, fleet: Fleet, eval_every: int) -> xr.Dataset:
         layers=ensemble.network.invariant.names,
         update_rule=recipe.update_rule,
     )
+    for name, value in _size(ensemble.network, ensemble.batches.data).items():
+        trajectories[name] = ("run", [value] * len(job.runs))
     if recipe.prediction_examples:
         labels = np.tile(ensemble.evaluator.kept_labels.numpy().astype(float), (len(job.runs), 1))
         trajectories["test_label"] = (("run", "test_example"), labels)
     return describe(trajectories, "network")
+
+
+@functools.cache
+def network_size(recipe: Recipe) -> dict[str, int]:
+    """How large a recipe's network and its data are: ``n_weights`` and what goes with it.
+
+    Raises:
+        ValueError: for a model or a source that is unknown or does not fit the other.
+    """
+    images = memory.images_of(recipe)
+    return _size(by_name.build(recipe, images), images)
+
+
+def _size(network: by_name.Network, images: ImageData) -> dict[str, int]:
+    return {
+        "n_weights": network.invariant.n_weights,
+        "n_layers": len(network.invariant.names),
+        "n_examples": len(images.train_images),
+        "n_classes": images.n_classes,
+    }
 
 
 def _advance_to_the_end(

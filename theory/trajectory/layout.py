@@ -47,6 +47,7 @@ DIMS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         ("n_weights", "beta1", "beta2", "equilibrium_norm", "settling_steps"), ("run",)
     ),
+    **dict.fromkeys(("n_layers", "n_examples", "n_classes"), ("run",)),
     **dict.fromkeys(("weight_norm", "effective_lr", "effective_grad_norm", "train_loss"), _STEPS),
     **dict.fromkeys(("next_weight_norm", "ode_weight_norm", "angular_update"), _STEPS),
     **dict.fromkeys(("effective_update_norm", "radial_update", "whole_gradient"), _STEPS),

@@ -1,6 +1,7 @@
 """What measured cycles say of the quantities of which the kick model is made.
 
-log_kick        ln of the growth of ln(rho^2) in a period, ln(r T)
+log_kick        ln of the growth of ln(rho^2) in a period, ln(r T), once the network is not young
+youth           by how much longer the first period is, over later ones
 onset, landing  ln(elr) before and after a jump
 onset_spread    ln of the standard deviation of ln(elr) before jumps
 variation       ln of standard deviation over mean of the periods
@@ -20,6 +21,7 @@ from theory.arrays import FloatArray
 
 QUANTITIES = (
     "log_kick",
+    "youth",
     "onset",
     "landing",
     "onset_spread",
@@ -36,6 +38,10 @@ FEWEST_FOR_SPREAD = 3
 NOISE = -0.5  # ln y from which on growth and decay share the time: no sawtooth to learn from
 # Standard deviation of a cycle (of ln y: over runs, times the root of their cycles) or of a run.
 SCATTER = {"landing": 0.25, "growth": 1.3, "loss_floor": 0.3}
+FADES = 2.0  # periods, in which the youth of a network has faded to 1/e
+SMALLEST_SPAN = 0.05  # sum of squares, of ages about their mean
+SHORTEST_FIRST = 0.5  # periods of a young network over later ones, at least
+KICKS = (0.05, 20.0)  # that are not absurd, of ln(rho^2)
 SPREADS = (0.02, 3.0)  # that are not absurd, of periods over their mean and of ln(elr)
 
 
@@ -60,12 +66,12 @@ def learn(laws: Laws, settings: list[SettingCycles]) -> Laws:
     for cycles in settings:
         laws = _mean(laws, "onset", cycles, _all(cycles, "next_onsets"))
         laws = _mean(laws, "landing", cycles, _all(cycles, "all_landings"))
-        lengths = _all(cycles, "lengths")
-        kicks = np.log(cycles.rate * lengths.mean(keepdims=True)) if len(lengths) else lengths
-        laws = _mean(laws, "log_kick", cycles, kicks, len(lengths))
+        laws = _youth(laws, cycles)
         laws = _mean(laws, "reach", cycles, _reaches(cycles))
         floors = _all(cycles, "loss_floor")
         laws = _mean(laws, "loss_floor", cycles, floors[np.isfinite(floors)])
+    for cycles in settings:
+        laws = _kick(laws, cycles)
     laws = laws.doubted()
     for cycles in settings:
         laws = _unfinished(laws, cycles)
@@ -73,7 +79,7 @@ def learn(laws: Laws, settings: list[SettingCycles]) -> Laws:
 
 
 def scatter(laws: Laws, quantity: str, intrinsic_lr: float) -> float:
-    """Standard deviation of single values of a quantity in a setting; of a kick, its relative one."""
+    """Standard deviation of single values of a quantity in a setting; relative for kicks."""
     if quantity == "log_kick":
         return _spread_of(laws, "variation", intrinsic_lr)
     if quantity == "reach":
@@ -93,6 +99,11 @@ def spreads(logs: FloatArray) -> FloatArray:
     return np.asarray(np.exp(np.clip(logs, *np.log(SPREADS))))
 
 
+def as_kicks(logs: FloatArray) -> FloatArray:
+    """Kicks from their logarithms; none that is absurd far from all that was seen."""
+    return np.asarray(np.exp(np.clip(logs, *np.log(KICKS))))
+
+
 def _all(cycles: SettingCycles, name: str) -> FloatArray:
     return cycles.all(name) if cycles.runs else np.empty(0)
 
@@ -102,8 +113,11 @@ def _reaches(cycles: SettingCycles) -> FloatArray:
 
 
 def _is_noise(cycles: SettingCycles) -> bool:
-    growth = _growth(cycles)
-    return len(growth) > 0 and float(growth.mean()) > NOISE
+    """Whether growth and decay share the time, or runs have come to rest and few go on jumping."""
+    growth, n_runs = _growth(cycles), len(cycles.runs) + cycles.n_resting
+    n_periodic = sum(run.regime == "periodic" for run in cycles.runs)
+    resting = cycles.n_resting > 0 and 2 * n_periodic <= n_runs
+    return resting or (len(growth) > 0 and float(growth.mean()) > NOISE)
 
 
 def _growth(cycles: SettingCycles) -> FloatArray:
@@ -121,16 +135,59 @@ def _spread(laws: Laws, quantity: str, cycles: SettingCycles, values: FloatArray
 
 
 def _mean(
-    laws: Laws, quantity: str, cycles: SettingCycles, values: FloatArray, n_values: int = 0
+    laws: Laws,
+    quantity: str,
+    cycles: SettingCycles,
+    values: FloatArray,
+    n_values: int = 0,
+    further: float = 0.0,
 ) -> Laws:
-    """Add the mean of single values, by default as many as are independent."""
+    """Add the mean of single values, by default as many as are independent; a further error."""
     if not len(values):
         return laws
     n_values = n_values or len(values)
     error = scatter(laws, quantity, cycles.intrinsic_lr) * (CORRELATED / n_values) ** 0.5
     n_runs = max(len(cycles.runs), 1)
-    error = float(np.hypot(error, RUN_SCATTER.get(quantity, 0.0) / n_runs**0.5))
+    error = math.hypot(error, RUN_SCATTER.get(quantity, 0.0) / n_runs**0.5, further)
     return laws.seeing(quantity, cycles.intrinsic_lr, float(values.mean()), error)
+
+
+def still_young(n_periods: FloatArray) -> FloatArray:
+    """What is left of the first period's excess in the mean of so many, none but whole ones."""
+    fading = -np.expm1(-n_periods / FADES) / -np.expm1(-1 / FADES)
+    return np.asarray(fading / n_periods)
+
+
+def _ages(cycles: SettingCycles) -> FloatArray:
+    """What is left of the first period's excess in each of the cycles."""
+    return np.concatenate([np.exp(-np.arange(len(run.lengths)) / FADES) for run in cycles.runs])
+
+
+def _youth(laws: Laws, cycles: SettingCycles) -> Laws:
+    """Add by how much first periods are longer, from a line through all by their age."""
+    lengths = _all(cycles, "lengths")
+    if len(lengths) < FEWEST_FOR_SPREAD:
+        return laws
+    ages, at = _ages(cycles), cycles.intrinsic_lr
+    span = float(((ages - ages.mean()) ** 2).sum())
+    if span < SMALLEST_SPAN:  # all are as old
+        return laws
+    excess = float(np.polyfit(ages, lengths, 1)[0])
+    # over later periods as they are expected: over those of the same few it would be biased
+    longer = max(1 + laws.of("youth", at)[0] * float(ages.mean()), SHORTEST_FIRST)
+    error = scatter(laws, "log_kick", at) * longer * (CORRELATED / span) ** 0.5
+    return laws.seeing("youth", at, excess * longer / float(lengths.mean()), error)
+
+
+def _kick(laws: Laws, cycles: SettingCycles) -> Laws:
+    """Add the mean kick, as it would be without the first ones."""
+    lengths, at = _all(cycles, "lengths"), cycles.intrinsic_lr
+    if not len(lengths):
+        return laws
+    age, (youth, doubt) = float(_ages(cycles).mean()), laws.of("youth", at)
+    longer = max(1 + youth * age, SHORTEST_FIRST)
+    kick = math.log(cycles.rate * float(lengths.mean()) / longer)
+    return _mean(laws, "log_kick", cycles, np.array([kick]), len(lengths), doubt * age / longer)
 
 
 def _unfinished(laws: Laws, cycles: SettingCycles) -> Laws:

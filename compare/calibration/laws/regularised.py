@@ -162,6 +162,16 @@ class Laws:
         nowhere = np.full(len(columns), np.nan)  # no place on the path of a Brownian motion
         return self._posterior(_Points(columns, np.zeros(len(own)), own, nowhere))
 
+    def information(self) -> tuple[FloatArray, FloatArray]:
+        """What the evidence tells of the prior's mean, which is normal given the rest.
+
+        Returns:
+            Precision of the mean's numbers, (4 n, 4 n), and precision times mean, (4 n,).
+        """
+        seen, known = self._seen()
+        weighted = np.linalg.solve(known, seen.columns)
+        return seen.columns.T @ weighted, (np.array(self.evidence.value) - seen.fixed) @ weighted
+
     def seeing(self, quantity: str, intrinsic_lr: float, value: float, error: float) -> Laws:
         """What is known after one more measurement."""
         return replace(self, evidence=self.evidence.and_(quantity, intrinsic_lr, value, error))
@@ -179,10 +189,8 @@ class Laws:
 
     def _log_likelihood(self) -> float:
         """Logarithm of the density of the evidence, with that of the doubt before it."""
-        prior, evidence = self.prior, self.evidence
-        seen = self._points(evidence.quantity, evidence.intrinsic_lr)
-        known = self.doubt * _covariance(prior, seen, seen) + np.diag(np.square(evidence.error))
-        misfit = np.array(evidence.value) - seen.mean(prior)
+        seen, known = self._seen()
+        misfit = np.array(self.evidence.value) - seen.mean(self.prior)
         sign, log_det = np.linalg.slogdet(known)
         return float(-0.5 * (misfit @ np.linalg.solve(known, misfit) + sign * log_det)) - math.log(
             self.doubt
@@ -217,13 +225,18 @@ class Laws:
 
     def _posterior(self, here: _Points) -> tuple[FloatArray, FloatArray]:
         """Mean and covariance at some points, given the evidence."""
-        prior, evidence = self.prior, self.evidence
-        seen = self._points(evidence.quantity, evidence.intrinsic_lr)
-        known = self.doubt * _covariance(prior, seen, seen) + np.diag(np.square(evidence.error))
+        prior, (seen, known) = self.prior, self._seen()
         between = self.doubt * _covariance(prior, here, seen)
         pull = np.linalg.solve(known, between.T).T
-        mean = here.mean(prior) + pull @ (np.array(evidence.value) - seen.mean(prior))
+        mean = here.mean(prior) + pull @ (np.array(self.evidence.value) - seen.mean(prior))
         return mean, self.doubt * _covariance(prior, here, here) - pull @ between.T
+
+    def _seen(self) -> tuple[_Points, FloatArray]:
+        """Where the evidence is, and the covariance of its values before any was seen."""
+        evidence = self.evidence
+        seen = self._points(evidence.quantity, evidence.intrinsic_lr)
+        covariance = self.doubt * _covariance(self.prior, seen, seen)
+        return seen, covariance + np.diag(np.square(evidence.error))
 
     def _points(self, quantities: Sequence[str], intrinsic_lr: Sequence[float]) -> _Points:
         """Quantities in settings, one by one."""

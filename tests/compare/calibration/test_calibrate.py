@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from compare.calibration import simple_laws
+from compare.calibration import kick_fit, simple_laws
 from compare.calibration.calibrate import calibrate, observe
 from compare.calibration.laws import priors
 from compare.measure import over_seeds
@@ -45,7 +45,7 @@ def test_one_run_a_setting_tells_of_the_first_jump_what_it_can():
     reach, spread = found.laws.of("reach", 2e-3)
     assert reach == pytest.approx(TRUE_MODEL.first_reach(2e-3), abs=0.5)
     assert 0.1 < spread < 0.4
-    assert found.laws.of("kick", 2e-3)[0] == pytest.approx(TRUE_MODEL.kick(2e-3), rel=0.15)
+    assert kick_fit.kick(found.laws, 2e-3) == pytest.approx(TRUE_MODEL.kick(2e-3), rel=0.15)
 
 
 @pytest.mark.slow
@@ -100,7 +100,7 @@ def test_shuffled_settings_destroy_the_prediction(networks, roles):
     _, comparison, _ = compare_with_theory(shuffled, asked(roles_of(shuffled, [1e-3, 8e-3])))
     settings = over_seeds.by_setting(comparison)
     errors = abs(settings["predicted_period"] / settings["period"] - 1)
-    assert float(errors[1:3].max()) > 0.3
+    assert float(errors[1:3].max()) > 0.2  # 0.04 in order
 
 
 def test_one_setting_is_enough_for_the_laws_and_too_few_for_a_power(networks, roles):
@@ -113,7 +113,7 @@ def test_one_setting_is_enough_for_the_laws_and_too_few_for_a_power(networks, ro
     mean, error = found.baseline.period(1e-3)
     assert mean == pytest.approx(TRUE_MODEL.kick(1e-3) / decay_rate(1e-3), rel=0.05)
     assert 0.005 < error / mean < 0.03  # 12 runs of 50 periods
-    assert found.laws.of("kick", 1e-3)[0] == pytest.approx(TRUE_MODEL.kick(1e-3), rel=0.05)
+    assert kick_fit.kick(found.laws, 1e-3) == pytest.approx(TRUE_MODEL.kick(1e-3), rel=0.05)
 
 
 def test_runs_without_a_period_are_refused_and_said(roles):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from compare.calibration.laws import priors
+from compare.calibration.laws.evidence import still_young
 from compare.calibration.laws.regularised import Laws
 from compare.forecast import pilots
 from compare.forecast.pilots import Pilot
@@ -27,7 +28,7 @@ def test_pilots_keep_to_the_budget_and_are_long_enough(before, budget):
     assert 0.9 * budget < total(plan) / PLANNED.n_steps <= budget
     for one in plan:
         assert one.decay >= PLANNED.decay
-        period = before.of("kick", one.decay)[0] / (-2 * np.log1p(-one.decay))
+        period = np.exp(before.of("log_kick", one.decay)[0]) / (-2 * np.log1p(-one.decay))
         assert one.n_steps > 3 * period
         assert before.of("growth", one.decay)[0] < -1  # still a sawtooth
 
@@ -72,8 +73,11 @@ def test_expected_pilots_tell_what_they_would(before):
     """Twice as many runs, each as long: the mean is known to 1/sqrt(2) of the error."""
     seen = [pilots.expecting(before, Pilot(2e-3, n, 3000), 8.0).evidence for n in (4, 8)]
     errors = [dict(zip(one.quantity, one.error, strict=True)) for one in seen]
-    for name in ("kick", "onset", "reach", "loss_floor"):
+    for name in ("onset", "reach", "loss_floor"):
         assert errors[1][name] == pytest.approx(errors[0][name] / 2**0.5, rel=1e-9)
+    young = float(still_young(np.array(8.0))) * before.of("youth", 2e-3)[1]  # alike in all runs
+    kicks = [one["log_kick"] ** 2 - young**2 for one in errors]
+    assert kicks[1] == pytest.approx(kicks[0] / 2, rel=1e-9)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])

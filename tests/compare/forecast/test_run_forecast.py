@@ -5,7 +5,6 @@ import pytest
 import xarray as xr
 
 from compare import report
-from compare.calibration.laws import priors
 from compare.calibration.laws.regularised import Laws
 from compare.cli.main import main
 from compare.forecast import run_forecast
@@ -220,7 +219,7 @@ def test_pilots_that_never_jump_do_not_end_the_forecast(three, tmp_path, monkeyp
     said = forecast_from(networks, three, tmp_path, monkeypatch)
     assert said["regime"] in ("periodic", "convergence")
     planned = json.loads(three[1]["forecast"].attrs["planned"])
-    before = Laws(priors.prior_for(planned["recipe"]["model"]))
+    before = Laws(run_forecast.prior_of(Recipe(model=planned["recipe"]["model"]), 0.0))
     start = float(np.log(0.5 / float(networks["weight_norm"].isel(step=0).mean()) ** 2))
     prior = outlook.summary(outlook.networks(before, 4e-3, start), 0.5, 6000)
     for name in ("period", "mean_period_low", "mean_period_high"):  # nothing was seen of it

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from compare.calibration.laws import evidence, priors
-from compare.calibration.laws.evidence import CORRELATED, RUN_SCATTER
+from compare.calibration.laws.evidence import CORRELATED, FADES, RUN_SCATTER
 from compare.calibration.laws.regularised import Laws
 from compare.calibration.observed_cycles import SettingCycles
 from theory.laws import decay_rate
@@ -32,11 +32,16 @@ def test_means_are_those_of_the_cycles_with_the_errors_of_their_scatter():
     lengths = [200, 300, 250, 350, 220, 280]
     laws = learnt([seen(cycles(lengths), cycles(lengths))])
     found, rate = rows(laws), decay_rate(AT)
-    assert found["kick"][0] == pytest.approx(rate * np.mean(lengths), rel=1e-12)
+    youth, doubt = laws.of("youth", AT)
+    age = np.exp(-np.arange(6) / FADES).mean()
+    kick = rate * np.mean(lengths) / (1 + youth * age)
+    assert found["log_kick"][0] == pytest.approx(np.log(kick), abs=0.003)
     variation = np.exp(laws.of("variation", AT)[0])
-    scatter = laws.of("kick", AT)[0] * variation
-    expected = np.hypot(scatter * (CORRELATED / 12) ** 0.5, RUN_SCATTER["kick"] / 2**0.5)
-    assert found["kick"][1] == pytest.approx(expected, rel=0.2)  # scatter by what was known before
+    own = variation * (CORRELATED / 12) ** 0.5
+    expected = np.sqrt(own**2 + RUN_SCATTER["log_kick"] ** 2 / 2 + (age * doubt) ** 2)
+    assert found["log_kick"][1] == pytest.approx(
+        expected, rel=0.2
+    )  # scatter by what was known before
     assert found["landing"][0] == pytest.approx(-3.8)
     assert found["onset"][0] == pytest.approx(-2.8)
     assert found["reach"][0] == pytest.approx(-2.5)
@@ -62,16 +67,31 @@ def test_a_long_run_is_one_run_however_long(n_runs):
         assert found[name][1] == pytest.approx(scatter / n_runs**0.5, rel=0.05)
 
 
+def test_first_periods_that_are_longer_are_told_from_later_ones():
+    """Half as long again at first: the youth is found, and the kick is that of later periods."""
+    lengths = 300 * (1 + 0.5 * np.exp(-np.arange(8) / FADES)) + np.tile([-9.0, 9.0], 4)
+    laws = learnt([seen(*[cycles(lengths)] * 40)])
+    assert laws.of("youth", AT)[0] == pytest.approx(0.5, abs=0.1)  # a prior about 0
+    assert np.exp(laws.of("log_kick", AT)[0]) == pytest.approx(300 * decay_rate(AT), rel=0.03)
+    even = learnt([seen(*[cycles([290, 310] * 4)] * 40)])
+    assert even.of("youth", AT)[0] == pytest.approx(0.0, abs=0.05)
+
+
+def test_runs_that_are_all_as_old_do_not_tell_of_their_youth():
+    laws = learnt([seen(*[cycles([300])] * 5)])
+    assert "youth" not in rows(laws) and "log_kick" in rows(laws)
+
+
 def test_a_period_that_goes_on_and_on_raises_the_mean():
     short = learnt([seen(cycles([200, 300, 250], unfinished=5.0))])
     long = learnt([seen(cycles([200, 300, 250], unfinished=900.0))])
-    assert short.of("kick", AT)[0] == pytest.approx(
+    assert short.of("log_kick", AT)[0] == pytest.approx(
         evidence.learn(
             Laws(priors.from_networks([])), [seen(cycles([200, 300, 250], unfinished=0.0))]
-        ).of("kick", AT)[0],
+        ).of("log_kick", AT)[0],
         rel=1e-3,
     )
-    assert long.of("kick", AT)[0] > 1.05 * short.of("kick", AT)[0]
+    assert long.of("log_kick", AT)[0] > short.of("log_kick", AT)[0] + 0.05
 
 
 def test_runs_that_never_jump_put_the_first_jump_later():
@@ -85,7 +105,7 @@ def test_runs_without_a_jump_alone_say_only_that():
     found = evidence.learn(before, [SettingCycles(AT, (), (0.5, 0.5))])
     assert set(found.evidence.quantity) == {"reach"}
     assert found.of("reach", AT)[0] > before.of("reach", AT)[0] + 0.5
-    assert found.of("kick", AT)[0] == before.of("kick", AT)[0]
+    assert found.of("log_kick", AT)[0] == before.of("log_kick", AT)[0]
 
 
 def test_noise_tells_of_the_regime_alone():

@@ -3,20 +3,24 @@ import pytest
 
 from compare.calibration.laws import priors
 from compare.calibration.laws.evidence import QUANTITIES
-from compare.calibration.laws.priors import KnownNetwork
+from compare.calibration.laws.network_size import NetworkSize
+from compare.calibration.laws.population import FLOOR, KnownNetwork
 from compare.calibration.laws.regularised import NUMBERS, Evidence, Laws, shape
 from theory.laws import decay_rate
 
 SETTINGS = np.geomspace(1e-4, 2e-2, 8)
 
 
-def network(model, kick, *, momentum=0.0, error=0.01):
+SIZE = NetworkSize(8000, 2, 1437, 10)
+
+
+def network(model, kick, *, momentum=0.0, error=0.01, size=SIZE):
     """A network whose kicks are known, and nothing else."""
     held = Evidence()
     for at in SETTINGS:
         row = np.array([*shape(float(at)), decay_rate(float(at)) / (1 - momentum)])
-        held = held.and_("kick", float(at), float((1 + momentum) * row @ kick), error)
-    return KnownNetwork(model, "scale-invariant", momentum, held)
+        held = held.and_("log_kick", float(at), float(np.log1p(momentum) + row @ kick), error)
+    return KnownNetwork(model, "scale-invariant", momentum, size, held)
 
 
 def numbers_of_kick(prior):
@@ -49,9 +53,9 @@ def test_a_network_that_is_known_badly_counts_for_little():
 
 def test_levels_of_the_elr_are_open_together():
     prior = Laws(priors.prior_for("another"))
-    spreads = {name: prior.of(name, 1e-3)[1] for name in ("onset", "landing", "reach", "kick")}
+    spreads = {name: prior.of(name, 1e-3)[1] for name in ("onset", "landing", "reach", "log_kick")}
     assert min(spreads["onset"], spreads["landing"], spreads["reach"]) > 2.9
-    assert spreads["kick"] < 0.6
+    assert spreads["log_kick"] < 0.6
     seen = prior.seeing("onset", 1e-3, -9.0, 0.05)  # another architecture, another rate
     assert seen.of("landing", 1e-3)[0] == pytest.approx(-10, abs=1)
 
@@ -63,7 +67,9 @@ def test_what_is_forecast_has_no_part_in_its_prior(monkeypatch):
     clean = priors.prior_for("mlp-64-64")
     other = priors.prior_for("mlp-32-32")
     nonsense = tuple(
-        network(one.model, [9.0, 1.0, 0.0, 0.0], momentum=one.momentum) if one in own else one
+        network(one.model, [9.0, 1.0, 0.0, 0.0], momentum=one.momentum, size=one.size)
+        if one in own
+        else one
         for one in known
     )
     monkeypatch.setattr(priors, "known_networks", lambda: nonsense)
@@ -81,7 +87,56 @@ def test_priors_between_momenta_are_between():
     levels = [
         numbers_of_kick(priors.from_networks(known, momentum=m))[0][0] for m in (0, 0.45, 0.9, 0.99)
     ]
-    np.testing.assert_allclose(levels, [1, 1.5, 2, 2], atol=0.02)
+    np.testing.assert_allclose(levels, [1, 1.5, 2, 2], atol=0.06)
+
+
+def sized(factor, *, layers=2):
+    """A network that has this many times the weights of ``SIZE``."""
+    return NetworkSize(round(factor * SIZE.n_weights), layers, SIZE.n_examples, SIZE.n_classes)
+
+
+def growing_with_size():
+    """Levels that rise by 0.15 with each factor e of the weights and fall by 0.1 with depth."""
+    rng = np.random.default_rng(5)
+    for i, (factor, layers) in enumerate([(0.25, 2), (0.5, 3), (1, 2), (1, 4), (2, 3), (4, 2)] * 3):
+        level = 0.5 + 0.15 * np.log(factor) - 0.1 * np.log(layers / 2) + 0.02 * rng.normal()
+        kick = [level, -0.1, 0.0, 7.0]
+        yield network(f"n{i}", kick, size=sized(factor, layers=layers))
+
+
+@pytest.mark.parametrize(("factor", "layers"), [(0.3, 2), (1.5, 3), (3.5, 2)])
+def test_what_goes_with_the_size_is_learnt(factor, layers):
+    prior = priors.from_networks([*growing_with_size()], size=sized(factor, layers=layers))
+    mean, covariance = numbers_of_kick(prior)
+    expected = 0.5 + 0.15 * np.log(factor) - 0.1 * np.log(layers / 2)
+    assert mean[0] == pytest.approx(expected, abs=0.04)
+    assert covariance[0, 0] ** 0.5 < 0.1
+
+
+def test_a_network_of_unknown_size_may_have_any():
+    known = [*growing_with_size()]
+    unknown, usual = (
+        numbers_of_kick(priors.from_networks(known, size=size))[1][0, 0] ** 0.5
+        for size in (None, SIZE)
+    )
+    spread = 0.15 * np.log([0.25, 0.5, 1, 1, 2, 4]) - 0.1 * np.log(np.array([2, 3, 2, 4, 3, 2]) / 2)
+    assert unknown == pytest.approx(spread.std(), rel=0.25)
+    assert usual < 0.5 * unknown
+
+
+def test_beyond_all_known_sizes_the_mean_stands_still_and_less_is_known():
+    known = [*growing_with_size()]
+    at_border, beyond = (
+        numbers_of_kick(priors.from_networks(known, size=sized(factor))) for factor in (4, 400)
+    )
+    np.testing.assert_allclose(beyond[0], at_border[0], rtol=1e-9)
+    assert beyond[1][0, 0] > 2 * at_border[1][0, 0]
+
+
+def test_the_same_architecture_by_another_name_has_no_part_either():
+    known = next(one for one in priors.known_networks() if one.model == "mlp-64-64")
+    named, other = (priors.prior_for(name, size=known.size) for name in ("mlp-64-64", "mlp"))
+    assert named == other
 
 
 def test_every_known_network_is_one():
@@ -96,17 +151,21 @@ def test_every_known_network_is_one():
 
 def test_without_any_network_the_floor_is_wide():
     nothing, some = priors.from_networks([]), priors.prior_for("another")
-    assert Laws(nothing).of("kick", 1e-4)[1] > 1.2 * Laws(some).of("kick", 1e-2)[1]
+    assert Laws(nothing).of("log_kick", 1e-4)[1] > 1.2 * Laws(some).of("log_kick", 1e-2)[1]
     mean, covariance = numbers_of_kick(nothing)
-    np.testing.assert_array_equal(mean, priors.FLOOR["kick"][0])
-    spreads = priors.OF_NO_NETWORK**0.5 * np.array(priors.FLOOR["kick"][1])
+    np.testing.assert_array_equal(mean, FLOOR["log_kick"][0])
+    spreads = priors.OF_NO_NETWORK**0.5 * np.array(FLOOR["log_kick"][1])
     np.testing.assert_allclose(covariance, np.diag(spreads**2))
 
 
 def test_other_data_leave_the_loss_open():
-    own, other = (Laws(priors.prior_for("another", data)) for data in ("digits", "folder:x"))
+    own, other = (
+        Laws(priors.prior_for("another", data, size=SIZE)) for data in ("digits", "folder:x")
+    )
     assert other.of("loss_floor", 1e-3)[1] > 2.9 > 2 > own.of("loss_floor", 1e-3)[1]
-    assert other.of("kick", 1e-3) == pytest.approx(own.of("kick", 1e-3))
-    seen = [one.seeing("loss_floor", 1e-3, 0.5, 0.1).of("kick", 1e-3)[0] for one in (own, other)]
-    before = own.of("kick", 1e-3)[0]
+    assert other.of("log_kick", 1e-3) == pytest.approx(own.of("log_kick", 1e-3))
+    seen = [
+        one.seeing("loss_floor", 1e-3, 0.5, 0.1).of("log_kick", 1e-3)[0] for one in (own, other)
+    ]
+    before = own.of("log_kick", 1e-3)[0]
     assert abs(seen[1] - before) < 0.4 * abs(seen[0] - before)

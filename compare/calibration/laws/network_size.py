@@ -1,0 +1,59 @@
+"""How large a network is for its data: what the known networks' periods go by.
+
+A network of few weights for what it has to fit keeps a gradient between its jumps, jumps from
+lower rates and has short periods; one that fits its data has long ones, the longer the slower the
+decay (docs/results.md). With P weights, N examples and K classes the border is near P = N K.
+
+Source: Belkin et al. 2019, arXiv:1812.11118, section 3 (the interpolation threshold at P = N K).
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from theory import validate
+from theory.arrays import FloatArray
+
+VARIABLES = ("n_weights", "n_layers", "n_examples", "n_classes")  # of a run, where it is known
+FEATURES = 3
+USUAL = 0.5  # P / (N K)
+SHALLOW, DEEP = 2, 3  # layers from which on depth makes no further difference, as far as is known
+
+
+@dataclass(frozen=True)
+class NetworkSize:
+    """A network and what it is trained on.
+
+    Attributes:
+        n_weights: scale-invariant weights, P.
+        n_layers: tensors of them.
+        n_examples: that it is trained on, N.
+        n_classes: K.
+    """
+
+    n_weights: int
+    n_layers: int
+    n_examples: int
+    n_classes: int
+
+    def __post_init__(self) -> None:
+        for name in VARIABLES:
+            validate.positive(name, getattr(self, name))
+
+    @property
+    def features(self) -> FloatArray:
+        """``ln(P / (N K))`` less that of a usual network, its square, and depth, (3,)."""
+        capacity = math.log(self.n_weights / (USUAL * self.n_examples * self.n_classes))
+        return np.array([capacity, capacity**2, math.log(min(self.n_layers, DEEP) / SHALLOW)])
+
+
+def recorded(run: xr.Dataset) -> NetworkSize | None:
+    """The size of the network of one run of a file; None where it was not recorded."""
+    if any(name not in run for name in VARIABLES):
+        return None
+    values = [float(run[name]) for name in VARIABLES]
+    if not all(value >= 1 for value in values):
+        return None
+    return NetworkSize(*map(int, values))

@@ -1,0 +1,199 @@
+"""The population that networks are drawn from, found from those that are known.
+
+The numbers of a network's laws are normal: about the mean of the networks that are trained the same
+way, moved in proportion to the features of its size, with the covariance that networks have about
+that. All is found by expectation maximisation, with an inverse-Wishart prior of ``FLOOR``, so that
+networks of which little is known count for little.
+
+Source: Gelman et al. 2013, Bayesian Data Analysis, sections 15.4 and 14.6; Dempster et al. 1977.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.linalg import block_diag
+
+from compare.calibration.laws.evidence import QUANTITIES
+from compare.calibration.laws.network_size import FEATURES, NetworkSize
+from compare.calibration.laws.regularised import Evidence, Laws, Prior
+from theory.arrays import FloatArray
+
+WEIGHT = 2.0  # of FLOOR, in networks
+OF_NO_NETWORK = 16.0  # times FLOOR's variances: wide enough to let the runs speak
+OF_MEANS = 100.0  # likewise, of the mean of a kind
+SMALLEST_SPREAD = 1e-4  # of a number that is as good as fixed
+FEWEST_FREE = 3  # networks beyond those that means and changes take
+PER_FEATURE = 4.0  # spread of a number's change with a feature, over that of networks
+# level, slope, straight and steps of a quantity before any network: mean, then spread
+FLOOR: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "log_kick": ((-0.1, -0.05, 0.0, 6.0), (0.05, 0.03, 0.02, 1)),
+    "youth": ((0.0, 0.0, 0.0, 0.0), (0.03, 0.03, 0.0, 0.0)),
+    "onset": ((-3.0, 0.05, 0.05, 0.0), (0.15, 0.03, 0.02, 0.0)),
+    "landing": ((-3.5, 0.2, 0.1, 0.0), (0.15, 0.03, 0.02, 0.0)),
+    "onset_spread": ((-1.6, -0.3, 0.0, 0.0), (0.1, 0.05, 0.0, 0.0)),
+    "variation": ((-1.1, -0.05, 0.0, 0.0), (0.075, 0.025, 0.0, 0.0)),
+    "reach": ((-3.2, 0.0, 0.0, 4.0), (0.15, 0.075, 0.0, 0.5)),
+    "first_spread": ((-0.8, 0.1, 0.0, 0.0), (0.1, 0.05, 0.0, 0.0)),
+    "growth": ((-3.0, 1.3, 1.3, 0.0), (0.2, 0.1, 0.1, 0.0)),
+    "loss_floor": ((-4.0, 1.0, 0.5, 0.0), (0.5, 0.25, 0.15, 0.0)),
+}
+DRIFT = (0.03, 0.0, 0.04, 0.04, 0.08, 0.05, 0.15, 0.1, 0.1, 0.1)  # in the order of QUANTITIES
+ERROR = (0.03, 0.03, 0.02, 0.02, 0.05, 0.05, 0.2, 0.1, 0.1, 0.1)
+
+
+@dataclass(frozen=True)
+class KnownNetwork:
+    """A network of which something is known.
+
+    Attributes:
+        model: architecture.
+        trained: ``scale-invariant`` or ``all``.
+        momentum: that it was trained with.
+        size: of it and of its data.
+        evidence: what its runs said.
+    """
+
+    model: str
+    trained: str
+    momentum: float
+    size: NetworkSize
+    evidence: Evidence
+
+
+@dataclass(frozen=True)
+class Population:
+    """Networks, and the normal distribution that they are drawn from.
+
+    Attributes:
+        known: the networks.
+        kinds: ways in which they are trained (which weights, momentum), each with its own mean.
+        centre: features of a network of usual size, (3,).
+        numbers: mean of each kind, then for each choice of trained weights the change with each
+            feature, (n_rows, 4 q).
+        unknown: covariance of what is not known of these, one after another.
+        covariance: of networks about their means, (4 q, 4 q).
+    """
+
+    known: tuple[KnownNetwork, ...]
+    kinds: tuple[tuple[str, float], ...]
+    centre: FloatArray
+    numbers: FloatArray
+    unknown: FloatArray
+    covariance: FloatArray
+
+    @classmethod
+    def of(cls, known: Sequence[KnownNetwork]) -> Population:
+        """Networks of which nothing was learnt yet but their means."""
+        kinds = tuple(sorted({(one.trained, one.momentum) for one in known}))
+        centre = np.mean([one.size.features for one in known], axis=0)
+        n_rows = len(kinds) + FEATURES * len({trained for trained, _ in kinds})
+        numbers = np.zeros((n_rows, len(floor(0))))
+        numbers[: len(kinds)] = floor(0)
+        unknown = np.zeros((numbers.size, numbers.size))
+        found = cls(tuple(known), kinds, centre, numbers, unknown, np.diag(floor(1) ** 2))
+        return found._with_means()  # first: far from them the covariance would grow instead
+
+    def improved(self) -> Population:
+        """One step: the covariance by expectation maximisation, then the means given it."""
+        found, total = [], WEIGHT * np.diag(floor(1) ** 2)
+        for laws in self._laws():
+            numbers, left = laws.numbers()
+            found.append(numbers)
+            total = total + left
+        away = np.array(found) - self._design() @ self.numbers
+        covariance = (total + away.T @ away) / (WEIGHT + len(self.known))
+        return replace(self, covariance=covariance)._with_means()
+
+    def _with_means(self) -> Population:
+        """The means of the largest posterior given the covariance, and what is left unknown."""
+        n_kinds, n = len(self.kinds), len(floor(0))
+        n_changes = len(self.numbers) - n_kinds
+        of_kinds = np.diag(1 / (OF_MEANS * floor(1) ** 2))
+        of_changes = np.linalg.inv(self.covariance) / PER_FEATURE**2
+        precision = block_diag(*[of_kinds] * n_kinds, *[of_changes] * n_changes)
+        pull = np.concatenate([*[of_kinds @ floor(0)] * n_kinds, np.zeros(n * n_changes)])
+        for row, laws in zip(self._design(), self._laws(), strict=True):
+            told, weighted = laws.information()
+            precision += np.kron(np.outer(row, row), told)
+            pull += np.kron(row, weighted)
+        unknown = np.linalg.inv(precision)
+        numbers = (unknown @ pull).reshape(-1, n)
+        return replace(self, numbers=numbers, unknown=unknown)
+
+    def _laws(self) -> list[Laws]:
+        """Of each network, as one of these."""
+        means = self._design() @ self.numbers
+        return [
+            Laws(prior(mean, self.covariance), one.evidence, one.momentum)
+            for one, mean in zip(self.known, means, strict=True)
+        ]
+
+    def another(
+        self, momentum: float, trained: str, size: NetworkSize | None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Mean and covariance of the numbers of one more network.
+
+        They are those of a normal distribution as wide as the Student's t that is left where mean
+        and covariance come from so few networks, the more so the less the network is like them.
+
+        Args:
+            momentum: of its training; between the known ones means are interpolated.
+            trained: which weights are.
+            size: of the network; None for that of any which is known. Beyond the range of those
+                the mean does not move on.
+        """
+        weights = self._weights(momentum, trained)
+        features = np.array([one.size.features for one in self.known])
+        away = (self.centre if size is None else size.features) - self.centre
+        low, high = features.min(axis=0) - self.centre, features.max(axis=0) - self.centre
+        mean = self._row(weights, np.clip(away, low, high)) @ self.numbers
+        covariance = self.covariance
+        if size is None:
+            change = np.array([self._row(weights, one) for one in np.eye(FEATURES)]) @ self.numbers
+            change = change - mean  # of a network of usual size
+            covariance = covariance + change.T @ np.cov(features.T, bias=True) @ change
+        row = np.kron(self._row(weights, away), np.eye(len(mean)))
+        n_free = max(len(self.known) - len(self.numbers), FEWEST_FREE)
+        unbiased = len(self.known) / n_free * (covariance + row @ self.unknown @ row.T)
+        return mean, unbiased * n_free / (n_free - 2)
+
+    def _design(self) -> FloatArray:
+        """What multiplies the numbers for each network, (n, n_rows)."""
+        rows = [
+            self._row(self._weights(one.momentum, one.trained), one.size.features - self.centre)
+            for one in self.known
+        ]
+        return np.array(rows)
+
+    def _row(self, weights: FloatArray, away: FloatArray) -> FloatArray:
+        """What multiplies the numbers for a network of these kinds and features, (n_rows,)."""
+        ways = sorted({trained for trained, _ in self.kinds})
+        shares = [
+            sum(w for w, (of, _) in zip(weights, self.kinds, strict=True) if of == way)
+            for way in ways
+        ]
+        return np.concatenate([weights, np.outer(shares, away).ravel()])
+
+    def _weights(self, momentum: float, trained: str) -> FloatArray:
+        """Of the kinds: linear between momenta that are known, the nearest beyond, (n_kinds,)."""
+        alike = [i for i, (of, _) in enumerate(self.kinds) if of == trained]
+        alike = alike or list(range(len(self.kinds)))
+        momenta = [self.kinds[i][1] for i in alike]
+        weights = np.zeros(len(self.kinds))
+        weights[alike] = [np.interp(momentum, momenta, one) for one in np.eye(len(alike))]
+        return weights
+
+
+def prior(mean: FloatArray, covariance: FloatArray) -> Prior:
+    """The prior with these numbers."""
+    rows = tuple(map(tuple, covariance.tolist()))
+    return Prior(QUANTITIES, tuple(mean.tolist()), rows, DRIFT, ERROR)
+
+
+def floor(which: int) -> FloatArray:
+    """Means (0) or spreads (1) of all numbers before any network, (4 q,)."""
+    found = np.concatenate([FLOOR[name][which] for name in QUANTITIES])
+    return np.maximum(found, SMALLEST_SPREAD) if which else found
