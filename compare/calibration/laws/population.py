@@ -30,7 +30,7 @@ PER_FEATURE = 4.0  # spread of a number's change with a feature, over that of ne
 # level, slope, straight and steps of a quantity before any network: mean, then spread
 FLOOR: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "log_kick": ((-0.1, -0.05, 0.0, 6.0), (0.05, 0.03, 0.02, 1)),
-    "youth": ((0.0, 0.0, 0.0, 0.0), (0.03, 0.03, 0.0, 0.0)),
+    "youth": ((0.0, 0.0, 0.0, 0.0), (0.01, 0.015, 0.0, 0.0)),
     "onset": ((-3.0, 0.05, 0.05, 0.0), (0.15, 0.03, 0.02, 0.0)),
     "landing": ((-3.5, 0.2, 0.1, 0.0), (0.15, 0.03, 0.02, 0.0)),
     "onset_spread": ((-1.6, -0.3, 0.0, 0.0), (0.1, 0.05, 0.0, 0.0)),
@@ -41,7 +41,7 @@ FLOOR: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "loss_floor": ((-4.0, 1.0, 0.5, 0.0), (0.5, 0.25, 0.15, 0.0)),
 }
 DRIFT = (0.03, 0.0, 0.04, 0.04, 0.08, 0.05, 0.15, 0.1, 0.1, 0.1)  # in the order of QUANTITIES
-ERROR = (0.03, 0.03, 0.02, 0.02, 0.05, 0.05, 0.2, 0.1, 0.1, 0.1)
+ERROR = (0.03, 0.02, 0.02, 0.02, 0.05, 0.05, 0.2, 0.1, 0.1, 0.1)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,9 @@ from theory.strict_dataclass import read
 
 FILE = "known_networks.json"
 OPEN = 3.0  # spread of the levels of ln(elr): any architecture, any rate
+ANY_YOUTH = (
+    0.5  # likewise of the youth of a network, where none is known: of networks alike it is less
+)
 LEVELS = ("onset", "landing", "reach")
 DATA = "digits"  # that the known networks were trained on; a loss elsewhere is not theirs
 ITERATIONS = 20
@@ -79,16 +82,17 @@ def from_networks(
         size: of the network and its data; None for one as large as any that is known.
     """
     if not known:
-        return _with_open(prior(floor(0), np.diag(OF_NO_NETWORK * floor(1) ** 2)), LEVELS)
+        wide = prior(floor(0), np.diag(OF_NO_NETWORK * floor(1) ** 2))
+        return _with_open(_with_open(wide, ("youth",), ANY_YOUTH), LEVELS)
     population = Population.of(known)
     for _ in range(ITERATIONS):
         population = population.improved()
     return _with_open(prior(*population.another(momentum, trained, size)), LEVELS)
 
 
-def _with_open(held: Prior, names: Sequence[str]) -> Prior:
+def _with_open(held: Prior, names: Sequence[str], spread: float = OPEN) -> Prior:
     """The prior with the levels of some quantities open, all by the same amount."""
     numbers = [NUMBERS * QUANTITIES.index(name) for name in names]
     levels = np.isin(np.arange(len(held.mean)), numbers).astype(float)
-    covariance = np.array(held.covariance) + OPEN**2 * np.outer(levels, levels)
+    covariance = np.array(held.covariance) + spread**2 * np.outer(levels, levels)
     return replace(held, covariance=tuple(map(tuple, covariance.tolist())))
