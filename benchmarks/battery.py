@@ -1,8 +1,8 @@
 """The battery: networks of many sizes, long runs to learn from and to be forecast, and the scores.
 
-    python benchmarks/battery.py train [--out FOLDER]      long runs: hours on two cores
+    python benchmarks/battery.py train [--out FOLDER]      long runs: an hour on two cores
     python benchmarks/battery.py learn [--out FOLDER]      known_networks.json, from these
-    python benchmarks/battery.py laws [--out FOLDER]       the error that no pilot can remove
+    python benchmarks/battery.py laws [--out FOLDER]       what the best pilots would leave
     python benchmarks/battery.py forecast [--out FOLDER]   pilots, forecasts, scores: minutes
 
 Runs are kept in FOLDER (``results/battery``) and not trained again. Each target is forecast with
@@ -361,32 +361,41 @@ def of_singles(drawn: FloatArray, lengths: FloatArray) -> dict[str, Any]:
     }
 
 
-def from_all_fast_runs(folder: Path) -> str:
-    """What is left of the error where pilots cost nothing: all runs ten times as fast."""
-    networks = [(entry, cycles_of(folder, entry)) for entry in battery()]
+def limits(folder: Path) -> Iterator[str]:
+    """What is left of the error where pilots cost nothing, and what is known without any."""
     known = learn(folder)
-    errors, inside = [], []
-    for entry, settings in networks:
-        others = [one for one in known if one.model != entry.model]
-        size = NetworkSize(**network_size(entry.recipe("")))
-        prior = priors.from_networks(
-            others, momentum=entry.momentum, trained=entry.trained, size=size
+    cycles = {(e.model, e.variant): (e, cycles_of(folder, e)) for e in battery()}
+    cases = {
+        "from all runs at least ten times as fast": (True, True),
+        "from none, by the size of the network": (False, True),
+        "from none, of a network of any size": (False, False),
+    }
+    for name, (fast_runs, sized) in cases.items():
+        away, inside = [], []
+        for entry, settings in cycles.values():
+            others = [one for one in known if one.model != entry.model]
+            size = NetworkSize(**network_size(entry.recipe(""))) if sized else None
+            prior = priors.from_networks(
+                others, momentum=entry.momentum, trained=entry.trained, size=size
+            )
+            for slow in settings:
+                fast = [c for c in settings if c.intrinsic_lr >= 0.99 * 10 * slow.intrinsic_lr]
+                if slow.intrinsic_lr > 1.2e-3 or not fast or comes_to_rest(slow):
+                    continue
+                lengths = slow.all("lengths")
+                laws = evidence.learn(
+                    Laws(prior, momentum=entry.momentum), fast if fast_runs else []
+                )
+                said, spread = laws.of("log_kick", slow.intrinsic_lr)
+                away.append(said - np.log(slow.rate * lengths.mean()))
+                doubt = np.hypot(spread, lengths.std() / lengths.mean() / len(lengths) ** 0.5)
+                inside.append(abs(away[-1]) <= norm.ppf(0.95) * doubt)
+        errors = np.abs(np.expm1(away))
+        yield (
+            f"{len(errors)} slow settings {name}: median error {100 * np.median(errors):.1f} %, "
+            f"root mean square {100 * np.mean(np.square(away)) ** 0.5:.0f} %, "
+            f"{100 * np.mean(inside):.0f} % inside the 90 % interval"
         )
-        for slow in settings:
-            fast = [c for c in settings if c.intrinsic_lr >= 0.99 * 10 * slow.intrinsic_lr]
-            if slow.intrinsic_lr > 1.2e-3 or not fast or not slow.n_cycles:
-                continue
-            kicks = slow.rate * slow.all("lengths")
-            laws = evidence.learn(Laws(prior, momentum=entry.momentum), fast)
-            said, spread = laws.of("log_kick", slow.intrinsic_lr)
-            doubt = np.hypot(spread, kicks.std() / kicks.mean() / len(kicks) ** 0.5)
-            away = said - np.log(kicks.mean())
-            errors.append(abs(np.expm1(away)))
-            inside.append(abs(away) <= norm.ppf(0.95) * doubt)
-    return (
-        f"{len(errors)} slow settings from all runs at least ten times as fast: median error "
-        f"{100 * np.median(errors):.1f} %, {100 * np.mean(inside):.0f} % inside the 90 % interval"
-    )
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -462,7 +471,7 @@ def main() -> None:
         target.write_text("[\n" + ",\n".join(rows) + "\n]\n", encoding="utf-8")
         print(f"{target}: {len(rows)} networks")
     elif options.what == "laws":
-        print(from_all_fast_runs(options.out))
+        print(*limits(options.out), sep="\n")
     else:
         rows_of_targets = []
         for row in forecasts(options.out, options.images, options.seed, options.only):
