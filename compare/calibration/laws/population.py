@@ -142,20 +142,22 @@ class Population:
         Args:
             momentum: of its training; between the known ones means are interpolated.
             trained: which weights are.
-            size: of the network; None for that of any which is known. Beyond the range of those
-                the mean does not move on.
+            size: of the network; None for that of any which is known. One outside of their range
+                has the mean of the nearest, and is known no better than one of any size.
         """
         weights = self._weights(momentum, trained)
         features = np.array([one.size.features for one in self.known])
-        away = (self.centre if size is None else size.features) - self.centre
-        low, high = features.min(axis=0) - self.centre, features.max(axis=0) - self.centre
-        mean = self._row(weights, np.clip(away, low, high)) @ self.numbers
+        own = self.centre if size is None else size.features
+        nearest = np.clip(own, features.min(axis=0), features.max(axis=0))
+        row = self._row(weights, nearest - self.centre)
+        mean = row @ self.numbers
         covariance = self.covariance
-        if size is None:
-            change = np.array([self._row(weights, one) for one in np.eye(FEATURES)]) @ self.numbers
-            change = change - mean  # of a network of usual size
+        if size is None or (nearest != own).any():
+            usual = self._row(weights, np.zeros(FEATURES))
+            change = np.array([self._row(weights, one) - usual for one in np.eye(FEATURES)])
+            change = change @ self.numbers
             covariance = covariance + change.T @ np.cov(features.T, bias=True) @ change
-        row = np.kron(self._row(weights, away), np.eye(len(mean)))
+        row = np.kron(row, np.eye(len(mean)))
         n_free = max(len(self.known) - len(self.numbers), FEWEST_FREE)
         unbiased = len(self.known) / n_free * (covariance + row @ self.unknown @ row.T)
         return mean, unbiased * n_free / (n_free - 2)
