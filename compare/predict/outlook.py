@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from scipy.special import ndtr
+from scipy.stats import truncnorm
 
 from compare.calibration.laws.evidence import (
     SCATTER,
@@ -31,7 +32,7 @@ N_DRAWS = 2000
 SEED = 0
 MOST_CYCLES = 2000
 LOW, HIGH = 0.05, 0.95
-SMALLEST_MEAN = 0.3  # of the rise to the first jump: far from all that was seen
+SMALLEST_RISE = 0.01  # of ln(elr), to the first jump
 SMALLEST_DROP = 0.1
 OPEN_LEVEL = 1.5  # standard deviation of a level of ln(elr) that nothing was seen of
 FAR = 100.0  # times slower, or 2 times faster, than all that was seen: a word of caution
@@ -88,7 +89,7 @@ def networks(
     drawn = dict(zip(names, rows.T, strict=True))
     rate = decay_rate(decay)
     reach, spread = laws.of("reach", decay)
-    rise = _positive(drawn["reach"], reach - start, min(spread, max(reach - start, SMALLEST_MEAN)))
+    rise = _positive(drawn["reach"] - start, reach - start, spread)
     period = as_kicks(drawn["log_kick"]) / rate
     if n_steps is not None:
         n_periods = np.maximum((n_steps - rise / rate) / period, 1.0)
@@ -107,11 +108,12 @@ def networks(
 
 
 def _positive(drawn: FloatArray, mean: float, spread: float) -> FloatArray:
-    """Normal draws as those of the log-normal distribution of the same mean and spread."""
-    mean = max(mean, SMALLEST_MEAN)
-    width = float(np.sqrt(np.log1p((spread / mean) ** 2)))
-    z = (drawn - drawn.mean()) / (float(drawn.std()) or 1.0)
-    return np.asarray(mean * np.exp(width * z - width**2 / 2))
+    """Normal draws of this mean and spread as those of the normal distribution above 0."""
+    if not spread:
+        return np.full(len(drawn), max(mean, SMALLEST_RISE))
+    levels = ndtr((drawn - mean) / spread)
+    above = truncnorm.ppf(levels, -mean / spread, np.inf, mean, spread)
+    return np.asarray(np.maximum(above, SMALLEST_RISE))
 
 
 def jump_times(network: Network, n_steps: float, *, seed: int = SEED) -> FloatArray:

@@ -43,10 +43,16 @@ class NetworkSize:
             validate.positive(name, getattr(self, name))
 
     @property
-    def features(self) -> FloatArray:
-        """``ln(P / (N K))`` less that of a usual network, its square, and depth, (3,)."""
+    def measures(self) -> FloatArray:
+        """``ln(P / (N K))`` less that of a usual network, and depth, (2,)."""
         capacity = math.log(self.n_weights / (USUAL * self.n_examples * self.n_classes))
-        return np.array([capacity, capacity**2, math.log(min(self.n_layers, DEEP) / SHALLOW)])
+        return np.array([capacity, math.log(min(self.n_layers, DEEP) / SHALLOW)])
+
+
+def features(measures: FloatArray) -> FloatArray:
+    """What the mean of a network's laws goes with: capacity, its square, and depth, (3,)."""
+    capacity, depth = measures
+    return np.array([capacity, capacity**2, depth])
 
 
 def recorded(run: xr.Dataset) -> NetworkSize | None:

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.linalg import block_diag
 
 from compare.calibration.laws.evidence import QUANTITIES
-from compare.calibration.laws.network_size import FEATURES, NetworkSize
+from compare.calibration.laws.network_size import FEATURES, NetworkSize, features
 from compare.calibration.laws.regularised import Evidence, Laws, Prior
 from theory.arrays import FloatArray
 
@@ -88,7 +88,7 @@ class Population:
     def of(cls, known: Sequence[KnownNetwork]) -> Population:
         """Networks of which nothing was learnt yet but their means."""
         kinds = tuple(sorted({(one.trained, one.momentum) for one in known}))
-        centre = np.mean([one.size.features for one in known], axis=0)
+        centre = np.mean([features(one.size.measures) for one in known], axis=0)
         n_rows = len(kinds) + FEATURES * len({trained for trained, _ in kinds})
         numbers = np.zeros((n_rows, len(floor(0))))
         numbers[: len(kinds)] = floor(0)
@@ -146,26 +146,30 @@ class Population:
                 has the mean of the nearest, and is known no better than one of any size.
         """
         weights = self._weights(momentum, trained)
-        features = np.array([one.size.features for one in self.known])
-        own = self.centre if size is None else size.features
-        nearest = np.clip(own, features.min(axis=0), features.max(axis=0))
-        row = self._row(weights, nearest - self.centre)
+        sizes = np.array([one.size.measures for one in self.known])
+        own = sizes.mean(axis=0) if size is None else size.measures
+        nearest = np.clip(own, sizes.min(axis=0), sizes.max(axis=0))
+        away = self.centre if size is None else features(nearest)
+        row = self._row(weights, away - self.centre)
         mean = row @ self.numbers
         covariance = self.covariance
         if size is None or (nearest != own).any():
             usual = self._row(weights, np.zeros(FEATURES))
             change = np.array([self._row(weights, one) - usual for one in np.eye(FEATURES)])
             change = change @ self.numbers
-            covariance = covariance + change.T @ np.cov(features.T, bias=True) @ change
-        row = np.kron(row, np.eye(len(mean)))
+            spread = np.cov(np.array([features(one) for one in sizes]).T, bias=True)
+            covariance = covariance + change.T @ spread @ change
+        whole = np.kron(row, np.eye(len(mean)))
         n_free = max(len(self.known) - len(self.numbers), FEWEST_FREE)
-        unbiased = len(self.known) / n_free * (covariance + row @ self.unknown @ row.T)
+        unbiased = len(self.known) / n_free * (covariance + whole @ self.unknown @ whole.T)
         return mean, unbiased * n_free / (n_free - 2)
 
     def _design(self) -> FloatArray:
         """What multiplies the numbers for each network, (n, n_rows)."""
         rows = [
-            self._row(self._weights(one.momentum, one.trained), one.size.features - self.centre)
+            self._row(
+                self._weights(one.momentum, one.trained), features(one.size.measures) - self.centre
+            )
             for one in self.known
         ]
         return np.array(rows)
