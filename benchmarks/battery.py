@@ -10,7 +10,8 @@ a prior from which its architecture was left out, from pilots that decay at leas
 and take at most a tenth of its steps (three tenths at 1e-3), a planned run being ten periods. ``eta
 lam`` is what decay takes from the norm in the long run: with momentum m, ``eta lam / (1 - m)``.
 
-With CIFAR-10 as an image folder, ``--images FOLDER`` adds a ConvNet.
+With CIFAR-10 as an image folder, ``--images FOLDER`` adds a ConvNet. ``--unlike`` takes networks
+that are trained as none of those that are known.
 """
 
 from __future__ import annotations
@@ -70,6 +71,8 @@ class Entry:
     variant: str
     long: tuple[Long, ...]
     targets: tuple[float, ...] = ()
+    changes: tuple[tuple[str, Any], ...] = ()  # of the recipe
+    rate: float = 0.0  # learning rate; 0 for that of the model
 
     @property
     def momentum(self) -> float:
@@ -77,6 +80,8 @@ class Entry:
 
     @property
     def learning_rate(self) -> float:
+        if self.rate:
+            return self.rate
         if self.model.startswith("convnet"):
             return 0.4
         return 0.05 if self.momentum else 0.5
@@ -91,7 +96,7 @@ class Entry:
                 model=self.model, data=f"folder:{images}", batch_size=50, train_per_class=25,
                 test_per_class=10,
             )  # fmt: skip
-        return Recipe(model=self.model, trained=self.trained)
+        return Recipe(model=self.model, trained=self.trained, **dict(self.changes))
 
     def weight_decay(self, value: float) -> float:
         return value * (1 - self.momentum) / self.learning_rate
@@ -142,6 +147,26 @@ def battery(images: str = "") -> list[Entry]:
     return made
 
 
+def unlike(images: str = "") -> list[Entry]:
+    """Networks that are trained as none of those that are known, to see how far this carries."""
+    few = {"train_per_class": 40, "batch_size": 64}
+    changes: dict[str, dict[str, Any]] = {
+        "a fifth of the labels noise": {"label_noise": 0.2},
+        "batches of 32": {"batch_size": 32},
+        "40 images a class": few,
+        "rate 0.1": {},
+    }
+    if images:
+        changes["CIFAR-10, 40 images a class"] = {
+            **few, "data": f"folder:{images}", "test_per_class": 10
+        }  # fmt: skip
+    long = (Long({1e-3: 6500}, 6),)
+    return [
+        Entry("mlp-64-64", name, long, (1e-3,), tuple(one.items()), 0.1 if "rate" in name else 0.0)
+        for name, one in changes.items()
+    ]
+
+
 def study_of(entry: Entry, long: Long, images: str) -> Study:
     """Long runs of a network as a study."""
     settings = tuple(
@@ -159,13 +184,13 @@ def study_of(entry: Entry, long: Long, images: str) -> Study:
 
 def file_of(folder: Path, entry: Entry, long: Long) -> Path:
     values = "_".join(f"{value:g}" for value in long.steps)
-    return folder / f"{entry.model}_{entry.variant}_{values}.nc"
+    return folder / f"{entry.model}_{entry.variant.replace(' ', '-')}_{values}.nc"
 
 
-def train(folder: Path, images: str) -> None:
+def train(folder: Path, images: str, entries: list[Entry]) -> None:
     """Train what the folder does not hold yet, the cheapest of all networks first."""
     folder.mkdir(parents=True, exist_ok=True)
-    jobs = [(max(long.steps.values()), e, long) for e in battery(images) for long in e.long]
+    jobs = [(max(long.steps.values()), e, long) for e in entries for long in e.long]
     for _, entry, long in sorted(jobs, key=lambda job: job[0]):
         path = file_of(folder, entry, long)
         if not path.exists():
@@ -234,11 +259,11 @@ def pilots_of(planned: PlannedRun, plan: list[Pilot], seed: int) -> Calibration:
     return calibrate(observe(runs, list(runs)), prior)
 
 
-def forecasts(folder: Path, images: str, seed: int, only: str) -> Iterator[dict[str, Any]]:
+def forecasts(
+    folder: Path, images: str, seed: int, entries: list[Entry]
+) -> Iterator[dict[str, Any]]:
     """Every target that was trained, forecast and scored."""
-    for entry in battery(images):
-        if only not in f"{entry.model} {entry.variant}":
-            continue
+    for entry in entries:
         for target in entry.targets:
             long = next(long for long in entry.long if target in long.steps)
             path = file_of(folder, entry, long)
@@ -461,10 +486,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/battery"))
     parser.add_argument("--images", default="", help="CIFAR-10 as an image folder, for a ConvNet")
     parser.add_argument("--seed", type=int, default=SEEDS_OF_PILOTS, help="first seed of pilots")
-    parser.add_argument("--only", default="", help="forecast networks with this in their name")
+    parser.add_argument("--only", default="", help="networks with this in their name")
+    parser.add_argument("--unlike", action="store_true", help="networks trained as none is known")
     options = parser.parse_args()
+    entries = (unlike if options.unlike else battery)(options.images)
+    entries = [one for one in entries if options.only in f"{one.model} {one.variant}"]
     if options.what == "train":
-        train(options.out, options.images)
+        train(options.out, options.images, entries)
     elif options.what == "learn":
         target = Path(priors.__file__).with_name(priors.FILE)
         rows = [json.dumps(rounded(one)) for one in learn(options.out)]
@@ -474,10 +502,11 @@ def main() -> None:
         print(*limits(options.out), sep="\n")
     else:
         rows_of_targets = []
-        for row in forecasts(options.out, options.images, options.seed, options.only):
+        for row in forecasts(options.out, options.images, options.seed, entries):
             rows_of_targets.append(row)
             print(json.dumps(row)[:110], flush=True)
-        kept = options.out / f"forecasts-{options.seed}.json"
+        name = f"unlike-{options.seed}" if options.unlike else f"forecasts-{options.seed}"
+        kept = options.out / f"{name}.json"
         kept.write_text(json.dumps(rows_of_targets, indent=1), encoding="utf-8")
         print(table(rows_of_targets))
 
