@@ -32,7 +32,7 @@ from compare.calibration.calibrate import calibrate, observe
 from compare.calibration.laws.regularised import Laws
 from compare.forecast.run_forecast import prior_of
 from compare.predict.next_jump import ahead
-from compare.report.figures.style import BASELINE, NETWORK, STYLE, THEORY, svg
+from compare.report.figures.style import BASELINE, NETWORK, STYLE, THEORY, arrange, svg
 from empirical.training import train as training
 from empirical.training.recipe import Recipe
 from theory import files
@@ -298,7 +298,7 @@ def draw(found: dict[str, Any]) -> str:
             axis.set_xlim(0, 1)
             axis.set_ylim(0, 1)
         axes[0].set_ylabel("share of moments with a jump")
-        figure.tight_layout()
+        arrange(figure)
         return svg(figure)
 
 

@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from compare.published import values as published
-from compare.report.figures.style import NETWORK, PUBLISHED, STYLE, THEORY, svg
+from compare.report.figures.style import NETWORK, PUBLISHED, STYLE, THEORY, arrange, svg
 from theory.vocabulary import VARIABLES, label
 
 SIDES = {"before": "^", "after": "v"}
@@ -38,7 +38,7 @@ def draw(settings: xr.Dataset, config: Mapping[str, Any]) -> dict[str, str]:
             axis.set(xscale="log", yscale="log", xlabel=label("intrinsic_lr"))
             axis.margins(x=0.3, y=0.25)
             axis.legend(fontsize=7)
-        figure.tight_layout()
+        arrange(figure)
         return {"published": svg(figure)}
 
 

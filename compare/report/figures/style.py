@@ -80,6 +80,20 @@ def any_names() -> Iterator[None]:
         yield
 
 
+def arrange(figure: Figure, *, rect: tuple[float, float, float, float] = (0, 0, 1, 1)) -> None:
+    """Fit all labels into a part of the figure; ticks of logarithmic axes become powers of ten.
+
+    Texts are drawn as they are, since a name may hold dollar signs, but these are numbers.
+    """
+    axes = [axis for one in figure.axes for axis in (one.xaxis, one.yaxis)]
+    if powers := [axis for axis in axes if axis.get_scale() == "log"]:
+        figure.draw_without_rendering()  # ticks are made when they are drawn
+        for axis in powers:
+            for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
+                tick.label1.set_parse_math(True)
+    figure.tight_layout(rect=rect)
+
+
 def svg(figure: Figure) -> str:
     """Return a figure as SVG text, for light and dark pages, and close it."""
     buffer = io.StringIO()

@@ -1,3 +1,5 @@
+import re
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -55,3 +57,23 @@ def test_ticks_of_steps_are_few_and_short(n_steps):
     plt.close(figure)
     assert 2 <= len(shown) <= 5
     assert max(map(len, shown)) <= 4
+
+
+def glyphs(draw):
+    """Names of the glyphs that a figure is drawn with."""
+    with plt.rc_context(style.STYLE):
+        figure, axes = plt.subplots()
+        axes.set_xticks([])
+        axes.set_yticks([])
+        draw(axes)
+        style.arrange(figure)
+        return set(re.findall(r'id="(DejaVuSans-[^"]*)"', style.svg(figure)))
+
+
+def test_ticks_of_logarithmic_axes_are_powers_of_ten_and_names_are_as_they_are():
+    (dollar,) = glyphs(lambda axes: axes.set_title("$"))
+    (backslash,) = glyphs(lambda axes: axes.set_title("\\"))
+    ticks = glyphs(lambda axes: axes.loglog([1e-5, 1e3], [2, 9]))
+    assert ticks and not ticks & {dollar, backslash}
+    named = glyphs(lambda axes: axes.set_title("a$b$c"))
+    assert dollar in named and len(named) == 4

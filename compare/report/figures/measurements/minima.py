@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from compare.measure.minima.over_runs import ensemble_curve, mean_over_runs, runs_by_setting
-from compare.report.figures.style import COLORS, NETWORK, STYLE, svg
+from compare.report.figures.style import COLORS, NETWORK, STYLE, arrange, svg
 from theory.arrays import FloatArray
 from theory.vocabulary import VARIABLES
 
@@ -60,7 +60,7 @@ def likeness(settings: list[xr.Dataset]) -> str:
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         handles, texts = axes[2].get_legend_handles_labels()
         figure.legend(handles, texts, loc="upper right", ncols=min(4, len(texts)), fontsize=7)
-        figure.tight_layout(rect=(0, 0, 1, 0.93))
+        arrange(figure, rect=(0, 0, 1, 0.93))
         return svg(figure)
 
 
@@ -98,5 +98,5 @@ def ensembles(settings: list[xr.Dataset]) -> str:
         axes[0, 0].set_ylabel("test error of mean probabilities")
         handles, texts = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, texts, loc="upper left", ncols=3, fontsize=7)
-        figure.tight_layout(rect=(0, 0, 1, 0.9))
+        arrange(figure, rect=(0, 0, 1, 0.9))
         return svg(figure)

@@ -5,7 +5,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.ticker import LogLocator
 
-from compare.report.figures.style import NETWORK, STYLE, THEORY, svg
+from compare.report.figures.style import NETWORK, STYLE, THEORY, arrange, svg
 from theory import laws
 from theory.trajectory import recorded
 from theory.vocabulary import label
@@ -41,5 +41,5 @@ def draw(networks: xr.Dataset, theory: xr.Dataset, settings: xr.Dataset) -> str:
         for handle in legend.legend_handles:
             if handle is not None:
                 handle.set_alpha(1)
-        figure.tight_layout()
+        arrange(figure)
         return svg(figure)

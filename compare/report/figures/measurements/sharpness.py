@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import xarray as xr
 
 from compare.measure.edge_of_stability import EDGE
-from compare.report.figures.style import COLORS, STYLE, THEORY, count_steps, svg
+from compare.report.figures.style import COLORS, STYLE, THEORY, arrange, count_steps, svg
 from compare.report.tables.cells import each_setting, setting_name
 from theory.vocabulary import label
 
@@ -33,5 +33,5 @@ def draw(networks: xr.Dataset, settings: xr.Dataset) -> str:
         count_steps(axes[2], "eval_step")
         axes[0].legend(fontsize=7, markerscale=2)
         axes[2].legend()
-        figure.tight_layout()
+        arrange(figure)
         return svg(figure)

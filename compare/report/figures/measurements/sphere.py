@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from compare.published.values import OnSphere
-from compare.report.figures.style import NETWORK, PUBLISHED, STYLE, count_steps, svg
+from compare.report.figures.style import NETWORK, PUBLISHED, STYLE, arrange, count_steps, svg
 from theory.trajectory import record_every, recorded
 from theory.vocabulary import label
 
@@ -41,7 +41,7 @@ def draw(networks: xr.Dataset, comparison: xr.Dataset, known: Mapping[float, OnS
         if known:
             axes[2].plot([], [], "o", color=PUBLISHED, mfc="white", label="published, width 32")
             axes[2].legend()
-        figure.tight_layout()
+        arrange(figure)
         return svg(figure)
 
 

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
-from compare.report.figures.style import COLORS, STYLE, count_steps, svg
+from compare.report.figures.style import COLORS, STYLE, arrange, count_steps, svg
 
 
 def draw(comparison: xr.Dataset) -> str:
@@ -31,5 +31,5 @@ def draw(comparison: xr.Dataset) -> str:
         axis.set(yscale="log", ylabel="distance of directions |u − u′|")
         count_steps(axis, "eval_step")
         axis.legend()
-        figure.tight_layout()
+        arrange(figure)
         return svg(figure)

@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from compare.measure.over_seeds import with_period
-from compare.report.figures.style import NETWORK, STYLE, THEORY, svg
+from compare.report.figures.style import NETWORK, STYLE, THEORY, arrange, svg
 from theory.vocabulary import VARIABLES, label
 
 MARKS = (("A", "o", "-"), ("B", "s", "--"))
@@ -36,7 +36,7 @@ def periods(studies: Sequence[xr.Dataset]) -> str:
         axes[1].set_ylim(bottom=0)
         axes[1].set_xlabel(label("intrinsic_lr"))
         axes[0].legend(loc="lower left")
-        figure.tight_layout()
+        arrange(figure)
         return svg(figure)
 
 

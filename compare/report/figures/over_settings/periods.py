@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
 from compare.measure.over_seeds import with_period
-from compare.report.figures.style import BASELINE, NETWORK, STYLE, THEORY, svg
+from compare.report.figures.style import BASELINE, NETWORK, STYLE, THEORY, arrange, svg
 from theory.vocabulary import VARIABLES, label
 
 
@@ -25,7 +25,7 @@ def draw(settings: xr.Dataset) -> str:
         axes[1].xaxis.set_minor_locator(NullLocator())
         axes[1].set_xlabel(label("intrinsic_lr"))
         axes[0].legend(loc="lower left")  # periods fall, so this corner is free
-        figure.tight_layout()
+        arrange(figure)
         return svg(figure)
 
 

@@ -6,7 +6,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from compare.measure.over_seeds import with_period
-from compare.report.figures.style import BASELINE, NETWORK, STYLE, THEORY, svg
+from compare.report.figures.style import BASELINE, NETWORK, STYLE, THEORY, arrange, svg
 from compare.report.html import theme
 from compare.report.tables.predictions import SOURCES
 from compare.report.tables.scores import held_out
@@ -21,6 +21,7 @@ LINES = {
     "process": (PROCESS, "-.", "D"),
     "predicted": (THEORY, "-", "o"),
 }
+HEADROOM = 1.4  # of a panel, over the largest kick
 
 
 def draw(calibrated: xr.Dataset, settings: xr.Dataset) -> dict[str, str]:
@@ -53,7 +54,7 @@ def errors(settings: xr.Dataset) -> str:
         axis.set(xscale="log", xlabel=label("intrinsic_lr"))
         axis.set_ylabel("error of the predicted mean period [%]")
         figure.legend(*axis.get_legend_handles_labels(), loc="upper center", ncols=3)
-        figure.tight_layout(rect=(0, 0, 1, 0.87))
+        arrange(figure, rect=(0, 0, 1, 0.87))
         return svg(figure)
 
 
@@ -63,7 +64,8 @@ def calibration(table: xr.Dataset) -> str:
         figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.6))
         _draw_fit(axes[0], table, {"kick": "kick K"})
         axes[0].set_ylabel("growth of ln ρ² in a period, K")
-        axes[0].set_ylim(bottom=0)
+        kicks = table["kick"].values[np.isfinite(table["kick"].values)]
+        axes[0].set_ylim(0, HEADROOM * kicks.max() if len(kicks) else None)
         _draw_fit(axes[1], table, {"onset": "before a jump", "landing": "after it"})
         axes[1].set_ylabel("ln(effective lr)")
         _draw_fit(axes[2], table, {"growth": "growing share"})
@@ -78,7 +80,7 @@ def calibration(table: xr.Dataset) -> str:
         for axis in axes:
             axis.set(xscale="log", xlabel=label("intrinsic_lr"))
             axis.legend(loc="best")
-        figure.tight_layout()
+        arrange(figure)
         return svg(figure)
 
 
@@ -137,5 +139,5 @@ def first_jumps(settings: xr.Dataset) -> str:
         axis.set_xlabel("first jump from laws on the sphere [steps]")
         axis.set_ylabel("first jump measured [steps]")
         axis.legend(loc="upper left")
-        figure.tight_layout()
+        arrange(figure)
         return svg(figure)

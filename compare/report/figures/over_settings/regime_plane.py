@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from compare.report.figures.measurements.sphere import MARKERS
-from compare.report.figures.style import NETWORK, STYLE, THEORY, svg
+from compare.report.figures.style import NETWORK, STYLE, THEORY, arrange, svg
 from compare.report.tables.cells import each_setting
 from theory.vocabulary import label
 
@@ -34,7 +34,7 @@ def draw(comparison: xr.Dataset, settings: xr.Dataset) -> dict[str, str]:
             ends = (line / low, line / high)
             axis.plot((low, high), ends, "--", color=THEORY, lw=1.2, scalex=False, scaley=False)
         axis.legend(handles=_legend(settings), loc="upper left", bbox_to_anchor=(1, 1))
-        figure.tight_layout()
+        arrange(figure)
         return {"regimes": svg(figure)}
 
 

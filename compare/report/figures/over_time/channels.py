@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
 
 from compare.measure.channels import Channels
-from compare.report.figures.style import NETWORK, STYLE, count_steps, svg
+from compare.report.figures.style import NETWORK, STYLE, arrange, count_steps, svg
 from compare.report.html import theme
 from theory.arrays import BoolArray
 from theory.vocabulary import label
@@ -51,7 +51,7 @@ def spread(channels: Channels) -> str:
             ncols=len(held),
             bbox_to_anchor=(0.5, top),
         )
-        figure.tight_layout(rect=(0, 0, 1, top))
+        arrange(figure, rect=(0, 0, 1, top))
         return svg(figure)
 
 

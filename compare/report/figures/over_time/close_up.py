@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from compare.measure.over_seeds import with_period
 from compare.report.figures import style
 from compare.report.figures.over_time import phase_shading
-from compare.report.figures.style import NETWORK, STYLE, THEORY, count_steps, svg
+from compare.report.figures.style import NETWORK, STYLE, THEORY, arrange, count_steps, svg
 from theory.laws import decay_rate
 from theory.trajectory import record_every, recorded
 from theory.vocabulary import label
@@ -84,7 +84,7 @@ def draw(networks: xr.Dataset, comparison: xr.Dataset, settings: xr.Dataset) -> 
         axes[-1].legend(loc="upper left")
         marks = phase_shading.legend_patches(*axes)
         figure.legend(handles=marks, loc="lower center", ncols=3, fontsize=7, **style.NARROW)
-        figure.tight_layout(rect=(0, 0.03, 1, 1))
+        arrange(figure, rect=(0, 0.03, 1, 1))
         return {"close_up": svg(figure)}
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from compare.report.figures.style import NETWORK, STYLE, THEORY, count_steps, svg
+from compare.report.figures.style import NETWORK, STYLE, THEORY, arrange, count_steps, svg
 from theory.vocabulary import label
 
 BANDS = ((0, 4, 0.15, "90 % of paths"), (1, 3, 0.3, "half of them"))
@@ -33,7 +33,7 @@ def fan(forecast: xr.Dataset) -> str:
         axes[1].set_xlabel(STEP)
         for axis in axes:
             axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
-        figure.tight_layout()
+        arrange(figure)
         return svg(figure)
 
 
@@ -52,7 +52,7 @@ def jumps(forecast: xr.Dataset) -> str:
         axis.set_xlabel(STEP)
         axis.set_ylabel(f"expected jumps\nin {width:.3g} steps")
         axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
-        figure.tight_layout()
+        arrange(figure)
         return svg(figure)
 
 
@@ -89,5 +89,5 @@ def pilots(table: xr.Dataset, decay: float) -> str:
         axis.set_xlabel("share of the norm that decay takes in a step")
         axis.set_ylabel("growth of ln ρ² in a period")
         axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
-        figure.tight_layout()
+        arrange(figure)
         return svg(figure)

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from compare.report.figures.style import NETWORK, STYLE, THEORY, count_steps, series, svg
+from compare.report.figures.style import NETWORK, STYLE, THEORY, arrange, count_steps, series, svg
 from theory.arrays import FloatArray
 from theory.cycle_models.next_jump import Outlook
 from theory.laws.equilibrium import Equilibrium
@@ -45,7 +45,7 @@ def trajectory(trajectories: xr.Dataset, run: str, settled: Equilibrium | None) 
             axis.set_ylabel(textwrap.fill(label(name), LABEL_WIDTH))
             axis.legend(loc="best")
         count_steps(axes[-1, 0])
-        figure.tight_layout()
+        arrange(figure)
         return svg(figure)
 
 
@@ -63,7 +63,7 @@ def ahead(outlook: Outlook) -> str:
         count_steps(axis)
         axis.set_xlabel("steps from now")
         axis.legend(loc="lower right")
-        figure.tight_layout()
+        arrange(figure)
         return svg(figure)
 
 
@@ -88,7 +88,7 @@ def layers(trajectories: xr.Dataset, run: str) -> str:
         count_steps(axes[-1], "eval_step")
         if len(names) <= MAX_NAMED:
             axes[0].legend(fontsize=7, ncols=2)
-        figure.tight_layout()
+        arrange(figure)
         return svg(figure)
 
 

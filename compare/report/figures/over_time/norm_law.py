@@ -7,7 +7,16 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from compare.report.figures.style import COLORS, NETWORK, STYLE, THEORY, count_steps, svg, thin
+from compare.report.figures.style import (
+    COLORS,
+    NETWORK,
+    STYLE,
+    THEORY,
+    arrange,
+    count_steps,
+    svg,
+    thin,
+)
 from theory.arrays import FloatArray
 from theory.vocabulary import label
 
@@ -46,7 +55,7 @@ def draw(solved: xr.Dataset) -> str:
         handles, texts = axes[0].get_legend_handles_labels()
         rows = -(-len(texts) // 2)
         figure.legend(handles, texts, loc="upper center", ncols=2, fontsize=8)
-        figure.tight_layout(rect=(0, 0, 1, 1 - 0.035 * rows))
+        arrange(figure, rect=(0, 0, 1, 1 - 0.035 * rows))
         return svg(figure)
 
 

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import xarray as xr
 
-from compare.report.figures.style import NETWORK, STYLE, count_steps, series, svg
+from compare.report.figures.style import NETWORK, STYLE, arrange, count_steps, series, svg
 from compare.report.tables.cells import each_setting, setting_name
 from theory.vocabulary import label
 
@@ -29,5 +29,5 @@ def draw(networks: xr.Dataset, settings: xr.Dataset) -> str:
         for column in range(min(n, PANELS_IN_A_ROW)):
             axes[(n - 1 - column) // PANELS_IN_A_ROW, column].set_xlabel(label("step"))
         figure.supylabel(label("effective_lr"), fontsize=9)
-        figure.tight_layout()
+        arrange(figure)
         return svg(figure)

@@ -6,7 +6,16 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from compare.report.figures.over_time import phase_shading
-from compare.report.figures.style import NARROW, NETWORK, STYLE, THEORY, count_steps, series, svg
+from compare.report.figures.style import (
+    NARROW,
+    NETWORK,
+    STYLE,
+    THEORY,
+    arrange,
+    count_steps,
+    series,
+    svg,
+)
 from theory.vocabulary import label
 
 
@@ -39,7 +48,7 @@ def draw(
         figure.legend(handles, texts, loc="upper left", ncols=2)
         marks = phase_shading.legend_patches(*axes[0])
         figure.legend(handles=marks, loc="lower center", ncols=3, fontsize=7, **NARROW)
-        figure.tight_layout(rect=(0, 0.03, 1, 0.96))
+        arrange(figure, rect=(0, 0.03, 1, 0.96))
         return svg(figure)
 
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from compare.measure.power_law import period_exponent
-from compare.report.figures.style import BASELINE, NETWORK, THEORY
+from compare.report.figures.style import BASELINE, NETWORK, THEORY, arrange
 from compare.report.figures.toys.panels import LOGS, Data, finish, line, panels, points
 from theory.arrays import FloatArray
 from theory.trajectory.regimes import REGIMES
@@ -50,7 +50,7 @@ def regimes(data: Data) -> Figure:
     if np.isnan(data["predicted"]).any():
         handles.append(Patch(facecolor="white", edgecolor=BASELINE, label="no statement"))
     figure.legend(handles=handles, loc="lower center", ncols=len(handles))
-    figure.tight_layout(rect=(0, 0.07, 1, 1))
+    arrange(figure, rect=(0, 0.07, 1, 1))
     return figure
 
 

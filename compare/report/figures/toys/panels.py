@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from compare.report.figures.style import NETWORK, THEORY
+from compare.report.figures.style import NETWORK, THEORY, arrange
 from compare.report.html import theme
 from theory.arrays import FloatArray
 
@@ -30,7 +30,7 @@ def finish(figure: Figure, *axes: Axes, **legend: Any) -> Figure:
     """The figure, with a legend in each of the axes and its labels inside."""
     for axis in axes:
         axis.legend(**legend)
-    figure.tight_layout()
+    arrange(figure)
     return figure
 
 
