@@ -30,19 +30,17 @@ from scipy.stats import norm
 
 from compare.calibration.calibrate import Calibration, calibrate, observe
 from compare.calibration.laws import evidence, priors
-from compare.calibration.laws.network_size import NetworkSize
 from compare.calibration.laws.population import KnownNetwork
 from compare.calibration.laws.regularised import Laws
 from compare.calibration.observed_cycles import SettingCycles, collect
 from compare.forecast import pilots
 from compare.forecast.pilots import Pilot
 from compare.forecast.planned_run import PlannedRun
-from compare.forecast.run_forecast import prior_of
+from compare.forecast.run_forecast import prior_of, size_of
 from compare.predict import outlook
 from compare.study import train_networks
 from compare.study.design import Setting, Study
 from empirical.training.recipe import Recipe
-from empirical.training.train import network_size
 from theory.arrays import FloatArray
 from theory.cycle_models import hazard_model
 from theory.trajectory import read_runs
@@ -154,17 +152,16 @@ def unlike(images: str = "") -> list[Entry]:
         "a fifth of the labels noise": {"label_noise": 0.2},
         "batches of 32": {"batch_size": 32},
         "40 images a class": few,
-        "rate 0.1": {},
     }
     if images:
         changes["CIFAR-10, 40 images a class"] = {
             **few, "data": f"folder:{images}", "test_per_class": 10
         }  # fmt: skip
     long = (Long({1e-3: 6500}, 6),)
-    return [
-        Entry("mlp-64-64", name, long, (1e-3,), tuple(one.items()), 0.1 if "rate" in name else 0.0)
-        for name, one in changes.items()
+    made = [
+        Entry("mlp-64-64", name, long, (1e-3,), tuple(one.items())) for name, one in changes.items()
     ]
+    return [*made, Entry("mlp-64-64", "rate 0.1", long, (1e-3,), rate=0.1)]
 
 
 def study_of(entry: Entry, long: Long, images: str) -> Study:
@@ -216,7 +213,7 @@ def learn(folder: Path) -> list[KnownNetwork]:
         nothing = Laws(priors.from_networks([]), momentum=entry.momentum)
         if settings := [one for one in cycles_of(folder, entry) if not comes_to_rest(one)]:
             found = evidence.learn(nothing, settings).evidence
-            size = NetworkSize(**network_size(entry.recipe("")))
+            size = size_of(entry.recipe(""))
             known.append(KnownNetwork(entry.model, entry.trained, entry.momentum, size, found))
     return known
 
@@ -388,39 +385,47 @@ def of_singles(drawn: FloatArray, lengths: FloatArray) -> dict[str, Any]:
 
 def limits(folder: Path) -> Iterator[str]:
     """What is left of the error where pilots cost nothing, and what is known without any."""
-    known = learn(folder)
-    cycles = {(e.model, e.variant): (e, cycles_of(folder, e)) for e in battery()}
-    cases = {
-        "from all runs at least ten times as fast": (True, True),
-        "from none, by the size of the network": (False, True),
-        "from none, of a network of any size": (False, False),
-    }
-    for name, (fast_runs, sized) in cases.items():
-        away, inside = [], []
-        for entry, settings in cycles.values():
-            others = [one for one in known if one.model != entry.model]
-            size = NetworkSize(**network_size(entry.recipe(""))) if sized else None
-            prior = priors.from_networks(
-                others, momentum=entry.momentum, trained=entry.trained, size=size
+    known, found = learn(folder), {}
+    for entry in battery():
+        settings, size = cycles_of(folder, entry), size_of(entry.recipe(""))
+        others = [one for one in known if one.model != entry.model]
+        sized, unsized = (
+            Laws(
+                priors.from_networks(
+                    others, momentum=entry.momentum, trained=entry.trained, size=one
+                ),
+                momentum=entry.momentum,
             )
-            for slow in settings:
-                fast = [c for c in settings if c.intrinsic_lr >= 0.99 * 10 * slow.intrinsic_lr]
-                if slow.intrinsic_lr > 1.2e-3 or not fast or comes_to_rest(slow):
-                    continue
-                lengths = slow.all("lengths")
-                laws = evidence.learn(
-                    Laws(prior, momentum=entry.momentum), fast if fast_runs else []
-                )
-                said, spread = laws.of("log_kick", slow.intrinsic_lr)
-                away.append(said - np.log(slow.rate * lengths.mean()))
-                doubt = np.hypot(spread, lengths.std() / lengths.mean() / len(lengths) ** 0.5)
-                inside.append(abs(away[-1]) <= norm.ppf(0.95) * doubt)
-        errors = np.abs(np.expm1(away))
+            for one in (size, None)
+        )
+        for slow in settings:
+            fast = [c for c in settings if c.intrinsic_lr >= 0.99 * 10 * slow.intrinsic_lr]
+            if slow.intrinsic_lr > 1.2e-3 or not fast or comes_to_rest(slow):
+                continue
+            cases = {
+                "from all runs at least ten times as fast": evidence.learn(sized, fast),
+                "from none, by the size of the network": sized,
+                "from none, of a network of any size": unsized,
+            }
+            for name, laws in cases.items():
+                found.setdefault(name, []).append(missed(laws, slow))
+    for name, rows in found.items():
+        away, inside = np.array(rows).T
         yield (
-            f"{len(errors)} slow settings {name}: median error {100 * np.median(errors):.1f} %, "
+            f"{len(away)} slow settings {name}: median error "
+            f"{100 * np.median(np.abs(np.expm1(away))):.1f} %, "
             f"root mean square {100 * np.mean(np.square(away)) ** 0.5:.0f} %, "
             f"{100 * np.mean(inside):.0f} % inside the 90 % interval"
         )
+
+
+def missed(laws: Laws, setting: SettingCycles) -> tuple[float, bool]:
+    """By how much laws miss the logarithm of a mean period, and whether it is in their interval."""
+    lengths = setting.all("lengths")
+    said, spread = laws.of("log_kick", setting.intrinsic_lr)
+    away = said - np.log(setting.rate * lengths.mean())
+    doubt = np.hypot(spread, lengths.std() / lengths.mean() / len(lengths) ** 0.5)
+    return float(away), bool(abs(away) <= norm.ppf(0.95) * doubt)
 
 
 def table(rows: list[dict[str, Any]]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from compare.calibration.laws.evidence import SCATTER, as_kicks
+from compare.calibration.laws.evidence import SCATTER, kick_of
 from compare.calibration.laws.regularised import CENTER, SCALED, Laws
 from compare.calibration.observed_cycles import SettingCycles
 from theory.arrays import FloatArray
@@ -73,15 +73,10 @@ def climb(laws: Laws, settings: Sequence[SettingCycles]) -> tuple[LogLine, float
     """Kicks over what was seen, as a straight line and steps of recovery that r multiplies."""
     grid = _grid(settings)
     rates = np.array([decay_rate(float(one)) for one in grid])
-    kicks = np.array([kick(laws, float(one)) for one in grid])
+    kicks = np.array([kick_of(laws, float(one)) for one in grid])
     columns = np.stack([np.ones(len(grid)), np.log(grid / CENTER), rates], axis=1)
     recovery = max(float(np.linalg.lstsq(columns, kicks, rcond=None)[0][2]), 0.0)
     return _nearest(grid, kicks - recovery * rates), recovery
-
-
-def kick(laws: Laws, intrinsic_lr: float) -> float:
-    """Middle of what the growth of ``ln(rho^2)`` in a period may be."""
-    return float(as_kicks(np.array(laws.of(SCALED, intrinsic_lr)[0])))
 
 
 def _grid(settings: Sequence[SettingCycles]) -> FloatArray:

@@ -1,12 +1,12 @@
 """A calibration as a labelled table: every number with its uncertainty, and what it fits."""
 
-import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import xarray as xr
 
 from compare.calibration.calibrate import Calibration
+from compare.calibration.laws.evidence import kick_of
 from compare.calibration.laws.regularised import SCALED, Laws
 from compare.calibration.observed_cycles import SettingCycles
 from theory.arrays import FloatArray
@@ -70,8 +70,8 @@ def _known(laws: Laws, name: str, intrinsic_lr: float) -> tuple[float, float]:
     """Mean and standard deviation of a quantity; the kick is known by its logarithm."""
     if name != "kick":
         return laws.of(name, intrinsic_lr)
-    level, spread = laws.of(SCALED, intrinsic_lr)
-    return math.exp(level), spread * math.exp(level)
+    kick = kick_of(laws, intrinsic_lr)
+    return kick, kick * laws.of(SCALED, intrinsic_lr)[1]
 
 
 def _add_fit(made: xr.Dataset, name: str, label: str, samples: list[FloatArray]) -> None:

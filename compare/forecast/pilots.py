@@ -15,11 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from compare.calibration.laws.evidence import (
-    CORRELATED,
     FEWEST_FOR_SPREAD,
-    RUN_SCATTER,
-    as_kicks,
-    scatter,
+    error_of_mean,
+    kick_of,
     still_young,
 )
 from compare.calibration.laws.regularised import Laws
@@ -144,7 +142,7 @@ def _first(laws: Laws, decay: float) -> float:
 
 
 def _period(laws: Laws, decay: float) -> float:
-    return float(as_kicks(np.array(laws.of("log_kick", decay)[0]))) / decay_rate(decay)
+    return kick_of(laws, decay) / decay_rate(decay)
 
 
 def _length(laws: Laws, decay: float, n_cycles: float) -> float:
@@ -170,10 +168,9 @@ def expecting(laws: Laws, pilot: Pilot, n_cycles: float) -> Laws:
     expected = dict(zip(laws.prior.names, middle, strict=True))
     for name in ("log_kick", "onset", "landing", "reach", "growth", "loss_floor"):
         n_values = n_runs if name in ("reach", "loss_floor") else n_cycles
-        error = scatter(laws, name, at) * (CORRELATED / n_values) ** 0.5
         young = still_young(np.array(n_cycles / n_runs)) if name == "log_kick" else 0.0
         further = float(young) * laws.of("youth", at)[1]
-        error = math.hypot(error, RUN_SCATTER.get(name, 0.0) / n_runs**0.5, further)
+        error = error_of_mean(laws, name, at, n_values, n_runs, further)
         laws = laws.seeing(name, at, expected[name], error)
     for name, n_values in (
         ("onset_spread", n_cycles),

@@ -135,12 +135,16 @@ def _before(planned: PlannedRun) -> Laws:
 
 def prior_of(recipe: Recipe, momentum: float) -> Prior:
     """What other networks say of a recipe's, which is built to see how large it is."""
+    return priors.prior_for(
+        recipe.model, recipe.data, momentum=momentum, trained=recipe.trained, size=size_of(recipe)
+    )
+
+
+def size_of(recipe: Recipe) -> NetworkSize:
+    """How large a recipe's network is for its data."""
     from empirical.training.train import network_size
 
-    size = NetworkSize(**network_size(recipe))
-    return priors.prior_for(
-        recipe.model, recipe.data, momentum=momentum, trained=recipe.trained, size=size
-    )
+    return NetworkSize(**network_size(recipe))
 
 
 def cost(planned: PlannedRun, plan: list[Pilot]) -> str:

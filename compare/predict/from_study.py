@@ -57,9 +57,7 @@ def _of_calibrated(
     """What laws and a model say of a run; see ``predict_from_study``."""
     decay = long_run_decay(learning_rate, weight_decay, known.momentum)
     start = float(np.log(learning_rate / model.initial_norm**2))
-    network = outlook.networks(known, decay, start)
-    usual = float(np.median(network.first) + TYPICAL_CYCLES * np.median(network.period))
-    n_steps = usual if steps is None else steps
+    n_steps = _usual_steps(known, decay, start) if steps is None else steps
     network = outlook.networks(known, decay, start, n_steps=n_steps)
     seen = known.evidence.intrinsic_lr
     return {
@@ -71,6 +69,12 @@ def _of_calibrated(
         **outlook.summary(network, learning_rate, n_steps),
         "extrapolation": _outside(seen, decay),
     }
+
+
+def _usual_steps(known: Laws, decay: float, start: float) -> float:
+    """Length of a run of a typical number of periods."""
+    network = outlook.networks(known, decay, start)
+    return float(np.median(network.first) + TYPICAL_CYCLES * np.median(network.period))
 
 
 def read_calibrated(study: str | Path) -> tuple[Laws, KickModel]:

@@ -17,8 +17,8 @@ from scipy.stats import truncnorm
 
 from compare.calibration.laws.evidence import (
     SCATTER,
-    SHORTEST_FIRST,
     as_kicks,
+    longer,
     spreads,
     still_young,
 )
@@ -93,8 +93,7 @@ def networks(
     period = as_kicks(drawn["log_kick"]) / rate
     if n_steps is not None:
         n_periods = np.maximum((n_steps - rise / rate) / period, 1.0)
-        longer = 1 + drawn["youth"] * still_young(n_periods)
-        period = period * np.maximum(longer, SHORTEST_FIRST)
+        period = period * longer(drawn["youth"], still_young(n_periods))
     return Network(
         rate=rate,
         period=period,

@@ -99,6 +99,11 @@ def spreads(logs: FloatArray) -> FloatArray:
     return np.asarray(np.exp(np.clip(logs, *np.log(SPREADS))))
 
 
+def kick_of(laws: Laws, intrinsic_lr: float) -> float:
+    """Middle of what the growth of ``ln(rho^2)`` in a period may be."""
+    return float(as_kicks(np.array(laws.of("log_kick", intrinsic_lr)[0])))
+
+
 def as_kicks(logs: FloatArray) -> FloatArray:
     """Kicks from their logarithms; none that is absurd far from all that was seen."""
     return np.asarray(np.exp(np.clip(logs, *np.log(KICKS))))
@@ -135,21 +140,35 @@ def _spread(laws: Laws, quantity: str, cycles: SettingCycles, values: FloatArray
 
 
 def _mean(
-    laws: Laws,
-    quantity: str,
-    cycles: SettingCycles,
-    values: FloatArray,
-    n_values: int = 0,
-    further: float = 0.0,
+    laws: Laws, quantity: str, cycles: SettingCycles, values: FloatArray, n_values: int = 0
 ) -> Laws:
-    """Add the mean of single values, by default as many as are independent; a further error."""
+    """Add the mean of single values, by default as many as are independent."""
     if not len(values):
         return laws
-    n_values = n_values or len(values)
-    error = scatter(laws, quantity, cycles.intrinsic_lr) * (CORRELATED / n_values) ** 0.5
-    n_runs = max(len(cycles.runs), 1)
-    error = math.hypot(error, RUN_SCATTER.get(quantity, 0.0) / n_runs**0.5, further)
-    return laws.seeing(quantity, cycles.intrinsic_lr, float(values.mean()), error)
+    at, n_runs = cycles.intrinsic_lr, max(len(cycles.runs), 1)
+    error = error_of_mean(laws, quantity, at, n_values or len(values), n_runs)
+    return laws.seeing(quantity, at, float(values.mean()), error)
+
+
+def error_of_mean(
+    laws: Laws,
+    quantity: str,
+    intrinsic_lr: float,
+    n_values: float,
+    n_runs: int,
+    further: float = 0.0,
+) -> float:
+    """Standard error of a mean in a setting, from so many values of so many runs.
+
+    ``further`` is an error that all of them share.
+    """
+    error = scatter(laws, quantity, intrinsic_lr) * (CORRELATED / n_values) ** 0.5
+    return math.hypot(error, RUN_SCATTER.get(quantity, 0.0) / n_runs**0.5, further)
+
+
+def longer(youth: float | FloatArray, age: float | FloatArray) -> FloatArray:
+    """Mean of some periods over later ones, by what is left in it of the first one's excess."""
+    return np.maximum(1 + youth * age, SHORTEST_FIRST)
 
 
 def still_young(n_periods: FloatArray) -> FloatArray:
@@ -174,9 +193,9 @@ def _youth(laws: Laws, cycles: SettingCycles) -> Laws:
         return laws
     excess = float(np.polyfit(ages, lengths, 1)[0])
     # over later periods as they are expected: over those of the same few it would be biased
-    longer = max(1 + laws.of("youth", at)[0] * float(ages.mean()), SHORTEST_FIRST)
-    error = scatter(laws, "log_kick", at) * longer * (CORRELATED / span) ** 0.5
-    return laws.seeing("youth", at, excess * longer / float(lengths.mean()), error)
+    over = float(longer(laws.of("youth", at)[0], float(ages.mean())))
+    error = scatter(laws, "log_kick", at) * over * (CORRELATED / span) ** 0.5
+    return laws.seeing("youth", at, excess * over / float(lengths.mean()), error)
 
 
 def _kick(laws: Laws, cycles: SettingCycles) -> Laws:
@@ -185,9 +204,11 @@ def _kick(laws: Laws, cycles: SettingCycles) -> Laws:
     if not len(lengths):
         return laws
     age, (youth, doubt) = float(_ages(cycles).mean()), laws.of("youth", at)
-    longer = max(1 + youth * age, SHORTEST_FIRST)
-    kick = math.log(cycles.rate * float(lengths.mean()) / longer)
-    return _mean(laws, "log_kick", cycles, np.array([kick]), len(lengths), doubt * age / longer)
+    over = float(longer(youth, age))
+    kick = math.log(cycles.rate * float(lengths.mean()) / over)
+    n_runs = len(cycles.runs)
+    error = error_of_mean(laws, "log_kick", at, len(lengths), n_runs, doubt * age / over)
+    return laws.seeing("log_kick", at, kick, error)
 
 
 def _unfinished(laws: Laws, cycles: SettingCycles) -> Laws:

@@ -27,9 +27,7 @@ from theory.strict_dataclass import read
 
 FILE = "known_networks.json"
 OPEN = 3.0  # spread of the levels of ln(elr): any architecture, any rate
-ANY_YOUTH = (
-    0.5  # likewise of the youth of a network, where none is known: of networks alike it is less
-)
+ANY_YOUTH = 0.5  # likewise of the youth of a network, where no network is known
 LEVELS = ("onset", "landing", "reach")
 DATA = "digits"  # that the known networks were trained on; a loss elsewhere is not theirs
 ITERATIONS = 20

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from compare.calibration import kick_fit, simple_laws
+from compare.calibration import simple_laws
 from compare.calibration.calibrate import calibrate, observe
 from compare.calibration.laws import priors
+from compare.calibration.laws.evidence import kick_of
 from compare.measure import over_seeds
 from compare.predict.errors import median_absolute_error
 from compare.study.comparison import compare_with_theory
@@ -45,7 +46,7 @@ def test_one_run_a_setting_tells_of_the_first_jump_what_it_can():
     reach, spread = found.laws.of("reach", 2e-3)
     assert reach == pytest.approx(TRUE_MODEL.first_reach(2e-3), abs=0.5)
     assert 0.1 < spread < 0.4
-    assert kick_fit.kick(found.laws, 2e-3) == pytest.approx(TRUE_MODEL.kick(2e-3), rel=0.15)
+    assert kick_of(found.laws, 2e-3) == pytest.approx(TRUE_MODEL.kick(2e-3), rel=0.15)
 
 
 @pytest.mark.slow
@@ -113,7 +114,7 @@ def test_one_setting_is_enough_for_the_laws_and_too_few_for_a_power(networks, ro
     mean, error = found.baseline.period(1e-3)
     assert mean == pytest.approx(TRUE_MODEL.kick(1e-3) / decay_rate(1e-3), rel=0.05)
     assert 0.005 < error / mean < 0.03  # 12 runs of 50 periods
-    assert kick_fit.kick(found.laws, 1e-3) == pytest.approx(TRUE_MODEL.kick(1e-3), rel=0.05)
+    assert kick_of(found.laws, 1e-3) == pytest.approx(TRUE_MODEL.kick(1e-3), rel=0.05)
 
 
 def test_runs_without_a_period_are_refused_and_said(roles):

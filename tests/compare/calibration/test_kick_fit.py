@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from compare.calibration import kick_fit
-from compare.calibration.laws.evidence import QUANTITIES
+from compare.calibration.laws.evidence import QUANTITIES, kick_of
 from compare.calibration.laws.regularised import CENTER, Laws, Prior, shape
 from compare.calibration.observed_cycles import SettingCycles
 from theory.cycle_models import kick_model
@@ -52,11 +52,11 @@ def test_laws_that_are_lines_are_kept(momentum):
     found = model(known, settings(1e-3, 8e-3))
     for at in (1e-3, 4e-3, 8e-3):
         kick = kick_model.mean_cycle(found, at).kick
-        assert kick == pytest.approx(kick_fit.kick(known, at), rel=0.04)  # a line, not its exp
+        assert kick == pytest.approx(kick_of(known, at), rel=0.04)  # a line, not its exp
         for name in ("onset", "landing", "growth"):
             assert getattr(found, name)(at) == pytest.approx(known.of(name, at)[0])
     # steps add a share of a kick to it for each unit of r; with momentum one that curves upward
-    slow = 8 / (1 - momentum) * kick_fit.kick(known, 2e-3)
+    slow = 8 / (1 - momentum) * kick_of(known, 2e-3)
     assert found.recovery == pytest.approx(slow, rel=0.1) if not momentum else found.recovery > slow
     assert found.variation(CENTER) == pytest.approx(0.3)
     assert found.variation.slope == pytest.approx(-0.05 * 0.3)
@@ -129,4 +129,4 @@ def test_growth_scatters_over_runs_the_less_the_longer_they_are():
 def test_the_drawn_period_is_that_of_the_laws():
     known = laws()
     found = kick_model.predict(model(known, settings(1e-3, 8e-3)), 0.5, 4e-3)
-    assert found.period == pytest.approx(kick_fit.kick(known, 2e-3) / decay_rate(2e-3), rel=0.02)
+    assert found.period == pytest.approx(kick_of(known, 2e-3) / decay_rate(2e-3), rel=0.02)

@@ -182,9 +182,9 @@ def test_intervals_hold_nine_of_ten():
 
 
 def test_half_of_the_runs_jump_by_the_median_of_the_first():
-    network = outlook.networks(laws(0.1), AT, START)
+    network = outlook.networks(laws(0.1), AT, START, n_draws=20_000)
     middle = float(np.median(outlook.first_jumps(network)))
-    assert outlook.no_jump(network, middle).mean() == pytest.approx(0.5, abs=0.035)  # 2000 draws
+    assert outlook.no_jump(network, middle).mean() == pytest.approx(0.5, abs=0.02)
     assert outlook.no_jump(network, 1.0).mean() == pytest.approx(1.0)
 
 

@@ -216,6 +216,10 @@ def test_predict_from_a_study_gives_the_period_of_any_setting(folder):
     predicted = float(held["comparison"]["predicted_period"].values[4])
     as_long = ["--steps", str(int(held["empirical"]["n_steps"].values[4]))]
     answer = json.loads(sawtooth(folder, *asked, *as_long).stdout)
+    same = [*asked[:3], "--lr", "0.5", "--wd", "6e-3", "--json", *as_long]
+    assert json.loads(sawtooth(folder, *same).stdout)["period"] == pytest.approx(
+        predicted, rel=1e-12
+    )
     # but for the first jump, and with it the number of its periods, some of which are young
     assert answer["period"] == pytest.approx(predicted, rel=1e-3)
     assert answer["period_low"] < answer["period"] < answer["period_high"]
