@@ -107,19 +107,28 @@ class Entry:
 FAST = Long({3e-2: 500, 2e-2: 700, 1.4e-2: 1000, 1e-2: 1400, 5e-3: 2600, 2.5e-3: 4500}, 16)
 FEWER = Long({2e-2: 700, 1e-2: 1400, 5e-3: 2600, 2.5e-3: 4500}, 8)
 FEWER_WITH_MOMENTUM = Long({1e-2: 1800, 5e-3: 3200, 2.5e-3: 6000}, 8)
-OTHERS = (
+OTHERS = (  # with momentum and with all weights trained too
     "mlp-96-96",
     "mlp-24-24",
     "mlp-64-64-64",
     "mlp-48-48",
+    "mlp-28-28",
+    "mlp-36-36",
+    "mlp-40-40-40",
+)
+PLAIN_OTHERS = (
     "mlp-128-64",
     "mlp-32-32-32-32",
-    "mlp-28-28",
     "mlp-40-40",
-    "mlp-40-40-40",
     "mlp-80-80",
+    "mlp-30-30",
+    "mlp-34-34",
+    "mlp-64-32",
+    "mlp-32-64",
+    "mlp-56-56-56",
+    "mlp-32-32-32",
+    "mlp-56-56",
 )
-FEW_OTHERS = OTHERS[:4]  # also with momentum and with all weights trained
 FORECAST = ("mlp-64-64", "mlp-48-48-48", "mlp-32-32")
 
 
@@ -129,19 +138,14 @@ def battery(images: str = "") -> list[Entry]:
     if images:
         made.append(Entry("convnet-8", "plain", (Long({1.5e-3: 7000}, 4),), (1.5e-3,)))
     for variant in ("plain", "momentum", "all"):
-        few = variant == "all"
-        slow = (
-            Long({1e-3: 6500}, 16),
-            Long({2e-4: 36000}, 6 if few else 12),
-            Long({5e-5: 150000}, 3 if few else 6),
-        )
+        slow = (Long({1e-3: 6500}, 16), Long({2e-4: 36000}, 16), Long({5e-5: 150000}, 12))
         made += [Entry(model, variant, (FAST, *slow), tuple(TARGETS)) for model in FORECAST]
-    slowest = Long({5e-5: 100000}, 3)
+    slowest = Long({5e-5: 100000}, 4)
     long = (FEWER, Long({1e-3: 8000}, 8), Long({3e-4: 26000}, 6), slowest)
-    made += [Entry(m, "plain", long) for m in OTHERS]
-    made += [Entry(m, "all", long) for m in FEW_OTHERS]
+    made += [Entry(m, "plain", long) for m in (*OTHERS, *PLAIN_OTHERS)]
+    made += [Entry(m, "all", long) for m in OTHERS]
     long = (FEWER_WITH_MOMENTUM, Long({1e-3: 14000}, 8), Long({3e-4: 40000}, 6), slowest)
-    made += [Entry(m, "momentum", long) for m in FEW_OTHERS]
+    made += [Entry(m, "momentum", long) for m in OTHERS]
     return made
 
 

@@ -10,6 +10,7 @@ from theory.arrays import BoolArray, FloatArray
 from theory.cycle_models.kick_model import time_share
 from theory.laws import decay_rate
 from theory.trajectory import RecordedRun, Runs
+from theory.trajectory.jumps import Jumps
 from theory.trajectory.regimes import classify, growing_share
 
 SAME_SETTING = 1e-6  # relative difference of eta*lam within which settings are one
@@ -32,6 +33,8 @@ class RunCycles:
         first_onset: ``ln(elr)`` there.
         first_kick: growth of ``ln(rho^2)`` until there.
         growth: ``ln y`` of the run's growing share, of which noise can make more than 1/2.
+        growing_after: share of the time since the first onset during which the norm grows; before
+            it, a long climb hides what follows.
         unfinished: steps from the last onset to the end of the run.
         loss_floor: ln of the loss that a tenth of the steps after the first jump stay below.
         regime: of the run.
@@ -47,6 +50,7 @@ class RunCycles:
     first_onset: float
     first_kick: float
     growth: float
+    growing_after: float
     unfinished: float
     loss_floor: float
     regime: str
@@ -145,8 +149,16 @@ def _of_run(run: RecordedRun, intrinsic_lr: float) -> RunCycles:
         unfinished=float(jumps.end - jumps.onsets[-1]),
         loss_floor=_floor(run.train_loss[jumps.onsets[0] :]),
         growth=log_share(share),
+        growing_after=_growing_after(jumps),
         regime=classify(log_elr, jumps, intrinsic_lr, finite=True),
     )
+
+
+def _growing_after(jumps: Jumps) -> float:
+    """Share of the time from the first onset to the end during which the norm grows."""
+    landings = np.append(jumps.landings, jumps.end)[: len(jumps.onsets)]
+    growing = (landings - jumps.onsets).sum()
+    return float(growing / max(jumps.end - jumps.onsets[0], 1))
 
 
 def log_share(growing: float) -> float:

@@ -35,7 +35,9 @@ CORRELATED = 1.2  # variance of a mean of successive cycles over that of indepen
 # Standard deviation of runs about the mean of their setting, beyond that of their cycles.
 RUN_SCATTER = {"log_kick": 0.05, "onset": 0.06, "landing": 0.04}
 FEWEST_FOR_SPREAD = 3
-NOISE = -0.5  # ln y from which on growth and decay share the time: no sawtooth to learn from
+# Share of the time since the first jump during which the norm grows, from which on there is no
+# sawtooth to learn from: half-way between its border, 1/4, and noise, 1/2.
+NOISE = 3 / 8
 # Standard deviation of a cycle (of ln y: over runs, times the root of their cycles) or of a run.
 SCATTER = {"landing": 0.25, "growth": 1.3, "loss_floor": 0.3}
 FADES = 2.0  # periods, in which the youth of a network has faded to 1/e
@@ -56,25 +58,30 @@ def learn(laws: Laws, settings: list[SettingCycles]) -> Laws:
     """
     for cycles in settings:
         laws = _mean(laws, "growth", cycles, _growth(cycles), max(cycles.n_cycles, 1))
-    settings = [cycles for cycles in settings if not _is_noise(cycles)]
-    for cycles in settings:  # spreads before means: they say how well means are known
+    settings = [cycles for cycles in settings if not _at_rest(cycles)]
+    sawtooths = [cycles for cycles in settings if not _is_noise(cycles)]
+    for cycles in sawtooths:  # spreads before means: they say how well means are known
         laws = _spread(laws, "onset_spread", cycles, _all(cycles, "next_onsets"))
         lengths = _all(cycles, "lengths")
         relative = lengths / lengths.mean() if len(lengths) else lengths
         laws = _spread(laws, "variation", cycles, relative)
-        laws = _spread(laws, "first_spread", cycles, _reaches(cycles))
     for cycles in settings:
+        laws = _spread(laws, "first_spread", cycles, _reaches(cycles))
+    for cycles in sawtooths:
         laws = _mean(laws, "onset", cycles, _all(cycles, "next_onsets"))
         laws = _mean(laws, "landing", cycles, _all(cycles, "all_landings"))
         laws = _youth(laws, cycles)
+    for cycles in settings:
         laws = _mean(laws, "reach", cycles, _reaches(cycles))
         floors = _all(cycles, "loss_floor")
         laws = _mean(laws, "loss_floor", cycles, floors[np.isfinite(floors)])
-    for cycles in settings:
+    for cycles in sawtooths:
         laws = _kick(laws, cycles)
     laws = laws.doubted()
-    for cycles in settings:
+    for cycles in sawtooths:
         laws = _unfinished(laws, cycles)
+    for cycles in settings:
+        laws = _no_jump(laws, cycles)
     return laws
 
 
@@ -117,12 +124,17 @@ def _reaches(cycles: SettingCycles) -> FloatArray:
     return np.asarray(_all(cycles, "first_onset") + _all(cycles, "first_kick"))
 
 
-def _is_noise(cycles: SettingCycles) -> bool:
-    """Whether growth and decay share the time, or runs have come to rest and few go on jumping."""
-    growth, n_runs = _growth(cycles), len(cycles.runs) + cycles.n_resting
+def _at_rest(cycles: SettingCycles) -> bool:
+    """Whether runs have come to rest and few go on jumping."""
+    n_runs = len(cycles.runs) + cycles.n_resting
     n_periodic = sum(run.regime == "periodic" for run in cycles.runs)
-    resting = cycles.n_resting > 0 and 2 * n_periodic <= n_runs
-    return resting or (len(growth) > 0 and float(growth.mean()) > NOISE)
+    return cycles.n_resting > 0 and 2 * n_periodic <= n_runs
+
+
+def _is_noise(cycles: SettingCycles) -> bool:
+    """Whether growth and decay share the time once the first jump is over."""
+    growing = _all(cycles, "growing_after")
+    return len(growing) > 0 and float(growing.mean()) > NOISE
 
 
 def _growth(cycles: SettingCycles) -> FloatArray:
@@ -212,13 +224,19 @@ def _kick(laws: Laws, cycles: SettingCycles) -> Laws:
 
 
 def _unfinished(laws: Laws, cycles: SettingCycles) -> Laws:
-    """Add the periods and first climbs that were not over when their runs ended."""
+    """Add the periods that were not over when their runs ended."""
     at = cycles.intrinsic_lr
     for run in cycles.runs:
         if run.unfinished > 0:
             spread = scatter(laws, "log_kick", at)
             bound = math.log(cycles.rate * run.unfinished) + spread**2 / 2  # of the mean
             laws = laws.exceeding("log_kick", at, bound, spread)
+    return laws
+
+
+def _no_jump(laws: Laws, cycles: SettingCycles) -> Laws:
+    """Add the first climbs that were not over when their runs ended."""
+    at = cycles.intrinsic_lr
     for bound in cycles.never:
         laws = laws.exceeding("reach", at, bound, scatter(laws, "reach", at))
     return laws

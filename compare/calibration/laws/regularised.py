@@ -27,13 +27,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 from scipy.special import log_ndtr
 
 from theory import validate
-from theory.arrays import FloatArray, IntArray
+from theory.arrays import BoolArray, FloatArray, IntArray
 from theory.laws import decay_rate
 
 CENTER = 1e-2  # of eta lam, where x is 0
@@ -41,6 +42,7 @@ BEND = 4.0
 NUMBERS = 4  # level, slope, straight, steps
 SCALED = "log_kick"  # grows by ln(1 + m) with momentum m
 ROOTED = "reach"  # the quantity in which steps count as a root
+TOGETHER = ("onset", "landing", "reach")  # whose levels an architecture moves alike
 SAME_SETTING = 1e-6  # difference of x within which settings are one
 DOUBTS = tuple(float(one) for one in np.geomspace(1.0, 100.0, 15))
 SMALLEST_SHRINK = 1e-3  # of a variance, below which a bound tells nothing
@@ -131,7 +133,8 @@ class Laws:
         prior: before any of its runs was seen.
         evidence: what was seen.
         momentum: m, that it is trained with.
-        doubt: by how much the prior's variances are larger than they were learnt to be.
+        doubt: by how much the prior's variances are larger than they were learnt to be. What
+            quantities have in common is not trusted in what is added, see ``doubted``.
     """
 
     prior: Prior
@@ -180,8 +183,9 @@ class Laws:
         """The same with as much doubt about the prior as the evidence asks for, at least 1.
 
         A network that is unlike all that are known is surprising, and what those have in common
-        is trusted the less: the doubt is the one of the largest marginal likelihood (type II,
-        Rasmussen and Williams, section 5.4).
+        is trusted the less: each quantity is then known the worse, and tells the less of others.
+        The doubt is the one of the largest marginal likelihood (type II, Rasmussen and Williams,
+        section 5.4).
         """
         if not self.evidence.value:
             return self
@@ -226,16 +230,16 @@ class Laws:
     def _posterior(self, here: _Points) -> tuple[FloatArray, FloatArray]:
         """Mean and covariance at some points, given the evidence."""
         prior, (seen, known) = self.prior, self._seen()
-        between = self.doubt * _covariance(prior, here, seen)
+        between = _covariance(prior, here, seen, self.doubt)
         pull = np.linalg.solve(known, between.T).T
         mean = here.mean(prior) + pull @ (np.array(self.evidence.value) - seen.mean(prior))
-        return mean, self.doubt * _covariance(prior, here, here) - pull @ between.T
+        return mean, _covariance(prior, here, here, self.doubt) - pull @ between.T
 
     def _seen(self) -> tuple[_Points, FloatArray]:
         """Where the evidence is, and the covariance of its values before any was seen."""
         evidence = self.evidence
         seen = self._points(evidence.quantity, evidence.intrinsic_lr)
-        covariance = self.doubt * _covariance(self.prior, seen, seen)
+        covariance = _covariance(self.prior, seen, seen, self.doubt)
         return seen, covariance + np.diag(np.square(evidence.error))
 
     def _points(self, quantities: Sequence[str], intrinsic_lr: Sequence[float]) -> _Points:
@@ -273,12 +277,22 @@ def shape(intrinsic_lr: float) -> tuple[float, float, float]:
     return 1.0, s, x - s
 
 
-def _covariance(prior: Prior, one: _Points, other: _Points) -> FloatArray:
+def _covariance(prior: Prior, one: _Points, other: _Points, doubt: float) -> FloatArray:
     """Covariance of quantities before any was seen, (m, k)."""
-    law = one.columns @ np.array(prior.covariance) @ other.columns.T
+    numbers = np.array(prior.covariance)
+    numbers = numbers + (doubt - 1) * numbers * _related(prior.names)
+    law = one.columns @ numbers @ other.columns.T
     x, y = one.x[:, None], other.x[None]
     wander = np.where(x * y > 0, np.minimum(abs(x), abs(y)), 0.0)
     same = abs(x - y) < SAME_SETTING
     drift, error = (np.square(np.array(of))[one.own][:, None] for of in (prior.drift, prior.error))
     alike = one.own[:, None] == other.own[None]
-    return np.asarray(law + alike * (drift * wander + error * same))
+    return np.asarray(law + doubt * alike * (drift * wander + error * same))
+
+
+@cache
+def _related(names: tuple[str, ...]) -> BoolArray:
+    """Whether numbers are of one quantity, or of those whose levels move alike, (4 n, 4 n)."""
+    groups = np.array([-1 if name in TOGETHER else i for i, name in enumerate(names)])
+    groups = np.repeat(groups, NUMBERS)
+    return np.asarray(groups[:, None] == groups[None])

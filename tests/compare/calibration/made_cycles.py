@@ -21,6 +21,7 @@ def run_cycles(lengths, **changes):
         first_onset=-3.0,
         first_kick=0.5,
         growth=-5.0,
+        growing_after=0.05,
         unfinished=10.0,
         loss_floor=-6.0,
         regime="periodic",

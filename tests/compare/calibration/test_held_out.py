@@ -211,6 +211,15 @@ def test_a_share_of_growth_above_one_half_is_an_equilibrium(many):
     assert kick_model.growing_share(np.exp(cycles.runs[0].growth)) == pytest.approx(0.49, abs=1e-3)
 
 
+@pytest.mark.parametrize(("n_steps", "share"), [(1050, 6 / 50), (1060, 16 / 60)])
+def test_a_long_climb_does_not_hide_what_follows(many, n_steps, share):
+    """1000 steps up, then a jump of 6 steps and one, not over, from 50 on."""
+    climb = np.linspace(-5.0, -2.0, 1000)
+    after = np.interp(np.arange(1, 61), [0, 6, 50, 52, 59], [-2.0, -3.0, -2.2, -2.2, -2.6])
+    (cycles,) = collect(read_runs(one_run(many, np.append(climb, after)[:n_steps])))
+    assert cycles.runs[0].growing_after == pytest.approx(share, abs=0.03)
+
+
 def one_run(many, log_elr):
     made = many.isel(run=[0], step=slice(0, len(log_elr))).copy(deep=True)
     made["effective_lr"] = (("run", "step"), np.exp(log_elr)[None])

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -108,6 +110,16 @@ def test_runs_without_a_jump_alone_say_only_that():
     assert found.of("log_kick", AT)[0] == before.of("log_kick", AT)[0]
 
 
-def test_noise_tells_of_the_regime_alone():
-    found = learnt([seen(cycles([20, 30, 25], growth=evidence.NOISE + 0.1))])
-    assert set(found.evidence.quantity) == {"growth"}
+def test_noise_tells_of_no_sawtooth():
+    """Of the regime, and of the climb and the loss before it: periods of noise are none."""
+    noise, sawtooth = (
+        set(learnt([seen(cycles([20, 30, 25], growing_after=share))]).evidence.quantity)
+        for share in (evidence.NOISE + 0.01, evidence.NOISE - 0.01)
+    )
+    assert noise == {"growth", "reach", "loss_floor"}
+    assert sawtooth > noise | {"log_kick", "onset", "landing", "variation", "onset_spread"}
+
+
+def test_what_came_to_rest_tells_of_the_regime_alone():
+    one = replace(seen(cycles([20, 30, 25], regime="equilibrium")), n_resting=1)
+    assert set(learnt([one]).evidence.quantity) == {"growth"}

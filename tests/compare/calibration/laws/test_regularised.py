@@ -176,6 +176,17 @@ def test_a_network_unlike_all_others_is_taken_at_its_word():
     assert doubted.seeing("onset", 1e-3, -3.0, 0.1).doubt == doubted.doubt
 
 
+def test_a_network_that_is_doubted_is_not_known_by_what_others_have_in_common():
+    """An onset that is high told of a slope; with doubt it tells no more, but of its own law."""
+    known = replace(Laws(prior(together=0.9)), doubt=1.0)
+    moved = {}
+    for doubt in (1.0, 25.0):
+        one = replace(known, doubt=doubt).seeing("onset", CENTER, -2.5, 0.01)
+        moved[doubt] = one.of("log_kick", 1e-4)[0] - known.of("log_kick", 1e-4)[0]
+        assert one.of("onset", CENTER)[0] == pytest.approx(-2.5, abs=0.01)
+    assert moved[25.0] == pytest.approx(moved[1.0] / 25, rel=0.05)
+
+
 def test_the_doubt_is_the_likeliest():
     """One value at one setting: the best variance is its distance from the mean squared."""
     still = prior((0.2, 0.0, 0.0, 0.0), drift=0.0, error=0.0)
