@@ -18,7 +18,6 @@ TRUE_MODEL = KickModel(
     initial_norm=6.5,
     first_kick=0.6,
     first_reach=LogLine(-2.6, 0.0),
-    first_recovery=0.0,
     first_variation=0.3,
     loss_at_unit_gradient=0.02,
     loss_exponent=1.1,

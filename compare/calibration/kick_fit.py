@@ -55,7 +55,6 @@ def fit(
         kick_scatter=kick_scatter,
         initial_norm=initial_norm,
         first_reach=lines["reach"],
-        first_recovery=0.0,
         first_variation=spread / max(reach - start, spread),
         first_kick=_first_kick(settings),
         loss_at_unit_gradient=loss_law[0],

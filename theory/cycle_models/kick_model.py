@@ -64,7 +64,6 @@ class KickModel:
         kick_scatter: standard deviation of the kick about that line.
         initial_norm: weight norm at initialisation.
         first_reach: ``ln(elr)`` that decay alone would have reached at the first onset.
-        first_recovery: steps to the first onset that do not depend on the decay.
         first_variation: standard deviation of the first onset, over its mean.
         first_kick: growth of ``ln(rho^2)`` between initialisation and the first onset.
         loss_at_unit_gradient: training loss, in nats, where g = 1.
@@ -83,7 +82,6 @@ class KickModel:
     kick_scatter: float
     initial_norm: float
     first_reach: LogLine
-    first_recovery: float
     first_variation: float
     first_kick: float
     loss_at_unit_gradient: float
@@ -241,7 +239,7 @@ def first_rise(model: KickModel, learning_rate: float, intrinsic_lr: float) -> f
     """Mean rise of ``ln(elr)`` by decay until the first onset."""
     start = float(np.log(learning_rate / model.initial_norm**2))
     climb = model.first_reach(intrinsic_lr) - start
-    return max(climb + decay_rate(intrinsic_lr) * model.first_recovery, SMALLEST_RISE)
+    return max(climb, SMALLEST_RISE)
 
 
 def periods(

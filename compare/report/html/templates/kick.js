@@ -18,7 +18,7 @@ const kick = (() => {
 
   function firstRise(model, lr, intrinsic) {
     const climb = line(model.first_reach, intrinsic) - Math.log(lr / model.initial_norm ** 2);
-    return Math.max(climb + decayRate(intrinsic) * model.first_recovery, SMALLEST_RISE);
+    return Math.max(climb, SMALLEST_RISE);
   }
 
   // Rate r, kick K, onset, drop and kick time s0 of the mean cycle.
