@@ -24,7 +24,8 @@ class Cost:
     Attributes:
         n_runs: networks.
         n_steps: optimizer steps of all of them together.
-        memory: bytes of the process at its peak, about; None on a GPU, which has its own.
+        memory: bytes of the process at its peak, about; None on a GPU, which has its own, and
+            where workers share the networks.
         series: bytes on the disk while the networks are trained, beside their weights.
         file: bytes of the file in the end, about.
     """

@@ -96,6 +96,9 @@ def _trained_in_parts(study: Study, out: Path, executor: Executor) -> tuple[xr.D
     from empirical.training.train import Interrupted
 
     parts = PartFiles.of(study, out)
+    takes = replace(cost.of(study, compared=True), memory=None)  # that of other machines, maybe
+    takes.check(out / STUDY_FILE, resumed=parts.folder.exists())
+    print(takes, file=sys.stderr)
     parts.make(study)
     try:
         schedule.train_parts(study, parts, executor)

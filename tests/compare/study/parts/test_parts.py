@@ -2,13 +2,14 @@
 
 import json
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import xarray as xr
 
 from compare.cli.main import main
-from compare.study import run_study, train_networks
+from compare.study import cost, run_study, train_networks
 from compare.study.design import Setting, Study
 from compare.study.parts import dask_workers, dealing, part_files, schedule, train_part
 from compare.study.parts.part_files import PartFiles
@@ -90,6 +91,21 @@ def test_shards_share_the_work_evenly():
 def test_parts_are_the_whole_bit_for_bit(tmp_path, whole, executor):
     with executor() as workers:
         xr.testing.assert_identical(trained(tmp_path, workers), whole)
+
+
+def test_what_it_takes_is_said_before_the_first_part(tmp_path, capsys):
+    trained(tmp_path, AtOnce())
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first.startswith("6 networks, 240 steps in all: about ")
+    assert "on disk" in first and "memory" not in first
+
+
+def test_a_disk_that_is_full_is_seen_before_the_first_part(tmp_path, monkeypatch):
+    monkeypatch.setattr(cost.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    workers = AtOnce()
+    with pytest.raises(OSError, match="the disk has 0.001 MB"):
+        trained(tmp_path, workers)
+    assert not workers.submitted
 
 
 def test_a_worker_that_does_not_see_the_folder_sends_its_runs_back(tmp_path, whole, monkeypatch):
