@@ -123,13 +123,15 @@ PLAIN_OTHERS = (
     "mlp-80-80",
     "mlp-30-30",
     "mlp-34-34",
-    "mlp-64-32",
     "mlp-32-64",
-    "mlp-56-56-56",
     "mlp-32-32-32",
     "mlp-56-56",
 )
-FORECAST = ("mlp-64-64", "mlp-48-48-48", "mlp-32-32")
+LENGTHS = {  # of what is forecast: steps of ten periods at 5e-5, about, and the first climb
+    "plain": {"mlp-64-64": 160000, "mlp-48-48-48": 104000, "mlp-32-32": 64000},
+    "momentum": {"mlp-64-64": 200000, "mlp-48-48-48": 160000, "mlp-32-32": 105000},
+    "all": {"mlp-64-64": 86000, "mlp-48-48-48": 86000, "mlp-32-32": 78000},
+}
 
 
 def battery(images: str = "") -> list[Entry]:
@@ -137,14 +139,15 @@ def battery(images: str = "") -> list[Entry]:
     made = []
     if images:
         made.append(Entry("convnet-8", "plain", (Long({1.5e-3: 7000}, 4),), (1.5e-3,)))
-    for variant in ("plain", "momentum", "all"):
-        slow = (Long({1e-3: 6500}, 16), Long({2e-4: 36000}, 16), Long({5e-5: 150000}, 12))
-        made += [Entry(model, variant, (FAST, *slow), tuple(TARGETS)) for model in FORECAST]
-    slowest = Long({5e-5: 100000}, 4)
-    long = (FEWER, Long({1e-3: 8000}, 8), Long({3e-4: 26000}, 6), slowest)
+    for variant, lengths in LENGTHS.items():
+        for model, length in lengths.items():
+            long = (FAST, Long({1e-3: 6500}, 16), Long({2e-4: int(0.27 * length)}, 16))
+            made.append(Entry(model, variant, (*long, Long({5e-5: length}, 12)), tuple(TARGETS)))
+    long = (FEWER, Long({1e-3: 8000}, 8), Long({3e-4: 24000, 1e-4: 60000}, 4))
     made += [Entry(m, "plain", long) for m in (*OTHERS, *PLAIN_OTHERS)]
     made += [Entry(m, "all", long) for m in OTHERS]
-    long = (FEWER_WITH_MOMENTUM, Long({1e-3: 14000}, 8), Long({3e-4: 40000}, 6), slowest)
+    slow = Long({3e-4: 40000, 1e-4: 90000}, 4)
+    long = (FEWER_WITH_MOMENTUM, Long({1e-3: 14000}, 8), slow)
     made += [Entry(m, "momentum", long) for m in OTHERS]
     return made
 

@@ -44,6 +44,9 @@ DRIFT = (0.03, 0.0, 0.04, 0.04, 0.08, 0.05, 0.15, 0.1, 0.1, 0.1)  # in the order
 ERROR = (0.03, 0.02, 0.02, 0.02, 0.05, 0.05, 0.2, 0.1, 0.1, 0.1)
 
 
+Kinds = tuple[tuple[str, float], ...]  # which weights are trained, and with which momentum
+
+
 @dataclass(frozen=True)
 class KnownNetwork:
     """A network of which something is known.
@@ -71,6 +74,9 @@ class Population:
         known: the networks.
         kinds: ways in which they are trained (which weights, momentum), each with its own mean.
         centre: features of a network of usual size, (3,).
+        design: what multiplies the rows of ``numbers`` for each network, (n, n_rows).
+        told: precision with which its runs tell the numbers of each network, (n, 4 q, 4 q).
+        weighted: this times the likeliest ones, (n, 4 q).
         numbers: mean of each kind, then for each choice of trained weights the change with each
             feature, (n_rows, 4 q).
         unknown: covariance of what is not known of these, one after another.
@@ -78,8 +84,11 @@ class Population:
     """
 
     known: tuple[KnownNetwork, ...]
-    kinds: tuple[tuple[str, float], ...]
+    kinds: Kinds
     centre: FloatArray
+    design: FloatArray
+    told: FloatArray
+    weighted: FloatArray
     numbers: FloatArray
     unknown: FloatArray
     covariance: FloatArray
@@ -89,47 +98,66 @@ class Population:
         """Networks of which nothing was learnt yet but their means."""
         kinds = tuple(sorted({(one.trained, one.momentum) for one in known}))
         centre = np.mean([features(one.size.measures) for one in known], axis=0)
-        n_rows = len(kinds) + FEATURES * len({trained for trained, _ in kinds})
-        numbers = np.zeros((n_rows, len(floor(0))))
-        numbers[: len(kinds)] = floor(0)
-        unknown = np.zeros((numbers.size, numbers.size))
-        found = cls(tuple(known), kinds, centre, numbers, unknown, np.diag(floor(1) ** 2))
+        rows = [
+            _row(
+                kinds,
+                _weights(kinds, one.momentum, one.trained),
+                features(one.size.measures) - centre,
+            )
+            for one in known
+        ]
+        nothing = prior(floor(0), np.diag(floor(1) ** 2))
+        told, weighted = zip(
+            *[Laws(nothing, one.evidence, one.momentum).told() for one in known], strict=True
+        )
+        found = cls(
+            known=tuple(known),
+            kinds=kinds,
+            centre=centre,
+            design=np.array(rows),
+            told=np.array(told),
+            weighted=np.array(weighted),
+            numbers=np.empty((0, 0)),
+            unknown=np.empty((0, 0)),
+            covariance=np.diag(floor(1) ** 2),
+        )
         return found._with_means()  # first: far from them the covariance would grow instead
 
     def improved(self) -> Population:
         """One step: the covariance by expectation maximisation, then the means given it."""
-        found, total = [], WEIGHT * np.diag(floor(1) ** 2)
-        for laws in self._laws():
-            numbers, left = laws.numbers()
-            found.append(numbers)
-            total = total + left
-        away = np.array(found) - self._design() @ self.numbers
-        covariance = (total + away.T @ away) / (WEIGHT + len(self.known))
-        return replace(self, covariance=covariance)._with_means()
+        means = self.design @ self.numbers
+        surprise = self.weighted - (self.told @ means[..., None])[..., 0]
+        shrunk = self._shrunk(np.concatenate([surprise[..., None], self.told], axis=2))
+        away = shrunk[..., 0] @ self.covariance
+        told = self.covariance @ shrunk[..., 1:].sum(axis=0) @ self.covariance
+        left = len(self.known) * self.covariance - told
+        total = WEIGHT * np.diag(floor(1) ** 2) + left + away.T @ away
+        return replace(self, covariance=total / (WEIGHT + len(self.known)))._with_means()
 
     def _with_means(self) -> Population:
         """The means of the largest posterior given the covariance, and what is left unknown."""
         n_kinds, n = len(self.kinds), len(floor(0))
-        n_changes = len(self.numbers) - n_kinds
+        n_changes = self.design.shape[1] - n_kinds
         of_kinds = np.diag(1 / (OF_MEANS * floor(1) ** 2))
         of_changes = np.linalg.inv(self.covariance) / PER_FEATURE**2
         precision = block_diag(*[of_kinds] * n_kinds, *[of_changes] * n_changes)
         pull = np.concatenate([*[of_kinds @ floor(0)] * n_kinds, np.zeros(n * n_changes)])
-        for row, laws in zip(self._design(), self._laws(), strict=True):
-            told, weighted = laws.information()
-            precision += np.kron(np.outer(row, row), told)
-            pull += np.kron(row, weighted)
+        shrunk = self._shrunk(np.concatenate([self.weighted[..., None], self.told], axis=2))
+        pull += np.einsum("ir,ia->ra", self.design, shrunk[..., 0]).ravel()
+        squares = np.einsum("ir,is,iab->rasb", self.design, self.design, shrunk[..., 1:])
+        precision += squares.reshape(precision.shape)
         unknown = np.linalg.inv(precision)
         numbers = (unknown @ pull).reshape(-1, n)
         return replace(self, numbers=numbers, unknown=unknown)
 
-    def _laws(self) -> list[Laws]:
-        """Of each network, as one of these."""
-        means = self._design() @ self.numbers
-        return [
-            Laws(prior(mean, self.covariance), one.evidence, one.momentum)
-            for one, mean in zip(self.known, means, strict=True)
-        ]
+    def _shrunk(self, columns: FloatArray) -> FloatArray:
+        """What runs tell, less what networks differ by: ``(1 + told covariance)^-1 columns``.
+
+        Args:
+            columns: of each network, (n, 4 q, k).
+        """
+        shrink = np.eye(len(self.covariance)) + self.told @ self.covariance
+        return np.asarray(np.linalg.solve(shrink, columns))
 
     def another(
         self, momentum: float, trained: str, size: NetworkSize | None
@@ -145,17 +173,17 @@ class Population:
             size: of the network; None for that of any which is known. One outside of their range
                 has the mean of the nearest, and is known no better than one of any size.
         """
-        weights = self._weights(momentum, trained)
+        weights = _weights(self.kinds, momentum, trained)
         sizes = np.array([one.size.measures for one in self.known])
         own = sizes.mean(axis=0) if size is None else size.measures
         nearest = np.clip(own, sizes.min(axis=0), sizes.max(axis=0))
         away = self.centre if size is None else features(nearest)
-        row = self._row(weights, away - self.centre)
+        row = _row(self.kinds, weights, away - self.centre)
         mean = row @ self.numbers
         covariance = self.covariance
         if size is None or (nearest != own).any():
-            usual = self._row(weights, np.zeros(FEATURES))
-            change = np.array([self._row(weights, one) - usual for one in np.eye(FEATURES)])
+            usual = _row(self.kinds, weights, np.zeros(FEATURES))
+            change = np.array([_row(self.kinds, weights, one) - usual for one in np.eye(FEATURES)])
             change = change @ self.numbers
             spread = np.cov(np.array([features(one) for one in sizes]).T, bias=True)
             covariance = covariance + change.T @ spread @ change
@@ -164,33 +192,24 @@ class Population:
         unbiased = len(self.known) / n_free * (covariance + whole @ self.unknown @ whole.T)
         return mean, unbiased * n_free / (n_free - 2)
 
-    def _design(self) -> FloatArray:
-        """What multiplies the numbers for each network, (n, n_rows)."""
-        rows = [
-            self._row(
-                self._weights(one.momentum, one.trained), features(one.size.measures) - self.centre
-            )
-            for one in self.known
-        ]
-        return np.array(rows)
 
-    def _row(self, weights: FloatArray, away: FloatArray) -> FloatArray:
-        """What multiplies the numbers for a network of these kinds and features, (n_rows,)."""
-        ways = sorted({trained for trained, _ in self.kinds})
-        shares = [
-            sum(w for w, (of, _) in zip(weights, self.kinds, strict=True) if of == way)
-            for way in ways
-        ]
-        return np.concatenate([weights, np.outer(shares, away).ravel()])
+def _row(kinds: Kinds, weights: FloatArray, away: FloatArray) -> FloatArray:
+    """What multiplies the numbers for a network of such kinds and features, (n_rows,)."""
+    ways = sorted({trained for trained, _ in kinds})
+    shares = [
+        sum(w for w, (of, _) in zip(weights, kinds, strict=True) if of == way) for way in ways
+    ]
+    return np.concatenate([weights, np.outer(shares, away).ravel()])
 
-    def _weights(self, momentum: float, trained: str) -> FloatArray:
-        """Of the kinds: linear between momenta that are known, the nearest beyond, (n_kinds,)."""
-        alike = [i for i, (of, _) in enumerate(self.kinds) if of == trained]
-        alike = alike or list(range(len(self.kinds)))
-        momenta = [self.kinds[i][1] for i in alike]
-        weights = np.zeros(len(self.kinds))
-        weights[alike] = [np.interp(momentum, momenta, one) for one in np.eye(len(alike))]
-        return weights
+
+def _weights(kinds: Kinds, momentum: float, trained: str) -> FloatArray:
+    """Of the kinds: linear between momenta that are known, the nearest beyond, (n_kinds,)."""
+    alike = [i for i, (of, _) in enumerate(kinds) if of == trained]
+    alike = alike or list(range(len(kinds)))
+    momenta = [kinds[i][1] for i in alike]
+    weights = np.zeros(len(kinds))
+    weights[alike] = [np.interp(momentum, momenta, one) for one in np.eye(len(alike))]
+    return weights
 
 
 def prior(mean: FloatArray, covariance: FloatArray) -> Prior:

@@ -165,15 +165,17 @@ class Laws:
         nowhere = np.full(len(columns), np.nan)  # no place on the path of a Brownian motion
         return self._posterior(_Points(columns, np.zeros(len(own)), own, nowhere))
 
-    def information(self) -> tuple[FloatArray, FloatArray]:
-        """What the evidence tells of the prior's mean, which is normal given the rest.
+    def told(self) -> tuple[FloatArray, FloatArray]:
+        """What the evidence tells of the numbers of all quantities, whatever was known of them.
 
         Returns:
-            Precision of the mean's numbers, (4 n, 4 n), and precision times mean, (4 n,).
+            Precision of the numbers, (4 n, 4 n), and precision times the likeliest ones, (4 n,).
         """
-        seen, known = self._seen()
+        evidence = self.evidence
+        seen = self._points(evidence.quantity, evidence.intrinsic_lr)
+        known = self.doubt * _missed(self.prior, seen, seen) + np.diag(np.square(evidence.error))
         weighted = np.linalg.solve(known, seen.columns)
-        return seen.columns.T @ weighted, (np.array(self.evidence.value) - seen.fixed) @ weighted
+        return seen.columns.T @ weighted, (np.array(evidence.value) - seen.fixed) @ weighted
 
     def seeing(self, quantity: str, intrinsic_lr: float, value: float, error: float) -> Laws:
         """What is known after one more measurement."""
@@ -282,12 +284,17 @@ def _covariance(prior: Prior, one: _Points, other: _Points, doubt: float) -> Flo
     numbers = np.array(prior.covariance)
     numbers = numbers + (doubt - 1) * numbers * _related(prior.names)
     law = one.columns @ numbers @ other.columns.T
+    return np.asarray(law + doubt * _missed(prior, one, other))
+
+
+def _missed(prior: Prior, one: _Points, other: _Points) -> FloatArray:
+    """Covariance of what the laws of quantities miss, (m, k)."""
     x, y = one.x[:, None], other.x[None]
     wander = np.where(x * y > 0, np.minimum(abs(x), abs(y)), 0.0)
     same = abs(x - y) < SAME_SETTING
     drift, error = (np.square(np.array(of))[one.own][:, None] for of in (prior.drift, prior.error))
     alike = one.own[:, None] == other.own[None]
-    return np.asarray(law + doubt * alike * (drift * wander + error * same))
+    return np.asarray(alike * (drift * wander + error * same))
 
 
 @cache

@@ -103,7 +103,7 @@ def test_what_it_takes_is_said_before_the_first_part(tmp_path, capsys):
 def test_a_disk_that_is_full_is_seen_before_the_first_part(tmp_path, monkeypatch):
     monkeypatch.setattr(cost.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     workers = AtOnce()
-    with pytest.raises(OSError, match="the disk has 0.001 MB"):
+    with pytest.raises(OSError, match=r"the disk has 0\.001 MB"):
         trained(tmp_path, workers)
     assert not workers.submitted
 
