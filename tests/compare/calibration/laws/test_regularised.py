@@ -176,6 +176,23 @@ def test_a_network_unlike_all_others_is_taken_at_its_word():
     assert doubted.seeing("onset", 1e-3, -3.0, 0.1).doubt == doubted.doubt
 
 
+def test_what_is_told_and_what_was_known_make_the_posterior():
+    """Two Gaussians multiplied, written with precisions."""
+    laws = Laws(prior(together=0.5), momentum=0.5)
+    for quantity, x, value in (
+        ("log_kick", -1.0, 1.3),
+        ("onset", -1.0, -3.2),
+        ("onset", 0.5, -2.8),
+    ):
+        laws = laws.seeing(quantity, CENTER * np.exp(x), value, 0.07)
+    precision, weighted = laws.told()
+    before = np.linalg.inv(np.array(laws.prior.covariance))
+    mean, covariance = laws.numbers()
+    np.testing.assert_allclose(np.linalg.inv(before + precision), covariance, atol=1e-10)
+    both = before @ np.array(laws.prior.mean) + weighted
+    np.testing.assert_allclose(covariance @ both, mean, atol=1e-9)
+
+
 def test_a_network_that_is_doubted_is_not_known_by_what_others_have_in_common():
     """An onset that is high told of a slope; with doubt it tells no more, but of its own law."""
     known = replace(Laws(prior(together=0.9)), doubt=1.0)
