@@ -50,6 +50,7 @@ BUDGETS = {**TARGETS, 1.5e-3: 0.1}
 LEAST_SPEEDUP = {1.5e-3: 1e-2 / 1.5e-3}  # 10 for the others
 CYCLES = 10
 SLOW = 9e-4  # of eta lam
+LONGEST_WAIT = 3.5  # median periods; a network that waits longer has come to rest in between
 SEEDS_OF_PILOTS = 100  # pilots are other networks than those of the long runs
 
 
@@ -221,8 +222,16 @@ def learn(folder: Path) -> list[KnownNetwork]:
 
 def comes_to_rest(cycles: SettingCycles) -> bool:
     """Whether a network is too small for its data to go on jumping where decay is slow."""
+    if cycles.intrinsic_lr > SLOW:
+        return False
     at_rest = cycles.n_resting + sum(run.regime == "equilibrium" for run in cycles.runs)
-    return cycles.intrinsic_lr < SLOW and at_rest > 0
+    return at_rest > 0 or bool(cycles.runs and longest_wait(cycles) > LONGEST_WAIT)
+
+
+def longest_wait(cycles: SettingCycles) -> float:
+    """The longest time between jumps, or since the last, over the median period."""
+    waits = np.append(cycles.all("lengths"), cycles.all("unfinished"))
+    return float(waits.max() / np.median(cycles.all("lengths")))
 
 
 def rounded(known: KnownNetwork) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from compare.calibration.laws.evidence import (
+    BORDER,
     FEWEST_FOR_SPREAD,
     error_of_mean,
     kick_of,
@@ -27,11 +28,11 @@ from theory.laws import decay_rate
 LARGEST_DECAY = 0.05
 FASTER = (1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 1000.0, 3000.0)
 # How many networks, how many periods of each, and ln y of the growing share of the fastest, all on
-# the side of a sawtooth: fewer and nearer to its border only where the budget allows no more.
+# the side of a sawtooth: fewer, and beyond its border, only where the budget allows no more.
 TIERS: tuple[tuple[tuple[int, ...], float, float], ...] = (
-    ((1, 2, 3, 4, 6), 3.0, -2.0),
-    ((1,), 2.0, -2.0),
-    ((1,), 2.0, -1.3),
+    ((1, 2, 3, 4, 6), 3.0, BORDER - 0.3),
+    ((1,), 2.0, BORDER - 0.3),
+    ((1,), 2.0, BORDER + 0.8),
 )
 SHARES = ((1.0,), (0.7, 0.3), (0.5, 0.5), (0.3, 0.7), (0.5, 0.3, 0.2), (0.4, 0.3, 0.3))
 RISE = 1.5  # of ln(elr) until the first jump, where nothing is known of it

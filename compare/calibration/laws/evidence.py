@@ -18,6 +18,8 @@ import numpy as np
 from compare.calibration.laws.regularised import Laws
 from compare.calibration.observed_cycles import SettingCycles, log_share
 from theory.arrays import FloatArray
+from theory.cycle_models.kick_model import time_share
+from theory.trajectory.regimes import PERIODIC_SHARE
 
 QUANTITIES = (
     "log_kick",
@@ -35,8 +37,9 @@ CORRELATED = 1.2  # variance of a mean of successive cycles over that of indepen
 # Standard deviation of runs about the mean of their setting, beyond that of their cycles.
 RUN_SCATTER = {"log_kick": 0.05, "onset": 0.06, "landing": 0.04}
 FEWEST_FOR_SPREAD = 3
-# Share of the time since the first jump during which the norm grows, from which on there is no
-# sawtooth to learn from: half-way between its border, 1/4, and noise, 1/2.
+BORDER = math.log(time_share(PERIODIC_SHARE))  # ln y from which on there is no sawtooth
+# Share of the time since the first jump during which the norm grows, likewise: half-way between
+# the border, 1/4, and noise, 1/2, since it is of few cycles.
 NOISE = 3 / 8
 # Standard deviation of a cycle (of ln y: over runs, times the root of their cycles) or of a run.
 SCATTER = {"landing": 0.25, "growth": 1.3, "loss_floor": 0.3}
@@ -59,7 +62,7 @@ def learn(laws: Laws, settings: list[SettingCycles]) -> Laws:
     for cycles in settings:
         laws = _mean(laws, "growth", cycles, _growth(cycles), max(cycles.n_cycles, 1))
     settings = [cycles for cycles in settings if not _at_rest(cycles)]
-    sawtooths = [cycles for cycles in settings if not _is_noise(cycles)]
+    sawtooths = [cycles for cycles in settings if not _is_noise(laws, cycles)]
     for cycles in sawtooths:  # spreads before means: they say how well means are known
         laws = _spread(laws, "onset_spread", cycles, _all(cycles, "next_onsets"))
         lengths = _all(cycles, "lengths")
@@ -131,10 +134,11 @@ def _at_rest(cycles: SettingCycles) -> bool:
     return cycles.n_resting > 0 and 2 * n_periodic <= n_runs
 
 
-def _is_noise(cycles: SettingCycles) -> bool:
-    """Whether growth and decay share the time once the first jump is over."""
+def _is_noise(laws: Laws, cycles: SettingCycles) -> bool:
+    """Whether growth and decay share the time: by what is known of it, or after the first jump."""
     growing = _all(cycles, "growing_after")
-    return len(growing) > 0 and float(growing.mean()) > NOISE
+    noise = len(growing) > 0 and float(growing.mean()) > NOISE
+    return noise or laws.of("growth", cycles.intrinsic_lr)[0] > BORDER
 
 
 def _growth(cycles: SettingCycles) -> FloatArray:

@@ -2,7 +2,8 @@
 
 ``known_networks.json`` holds what long runs over three decades of ``eta lam`` said of some networks
 (``benchmarks/battery.py`` makes it). A network that was never seen is one more of their population
-(``population``). Levels of ``ln(elr)`` depend on architecture and learning rate, and are left open.
+(``population``). Levels of ``ln(elr)`` depend on architecture and data, and are left open where
+these are others than the known ones.
 """
 
 import json
@@ -26,10 +27,10 @@ from compare.calibration.laws.regularised import NUMBERS, Prior
 from theory.strict_dataclass import read
 
 FILE = "known_networks.json"
-OPEN = 3.0  # spread of the levels of ln(elr): any architecture, any rate
+OPEN = 3.0  # spread of the levels of ln(elr): any architecture, any data
 ANY_YOUTH = 0.5  # likewise of the youth of a network, where no network is known
 LEVELS = ("onset", "landing", "reach")
-DATA = "digits"  # that the known networks were trained on; a loss elsewhere is not theirs
+DATA, FAMILY = "digits", "mlp"  # what the known networks are, and were trained on
 ITERATIONS = 20
 
 
@@ -52,16 +53,20 @@ def prior_for(
     """Prior of a network, from all known ones of another architecture.
 
     Args:
-        model: its architecture, of which only the size is used.
-        data: what it is trained on; other data than those of the known networks leave the level
-            of its loss open.
+        model: its architecture; of another family than the known ones, or of unknown size, it
+            leaves the levels of ``ln(elr)`` open.
+        data: what it is trained on; other data than theirs do the same, and leave open the level
+            of the loss.
         momentum: that it is trained with.
         trained: which of its weights are.
         size: of the network and its data, where it is known.
     """
     others = [one for one in known_networks() if model != one.model and size != one.size]
     found = from_networks(others, momentum=momentum, trained=trained, size=size)
-    return found if data == DATA else _with_open(found, ("loss_floor",))
+    if data != DATA:
+        found = _with_open(found, ("loss_floor",))
+    alike = data == DATA and model.partition("-")[0] == FAMILY and size is not None
+    return found if alike else _with_open(found, LEVELS)
 
 
 def from_networks(
@@ -85,7 +90,7 @@ def from_networks(
     population = Population.of(known)
     for _ in range(ITERATIONS):
         population = population.improved()
-    return _with_open(prior(*population.another(momentum, trained, size)), LEVELS)
+    return prior(*population.another(momentum, trained, size))
 
 
 def _with_open(held: Prior, names: Sequence[str], spread: float = OPEN) -> Prior:
