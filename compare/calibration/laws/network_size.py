@@ -50,9 +50,12 @@ class NetworkSize:
 
 
 def features(measures: FloatArray) -> FloatArray:
-    """What the mean of a network's laws goes with: capacity, its square, and depth, (3,)."""
+    """What the mean of a network's laws goes with: ``ln(P/NK)``, ``NK/P`` and depth, (3,).
+
+    The second grows where a network is too small for its data, and goes to 0 where it is not.
+    """
     capacity, depth = measures
-    return np.array([capacity, capacity**2, depth])
+    return np.array([capacity, math.exp(-capacity), depth])
 
 
 def recorded(run: xr.Dataset) -> NetworkSize | None:
