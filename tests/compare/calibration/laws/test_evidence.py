@@ -7,6 +7,7 @@ from compare.calibration.laws import evidence, priors
 from compare.calibration.laws.evidence import CORRELATED, FADES, RUN_SCATTER
 from compare.calibration.laws.regularised import Laws
 from compare.calibration.observed_cycles import SettingCycles
+from theory.cycle_models.kick_model import growing_share
 from theory.laws import decay_rate
 
 from ..made_cycles import run_cycles as cycles
@@ -118,6 +119,17 @@ def test_noise_tells_of_no_sawtooth():
     )
     assert noise == {"growth", "reach", "loss_floor"}
     assert sawtooth > noise | {"log_kick", "onset", "landing", "variation", "onset_spread"}
+
+
+def test_beyond_the_border_of_the_sawtooth_there_are_no_periods_to_learn_from():
+    """The border is that of the regimes, where growth takes a quarter of the time."""
+    assert growing_share(np.exp(evidence.BORDER)) == pytest.approx(0.25)
+    beyond, before = (
+        set(learnt([seen(*[cycles([200, 300] * 50, growth=growth)] * 8)]).evidence.quantity)
+        for growth in (evidence.BORDER + 0.2, evidence.BORDER - 0.2)
+    )
+    assert beyond == {"growth", "reach", "loss_floor"}
+    assert {"log_kick", "youth", "onset", "landing"} < before
 
 
 def test_what_came_to_rest_tells_of_the_regime_alone():

@@ -60,6 +60,22 @@ def test_levels_of_the_elr_are_open_together():
     assert seen.of("landing", 1e-3)[0] == pytest.approx(-10, abs=1)
 
 
+@pytest.mark.parametrize(
+    ("model", "data", "size", "open_"),
+    [
+        ("mlp-33-33", "digits", SIZE, False),
+        ("convnet-8", "digits", SIZE, True),
+        ("mlp-33-33", "folder:x", SIZE, True),
+        ("mlp-33-33", "digits", None, True),
+    ],
+)
+def test_levels_of_the_elr_are_known_for_networks_like_the_known_ones(model, data, size, open_):
+    prior = Laws(priors.prior_for(model, data, size=size))
+    for name in ("onset", "landing", "reach"):
+        assert (prior.of(name, 1e-3)[1] > 2.5) == open_
+        assert (prior.of(name, 1e-3)[1] < 1.0) != open_
+
+
 def test_what_is_forecast_has_no_part_in_its_prior(monkeypatch):
     known = priors.known_networks()
     own = [one for one in known if one.model == "mlp-64-64"]
