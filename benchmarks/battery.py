@@ -232,11 +232,17 @@ def learn(folder: Path) -> list[KnownNetwork]:
     known = []
     for entry in battery():
         nothing = Laws(priors.from_networks([]), momentum=entry.momentum)
-        if settings := [one for one in cycles_of(folder, entry) if not comes_to_rest(one)]:
+        if settings := going_on(cycles_of(folder, entry)):
             found = evidence.learn(nothing, settings).evidence
             size = size_of(entry.recipe(""))
             known.append(KnownNetwork(entry.model, entry.trained, entry.momentum, size, found))
     return known
+
+
+def going_on(settings: list[SettingCycles]) -> list[SettingCycles]:
+    """Settings in which a network goes on jumping: none that is slower than one where it rests."""
+    at_rest = max((one.intrinsic_lr for one in settings if comes_to_rest(one)), default=0.0)
+    return [one for one in settings if one.intrinsic_lr > at_rest]
 
 
 def comes_to_rest(cycles: SettingCycles) -> bool:
@@ -416,7 +422,7 @@ def limits(folder: Path) -> Iterator[str]:
     """What is left of the error where pilots cost nothing, and what is known without any."""
     known, found = learn(folder), {}
     for entry in battery():
-        settings, size = cycles_of(folder, entry), size_of(entry.recipe(""))
+        settings, size = going_on(cycles_of(folder, entry)), size_of(entry.recipe(""))
         others = [one for one in known if one.model != entry.model]
         sized, unsized = (
             Laws(
@@ -429,7 +435,7 @@ def limits(folder: Path) -> Iterator[str]:
         )
         for slow in settings:
             fast = [c for c in settings if c.intrinsic_lr >= 0.99 * 10 * slow.intrinsic_lr]
-            if slow.intrinsic_lr > 1.2e-3 or not fast or comes_to_rest(slow):
+            if slow.intrinsic_lr > 1.2e-3 or not fast:
                 continue
             cases = {
                 "from all runs at least ten times as fast": evidence.learn(sized, fast),
