@@ -30,9 +30,9 @@ FASTER = (1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 1000.0, 3000
 # How many networks, how many periods of each, and ln y of the growing share of the fastest, all on
 # the side of a sawtooth: fewer, and beyond its border, only where the budget allows no more.
 TIERS: tuple[tuple[tuple[int, ...], float, float], ...] = (
-    ((1, 2, 3, 4, 6), 3.0, BORDER - 0.3),
-    ((1,), 2.0, BORDER - 0.3),
-    ((1,), 2.0, BORDER + 0.8),
+    ((1, 2, 3, 4, 6), 3.0, BORDER),
+    ((1,), 2.0, BORDER),
+    ((1,), 2.0, BORDER + 1.0),
 )
 SHARES = ((1.0,), (0.7, 0.3), (0.5, 0.5), (0.3, 0.7), (0.5, 0.3, 0.2), (0.4, 0.3, 0.3))
 RISE = 1.5  # of ln(elr) until the first jump, where nothing is known of it

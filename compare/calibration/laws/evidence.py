@@ -37,9 +37,9 @@ CORRELATED = 1.2  # variance of a mean of successive cycles over that of indepen
 # Standard deviation of runs about the mean of their setting, beyond that of their cycles.
 RUN_SCATTER = {"log_kick": 0.05, "onset": 0.06, "landing": 0.04}
 FEWEST_FOR_SPREAD = 3
-BORDER = math.log(time_share(PERIODIC_SHARE))  # ln y from which on there is no sawtooth
-# Share of the time since the first jump during which the norm grows, likewise: half-way between
-# the border, 1/4, and noise, 1/2, since it is of few cycles.
+BORDER = math.log(time_share(PERIODIC_SHARE)) - 0.3  # ln y, just inside that of the sawtooth
+# Share of the time since the first jump during which the norm grows, which few cycles tell badly:
+# half-way between that of the border, 1/4, and noise, 1/2.
 NOISE = 3 / 8
 # Standard deviation of a cycle (of ln y: over runs, times the root of their cycles) or of a run.
 SCATTER = {"landing": 0.25, "growth": 1.3, "loss_floor": 0.3}
@@ -74,10 +74,10 @@ def learn(laws: Laws, settings: list[SettingCycles]) -> Laws:
         laws = _mean(laws, "onset", cycles, _all(cycles, "next_onsets"))
         laws = _mean(laws, "landing", cycles, _all(cycles, "all_landings"))
         laws = _youth(laws, cycles)
-    for cycles in settings:
-        laws = _mean(laws, "reach", cycles, _reaches(cycles))
         floors = _all(cycles, "loss_floor")
         laws = _mean(laws, "loss_floor", cycles, floors[np.isfinite(floors)])
+    for cycles in settings:
+        laws = _mean(laws, "reach", cycles, _reaches(cycles))
     for cycles in sawtooths:
         laws = _kick(laws, cycles)
     laws = laws.doubted()
