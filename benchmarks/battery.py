@@ -1,6 +1,6 @@
 """The battery: networks of many sizes, long runs to learn from and to be forecast, and the scores.
 
-    python benchmarks/battery.py train [--out FOLDER]      long runs: an hour on two cores
+    python benchmarks/battery.py train [--out FOLDER]      long runs: two hours on two cores
     python benchmarks/battery.py learn [--out FOLDER]      known_networks.json, from these
     python benchmarks/battery.py laws [--out FOLDER]       what the best pilots would leave
     python benchmarks/battery.py forecast [--out FOLDER]   pilots, forecasts, scores: minutes
