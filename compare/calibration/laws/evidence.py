@@ -38,6 +38,7 @@ CORRELATED = 1.2  # variance of a mean of successive cycles over that of indepen
 RUN_SCATTER = {"log_kick": 0.05, "onset": 0.06, "landing": 0.04}
 FEWEST_FOR_SPREAD = 3
 BORDER = math.log(time_share(PERIODIC_SHARE)) - 0.3  # ln y, just inside that of the sawtooth
+BEYOND = 0.4  # further error, of logarithms, of what settings beyond it say
 # Share of the time since the first jump during which the norm grows, which few cycles tell badly:
 # half-way between that of the border, 1/4, and noise, 1/2.
 NOISE = 3 / 8
@@ -62,24 +63,26 @@ def learn(laws: Laws, settings: list[SettingCycles]) -> Laws:
     for cycles in settings:
         laws = _mean(laws, "growth", cycles, _growth(cycles), max(cycles.n_cycles, 1))
     settings = [cycles for cycles in settings if not _at_rest(cycles)]
-    sawtooths = [cycles for cycles in settings if not _is_noise(laws, cycles)]
-    for cycles in sawtooths:  # spreads before means: they say how well means are known
-        laws = _spread(laws, "onset_spread", cycles, _all(cycles, "next_onsets"))
+    told = [(one, _beyond(laws, one)) for one in settings if not _is_noise(one)]
+    for cycles, further in told:  # spreads before means: they say how well means are known
+        laws = _spread(laws, "onset_spread", cycles, _all(cycles, "next_onsets"), further)
         lengths = _all(cycles, "lengths")
         relative = lengths / lengths.mean() if len(lengths) else lengths
-        laws = _spread(laws, "variation", cycles, relative)
+        laws = _spread(laws, "variation", cycles, relative, further)
     for cycles in settings:
         laws = _spread(laws, "first_spread", cycles, _reaches(cycles))
-    for cycles in sawtooths:
-        laws = _mean(laws, "onset", cycles, _all(cycles, "next_onsets"))
-        laws = _mean(laws, "landing", cycles, _all(cycles, "all_landings"))
-        laws = _youth(laws, cycles)
+    for cycles, further in told:
+        laws = _mean(laws, "onset", cycles, _all(cycles, "next_onsets"), further=further)
+        laws = _mean(laws, "landing", cycles, _all(cycles, "all_landings"), further=further)
         floors = _all(cycles, "loss_floor")
-        laws = _mean(laws, "loss_floor", cycles, floors[np.isfinite(floors)])
+        laws = _mean(laws, "loss_floor", cycles, floors[np.isfinite(floors)], further=further)
+    sawtooths = [cycles for cycles, further in told if not further]
+    for cycles in sawtooths:
+        laws = _youth(laws, cycles)
     for cycles in settings:
         laws = _mean(laws, "reach", cycles, _reaches(cycles))
-    for cycles in sawtooths:
-        laws = _kick(laws, cycles)
+    for cycles, further in told:
+        laws = _kick(laws, cycles, further)
     laws = laws.doubted()
     for cycles in sawtooths:
         laws = _unfinished(laws, cycles)
@@ -134,11 +137,19 @@ def _at_rest(cycles: SettingCycles) -> bool:
     return cycles.n_resting > 0 and 2 * n_periodic <= n_runs
 
 
-def _is_noise(laws: Laws, cycles: SettingCycles) -> bool:
-    """Whether growth and decay share the time: by what is known of it, or after the first jump."""
+def _is_noise(cycles: SettingCycles) -> bool:
+    """Whether growth and decay share the time once the first jump is over."""
     growing = _all(cycles, "growing_after")
-    noise = len(growing) > 0 and float(growing.mean()) > NOISE
-    return noise or laws.of("growth", cycles.intrinsic_lr)[0] > BORDER
+    return len(growing) > 0 and float(growing.mean()) > NOISE
+
+
+def _beyond(laws: Laws, cycles: SettingCycles) -> float:
+    """Further error of what a setting says of the sawtooth, by what is known of its growing share.
+
+    A sawtooth that fades into noise is not yet, or no longer, what it is at slower decay: next to
+    what like networks say it counts for nothing, and for much where there are none.
+    """
+    return BEYOND if laws.of("growth", cycles.intrinsic_lr)[0] > BORDER else 0.0
 
 
 def _growth(cycles: SettingCycles) -> FloatArray:
@@ -146,23 +157,35 @@ def _growth(cycles: SettingCycles) -> FloatArray:
     return np.append(_all(cycles, "growth"), np.full(cycles.n_resting, log_share(0.5)))
 
 
-def _spread(laws: Laws, quantity: str, cycles: SettingCycles, values: FloatArray) -> Laws:
+def _spread(
+    laws: Laws,
+    quantity: str,
+    cycles: SettingCycles,
+    values: FloatArray,
+    further: float = 0.0,
+) -> Laws:
     """Add the logarithm of a standard deviation, which n values tell to ``1/sqrt(2 (n - 1))``."""
     if len(values) < FEWEST_FOR_SPREAD or not values.std():
         return laws
     free = len(values) - 1
     spread = float(np.log(values.std(ddof=1)) + 0.5 / free)  # the logarithm is low by that
-    return laws.seeing(quantity, cycles.intrinsic_lr, spread, (2 * free) ** -0.5)
+    error = math.hypot((2 * free) ** -0.5, further)
+    return laws.seeing(quantity, cycles.intrinsic_lr, spread, error)
 
 
 def _mean(
-    laws: Laws, quantity: str, cycles: SettingCycles, values: FloatArray, n_values: int = 0
+    laws: Laws,
+    quantity: str,
+    cycles: SettingCycles,
+    values: FloatArray,
+    n_values: int = 0,
+    further: float = 0.0,
 ) -> Laws:
     """Add the mean of single values, by default as many as are independent."""
     if not len(values):
         return laws
     at, n_runs = cycles.intrinsic_lr, max(len(cycles.runs), 1)
-    error = error_of_mean(laws, quantity, at, n_values or len(values), n_runs)
+    error = error_of_mean(laws, quantity, at, n_values or len(values), n_runs, further)
     return laws.seeing(quantity, at, float(values.mean()), error)
 
 
@@ -214,7 +237,7 @@ def _youth(laws: Laws, cycles: SettingCycles) -> Laws:
     return laws.seeing("youth", at, excess * over / float(lengths.mean()), error)
 
 
-def _kick(laws: Laws, cycles: SettingCycles) -> Laws:
+def _kick(laws: Laws, cycles: SettingCycles, further: float) -> Laws:
     """Add the mean kick, as it would be without the first ones."""
     lengths, at = _all(cycles, "lengths"), cycles.intrinsic_lr
     if not len(lengths):
@@ -223,7 +246,8 @@ def _kick(laws: Laws, cycles: SettingCycles) -> Laws:
     over = float(longer(youth, age))
     kick = math.log(cycles.rate * float(lengths.mean()) / over)
     n_runs = len(cycles.runs)
-    error = error_of_mean(laws, "log_kick", at, len(lengths), n_runs, doubt * age / over)
+    further = math.hypot(further, doubt * age / over)
+    error = error_of_mean(laws, "log_kick", at, len(lengths), n_runs, further)
     return laws.seeing("log_kick", at, kick, error)
 
 

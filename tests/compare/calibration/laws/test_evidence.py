@@ -122,15 +122,20 @@ def test_noise_tells_of_no_sawtooth():
     assert sawtooth > noise | of_sawtooths
 
 
-def test_beyond_the_border_of_the_sawtooth_there_are_no_periods_to_learn_from():
+def test_beyond_the_border_of_the_sawtooth_little_is_learnt_of_it():
     """The border lies just inside that of the regimes, where growth takes a quarter of the time."""
     assert growing_share(np.exp(evidence.BORDER + 0.3)) == pytest.approx(0.25)
     beyond, before = (
-        set(learnt([seen(*[cycles([200, 300] * 50, growth=growth)] * 8)]).evidence.quantity)
+        rows(learnt([seen(*[cycles([200, 300] * 50, growth=growth)] * 8)]))
         for growth in (evidence.BORDER + 0.2, evidence.BORDER - 0.2)
     )
-    assert beyond == {"growth", "reach"}
-    assert {"log_kick", "youth", "onset", "landing"} < before
+    for name in ("log_kick", "onset", "landing", "variation", "onset_spread", "loss_floor"):
+        assert beyond[name][0] == pytest.approx(before[name][0], abs=0.02)
+        assert beyond[name][1] == pytest.approx(
+            np.hypot(before[name][1], evidence.BEYOND), rel=0.02
+        )
+    assert beyond["reach"] == before["reach"]
+    assert set(before) - set(beyond) == {"youth"}
 
 
 def test_what_came_to_rest_tells_of_the_regime_alone():
