@@ -45,6 +45,7 @@ ROOTED = "reach"  # the quantity in which steps count as a root
 TOGETHER = ("onset", "landing", "reach")  # whose levels an architecture moves alike
 SAME_SETTING = 1e-6  # difference of x within which settings are one
 DOUBTS = tuple(float(one) for one in np.geomspace(1.0, 100.0, 15))
+STUDENT = 3.0  # power with which doubts are unlikely: that of Student's t of 4 degrees of freedom
 SMALLEST_SHRINK = 1e-3  # of a variance, below which a bound tells nothing
 LARGEST = 1e9  # of numbers that are logarithms, or of their order
 
@@ -198,9 +199,8 @@ class Laws:
         seen, known = self._seen()
         misfit = np.array(self.evidence.value) - seen.mean(self.prior)
         sign, log_det = np.linalg.slogdet(known)
-        return float(-0.5 * (misfit @ np.linalg.solve(known, misfit) + sign * log_det)) - math.log(
-            self.doubt
-        )
+        likelihood = float(-0.5 * (misfit @ np.linalg.solve(known, misfit) + sign * log_det))
+        return likelihood - STUDENT * math.log(self.doubt)
 
     def exceeding(self, quantity: str, intrinsic_lr: float, bound: float, scatter: float) -> Laws:
         """What is known after one value of a quantity was only seen to exceed a bound.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from compare.calibration.laws.regularised import BEND, CENTER, Evidence, Laws, Prior
+from compare.calibration.laws.regularised import BEND, CENTER, STUDENT, Evidence, Laws, Prior
 from theory.laws import decay_rate
 
 NAMES = ("log_kick", "onset")
@@ -211,7 +211,7 @@ def test_the_doubt_is_the_likeliest():
     laws = Laws(still).seeing("log_kick", CENTER, mean + 1.5, 1e-6)
 
     def density(doubt):
-        return norm.logpdf(1.5, 0, 0.2 * doubt**0.5) - np.log(doubt)
+        return norm.logpdf(1.5, 0, 0.2 * doubt**0.5) - STUDENT * np.log(doubt)
 
     found = laws.doubted().doubt
     grid = np.geomspace(1, 100, 2000)
