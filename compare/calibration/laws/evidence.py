@@ -38,7 +38,9 @@ CORRELATED = 1.2  # variance of a mean of successive cycles over that of indepen
 RUN_SCATTER = {"log_kick": 0.05, "onset": 0.06, "landing": 0.04}
 FEWEST_FOR_SPREAD = 3
 BORDER = math.log(time_share(PERIODIC_SHARE)) - 0.3  # ln y, just inside that of the sawtooth
-BEYOND = 0.4  # further error, of logarithms, of what settings beyond it say
+BEYOND = (
+    0.4  # further error, of logarithms, of what settings beyond it say; noise has twice as much
+)
 # Share of the time since the first jump during which the norm grows, which few cycles tell badly:
 # half-way between that of the border, 1/4, and noise, 1/2.
 NOISE = 3 / 8
@@ -63,7 +65,7 @@ def learn(laws: Laws, settings: list[SettingCycles]) -> Laws:
     for cycles in settings:
         laws = _mean(laws, "growth", cycles, _growth(cycles), max(cycles.n_cycles, 1))
     settings = [cycles for cycles in settings if not _at_rest(cycles)]
-    told = [(one, _beyond(laws, one)) for one in settings if not _is_noise(one)]
+    told = [(one, _beyond(laws, one)) for one in settings]
     for cycles, further in told:  # spreads before means: they say how well means are known
         laws = _spread(laws, "onset_spread", cycles, _all(cycles, "next_onsets"), further)
         lengths = _all(cycles, "lengths")
@@ -149,6 +151,8 @@ def _beyond(laws: Laws, cycles: SettingCycles) -> float:
     A sawtooth that fades into noise is not yet, or no longer, what it is at slower decay: next to
     what like networks say it counts for nothing, and for much where there are none.
     """
+    if _is_noise(cycles):
+        return 2 * BEYOND
     return BEYOND if laws.of("growth", cycles.intrinsic_lr)[0] > BORDER else 0.0
 
 

@@ -55,8 +55,8 @@ def prior_for(
     Args:
         model: its architecture; of another family than the known ones, or of unknown size, it
             leaves the levels of ``ln(elr)`` open.
-        data: what it is trained on; other data than theirs do the same, and leave open the level
-            of the loss.
+        data: what it is trained on; other data than theirs, or fewer of them, do the same, and
+            other data leave open the level of the loss.
         momentum: that it is trained with.
         trained: which of its weights are.
         size: of the network and its data, where it is known.
@@ -65,7 +65,12 @@ def prior_for(
     found = from_networks(others, momentum=momentum, trained=trained, size=size)
     if data != DATA:
         found = _with_open(found, ("loss_floor",))
-    alike = data == DATA and model.partition("-")[0] == FAMILY and size is not None
+    alike = (
+        data == DATA
+        and model.partition("-")[0] == FAMILY
+        and size is not None
+        and size.n_examples in {one.size.n_examples for one in others}
+    )
     return found if alike else _with_open(found, LEVELS)
 
 

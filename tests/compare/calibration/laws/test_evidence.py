@@ -111,15 +111,17 @@ def test_runs_without_a_jump_alone_say_only_that():
     assert found.of("log_kick", AT)[0] == before.of("log_kick", AT)[0]
 
 
-def test_noise_tells_of_no_sawtooth():
-    """Of the regime, and of the climb before it: periods of noise are none."""
+def test_noise_tells_less_of_the_sawtooth():
+    """Its periods are no periods, however many there are."""
     noise, sawtooth = (
-        set(learnt([seen(cycles([20, 30, 25], growing_after=share))]).evidence.quantity)
+        rows(learnt([seen(*[cycles([20, 30] * 50, growing_after=share)] * 8)]))
         for share in (evidence.NOISE + 0.01, evidence.NOISE - 0.01)
     )
-    assert noise == {"growth", "reach"}
-    of_sawtooths = {"log_kick", "onset", "landing", "variation", "onset_spread", "loss_floor"}
-    assert sawtooth > noise | of_sawtooths
+    for name in ("log_kick", "onset", "landing", "variation", "onset_spread", "loss_floor"):
+        own = sawtooth[name][1]
+        assert noise[name][1] == pytest.approx(np.hypot(own, 2 * evidence.BEYOND), rel=0.02)
+    assert noise["growth"] == sawtooth["growth"] and noise["reach"] == sawtooth["reach"]
+    assert set(sawtooth) - set(noise) == {"youth"}
 
 
 def test_beyond_the_border_of_the_sawtooth_little_is_learnt_of_it():
