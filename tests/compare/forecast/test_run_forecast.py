@@ -243,3 +243,13 @@ def forecast_from(networks, made, tmp_path, monkeypatch):
     result = run_forecast.run(planned, plan, tmp_path / "out")
     assert isinstance(result, Forecast)
     return run_forecast.values(result)
+
+
+def test_labels_that_are_noise_are_other_data():
+    """Networks that cannot fit it jump from other rates: neither level nor loss is known."""
+    clean, noisy = (
+        Laws(run_forecast.prior_of(Recipe(model="mlp-33-33", label_noise=share), 0.0))
+        for share in (0.0, 0.2)
+    )
+    for name in ("onset", "loss_floor"):
+        assert noisy.of(name, 1e-3)[1] > 2.5 > 2 * clean.of(name, 1e-3)[1]
