@@ -63,18 +63,21 @@ class Cost:
             raise OSError(f"{out} needs {needed / 1e6:.3g} MB, the disk has {free / 1e6:.3g} MB")
 
 
-def of(study: Study, *, compared: bool) -> Cost:
-    """What it takes to train a study, and to compare it with theory or not."""
+def of(study: Study, *, compared: bool, shared: bool = False) -> Cost:
+    """What it takes to train a study, and to compare it with theory or not.
+
+    Where workers share the networks, on other machines maybe, no memory is asked for.
+    """
     from compare.study.parts.train_part import settings_of
     from empirical.training import memory, train
 
     jobs = [train.Job(*job) for job in study.jobs]
-    on_cpu = train.choose_device(study.device).type == "cpu"
+    here = not shared and train.choose_device(study.device).type == "cpu"
     series, evaluated = memory.recorded(study.jobs, eval_every=study.eval_every)
     return Cost(
         n_runs=len(study.runs),
         n_steps=sum(run.n_steps for run in study.runs),
-        memory=train.needed(jobs, settings_of(study), compared=compared) if on_cpu else None,
+        memory=train.needed(jobs, settings_of(study), compared=compared) if here else None,
         series=series,
         file=EMPTY + COMPRESSED * (series * (1 + THEORY * compared) + evaluated),
     )

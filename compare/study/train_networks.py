@@ -96,7 +96,7 @@ def _trained_in_parts(study: Study, out: Path, executor: Executor) -> tuple[xr.D
     from empirical.training.train import Interrupted
 
     parts = PartFiles.of(study, out)
-    takes = replace(cost.of(study, compared=True), memory=None)  # that of other machines, maybe
+    takes = cost.of(study, compared=True, shared=True)
     takes.check(out / STUDY_FILE, resumed=parts.folder.exists())
     print(takes, file=sys.stderr)
     parts.make(study)
