@@ -20,6 +20,7 @@ from empirical.networks.cuda_streams import Lanes
 from empirical.networks.weight_layout import Layout
 
 EVALUATION_BATCH = 512
+CHANNEL_BLOCK = 16  # channels that oneDNN's widest kernels take at once
 
 
 class ModuleNetwork:
@@ -52,6 +53,7 @@ class ModuleNetwork:
         self.frozen = _layout(parameters, [name for name in parameters if name not in trained])
         self.training = _without_statistics(template).train()
         self.evaluation = _with_cumulative_statistics(template)
+        self.order = order_of_channels(template)
         self.lanes = Lanes()
 
     def look_for_traces(self, images: Tensor) -> None:
@@ -165,8 +167,8 @@ class ModuleNetwork:
 
     def _call(self, module: nn.Module, own: list[Tensor], fixed: Tensor, images: Tensor) -> Tensor:
         """Logits (n_examples, n_classes) of one run."""
-        if images.shape[1] > 1:  # channels last: convolutions are two to four times as fast
-            images = images.contiguous(memory_format=torch.channels_last)
+        if images.shape[1] > 1:
+            images = images.contiguous(memory_format=self.order)
         frozen = (part[0] for part in self.frozen.split(fixed[None]))
         weights = dict(zip(self.layers.names, own, strict=True))
         weights |= dict(zip(self.frozen.names, frozen, strict=True))
@@ -179,6 +181,20 @@ class ModuleNetwork:
         self.evaluation.to(device, dtype)
         self.lanes = Lanes(device)
         return self
+
+
+def order_of_channels(module: nn.Module) -> torch.memory_format:
+    """In which order convolutions take images: channels last is two to four times as fast.
+
+    Not where a 1x1 convolution skips pixels of few channels: oneDNN then writes past its buffer in
+    the gradient (github.com/uxlfoundation/oneDNN/issues/6035: wrong numbers, a hang or a crash).
+    """
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d) and part.in_channels // part.groups < CHANNEL_BLOCK:
+            pointwise = all(size == 1 for size in part.kernel_size)
+            if pointwise and any(stride > 1 for stride in part.stride):
+                return torch.contiguous_format
+    return torch.channels_last
 
 
 def _own(weight: Tensor) -> Tensor:

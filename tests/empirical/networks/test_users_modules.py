@@ -10,6 +10,7 @@ from torch import nn
 
 from empirical.data import sources
 from empirical.networks import by_name
+from empirical.networks.any_module import ModuleNetwork, order_of_channels
 from empirical.training import train as training
 from empirical.training.recipe import Recipe
 from theory.trajectory import RunSpec
@@ -104,3 +105,43 @@ def test_errors_of_a_users_code_are_told_in_one_sentence(model, said):
     with pytest.raises(ValueError, match=said) as error:
         by_name.build(Recipe(model=f"mine:{model}"), FAKE)
     assert "\n" not in str(error.value)
+
+
+class Skipping(nn.Module):
+    """A 1x1 convolution that skips pixels, of so few channels."""
+
+    def __init__(self, n_channels, *, stride=2, size=1):
+        super().__init__()
+        self.first = nn.Conv2d(3, n_channels, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(n_channels, affine=False)
+        self.skip = nn.Conv2d(n_channels, 8, size, stride=stride, padding=size // 2, bias=False)
+
+    def forward(self, x):
+        return self.skip(torch.relu(self.norm(self.first(x)))).mean(dim=(2, 3))
+
+
+@pytest.mark.parametrize("n_channels", [4, 8, 16])
+def test_gradients_of_convolutions_that_skip_pixels_are_right(n_channels):
+    # oneDNN 3.12 writes past its memory where these take channels last and few of them
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randn(1, 40, 3, 32, 32, generator=generator)
+    labels = torch.randint(8, (1, 40), generator=generator)
+    found = []
+    for dtype in (torch.float32, torch.float64):
+        network = ModuleNetwork(lambda: Skipping(n_channels), ["first.weight"])
+        network.to(torch.device("cpu"), dtype)
+        generator.manual_seed(2)
+        own, frozen = (part[None].to(dtype) for part in network.initialise(generator))
+        out = torch.empty(1, network.layers.n_weights, dtype=dtype)
+        network.gradients(network.layers.split(own), frozen, images.to(dtype), labels, out=out)
+        found.append(out.double())
+    np.testing.assert_allclose(found[0], found[1], atol=1e-5 * float(found[1].abs().max()))
+
+
+@pytest.mark.parametrize(
+    ("n_channels", "changes", "last"),
+    [(4, {}, False), (16, {}, True), (4, {"stride": 1}, True), (4, {"size": 3}, True)],
+)
+def test_channels_come_last_where_gradients_are_right(n_channels, changes, last):
+    order = order_of_channels(Skipping(n_channels, **changes))
+    assert order == (torch.channels_last if last else torch.contiguous_format)
