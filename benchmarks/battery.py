@@ -31,7 +31,7 @@ from scipy.stats import norm
 from compare.calibration.calibrate import Calibration, calibrate, observe
 from compare.calibration.laws import evidence, priors
 from compare.calibration.laws.population import KnownNetwork
-from compare.calibration.laws.regularised import Laws
+from compare.calibration.laws.regularised import Laws, Prior
 from compare.calibration.observed_cycles import SettingCycles, collect
 from compare.forecast import pilots
 from compare.forecast.pilots import Pilot
@@ -46,7 +46,7 @@ from theory.cycle_models import hazard_model
 from theory.trajectory import read_runs
 
 TARGETS = {1e-3: 0.3, 2e-4: 0.1, 5e-5: 0.1}  # and the budget of each
-BUDGETS = {**TARGETS, 1.5e-3: 0.1}
+BUDGETS = {**TARGETS, 1.5e-3: 0.1, 3e-4: 0.1}
 LEAST_SPEEDUP = {1.5e-3: 1e-2 / 1.5e-3}  # 10 for the others
 CYCLES = 10
 SLOW = 9e-4  # of eta lam
@@ -89,20 +89,16 @@ class Entry:
     def trained(self) -> str:
         return "all" if self.variant == "all" else "scale-invariant"
 
-    def recipe(self, images: str) -> Recipe:
-        if self.model.startswith("convnet"):
-            return Recipe(
-                model=self.model, data=f"folder:{images}", batch_size=50, train_per_class=25,
-                test_per_class=10,
-            )  # fmt: skip
+    @property
+    def recipe(self) -> Recipe:
         return Recipe(model=self.model, trained=self.trained, **dict(self.changes))
 
     def weight_decay(self, value: float) -> float:
         return value * (1 - self.momentum) / self.learning_rate
 
-    def planned(self, value: float, n_steps: int, images: str) -> PlannedRun:
+    def planned(self, value: float, n_steps: int) -> PlannedRun:
         setting = (self.learning_rate, self.weight_decay(value))
-        return PlannedRun(*setting, n_steps, self.momentum, self.recipe(images))
+        return PlannedRun(*setting, n_steps, self.momentum, self.recipe)
 
 
 FAST = Long({3e-2: 500, 2e-2: 700, 1.4e-2: 1000, 1e-2: 1400, 5e-3: 2600, 2.5e-3: 4500}, 16)
@@ -145,7 +141,7 @@ def battery(images: str = "") -> list[Entry]:
     """All networks, those to be forecast first."""
     made = []
     if images:
-        made.append(Entry("convnet-8", "plain", (Long({1.5e-3: 7000}, 4),), (1.5e-3,)))
+        made.append(of_convnet("convnet-8", images))
     for variant, lengths in LENGTHS.items():
         for model, (slow, slowest) in lengths.items():
             long = (
@@ -167,31 +163,57 @@ def battery(images: str = "") -> list[Entry]:
 
 
 def unlike(images: str = "") -> list[Entry]:
-    """Networks that are trained as none of those that are known, to see how far this carries."""
+    """Networks trained as none of the battery are: how much such ones differ from those."""
     few = {"train_per_class": 40, "batch_size": 64}
-    changes: dict[str, dict[str, Any]] = {
-        "a fifth of the labels noise": {"label_noise": 0.2},
-        "batches of 32": {"batch_size": 32},
-        "40 images a class": few,
-    }
-    if images:
-        changes["CIFAR-10, 40 images a class"] = {
-            **few, "data": f"folder:{images}", "test_per_class": 10
-        }  # fmt: skip
-    long = (Long({1e-3: 6500}, 6),)
-    made = [
-        Entry("mlp-64-64", name, long, (1e-3,), tuple(one.items())) for name, one in changes.items()
+    networks: list[tuple[str, str, dict[str, Any], float]] = [
+        ("mlp-64-64", "label noise", {"label_noise": 0.2}, 0.0),
+        ("mlp-48-48", "label noise", {"label_noise": 0.1}, 0.0),
+        ("mlp-96-96", "label noise", {"label_noise": 0.05}, 0.0),
+        ("mlp-64-64", "batches", {"batch_size": 32}, 0.0),
+        ("mlp-96-96", "batches", {"batch_size": 48}, 0.0),
+        ("mlp-48-48-48", "batches", {"batch_size": 320}, 0.0),
+        ("mlp-64-64", "few examples", few, 0.0),
+        ("mlp-40-40", "few examples", {"train_per_class": 70, "batch_size": 64}, 0.0),
+        ("mlp-64-64", "rate", {}, 0.1),
+        ("mlp-80-80", "rate", {}, 2.0),
+        ("mlp-64-64", "augmented", {"augment": True}, 0.0),
+        ("convnet-8", "convnet", {}, 0.0),
+        ("convnet-4", "convnet", {}, 0.0),
+        ("convnet-6", "convnet", {"train_per_class": 70, "batch_size": 64}, 0.0),
     ]
-    return [*made, Entry("mlp-64-64", "rate 0.1", long, (1e-3,), rate=0.1)]
+    if images:
+        cifar = {"data": f"folder:{images}", "test_per_class": 10}
+        networks += [
+            ("mlp-64-64", "other images", {**few, **cifar}, 0.0),
+            ("mlp-48-48-48", "other images", {**cifar, "train_per_class": 80}, 0.0),
+            ("mlp-32-64", "other images", {**few, **cifar}, 0.2),
+        ]
+    fast = Long({2e-2: 700, 1e-2: 1400, 5e-3: 2600, 2.5e-3: 4500}, 6)
+    long = (fast, Long({1e-3: 6500}, 6), Long({3e-4: 20000}, 4))
+    made = [
+        Entry(model, kind, long, (1e-3, 3e-4), tuple(changes.items()), rate)
+        for model, kind, changes, rate in networks
+    ]
+    if images:
+        made += [of_convnet("convnet-8", images), of_convnet("convnet-4", images)]
+    return made
 
 
-def study_of(entry: Entry, long: Long, images: str) -> Study:
+def of_convnet(model: str, images: str) -> Entry:
+    """A ConvNet on 250 images of CIFAR-10."""
+    data = {"data": f"folder:{images}", "train_per_class": 25, "test_per_class": 10}
+    fast, slow = Long({2e-2: 700, 1e-2: 1400, 5e-3: 2600}, 4), Long({1.5e-3: 7000}, 4)
+    changes = (*data.items(), ("batch_size", 50))
+    return Entry(model, "convnet", (slow, fast), (1.5e-3,), changes)
+
+
+def study_of(entry: Entry, long: Long) -> Study:
     """Long runs of a network as a study."""
     settings = tuple(
         Setting(
             entry.learning_rate,
             entry.weight_decay(value),
-            recipe=entry.recipe(images),
+            recipe=entry.recipe,
             momentum=entry.momentum,
             steps=steps,
         )
@@ -202,10 +224,11 @@ def study_of(entry: Entry, long: Long, images: str) -> Study:
 
 def file_of(folder: Path, entry: Entry, long: Long) -> Path:
     values = "_".join(f"{value:g}" for value in long.steps)
-    return folder / f"{entry.model}_{entry.variant.replace(' ', '-')}_{values}.nc"
+    data = "images-" if dict(entry.changes).get("data") else ""
+    return folder / f"{entry.model}_{data}{entry.variant.replace(' ', '-')}_{values}.nc"
 
 
-def train(folder: Path, images: str, entries: list[Entry]) -> None:
+def train(folder: Path, entries: list[Entry]) -> None:
     """Train what the folder does not hold yet, the cheapest of all networks first."""
     folder.mkdir(parents=True, exist_ok=True)
     jobs = [(max(long.steps.values()), e, long) for e in entries for long in e.long]
@@ -213,7 +236,7 @@ def train(folder: Path, images: str, entries: list[Entry]) -> None:
         path = file_of(folder, entry, long)
         if not path.exists():
             print(path.name, flush=True)
-            train_networks.train_alone(study_of(entry, long, images), path, resume=True)
+            train_networks.train_alone(study_of(entry, long), path, resume=True)
 
 
 def cycles_of(folder: Path, entry: Entry) -> list[SettingCycles]:
@@ -234,7 +257,7 @@ def learn(folder: Path) -> list[KnownNetwork]:
         nothing = Laws(priors.from_networks([]), momentum=entry.momentum)
         if settings := going_on(cycles_of(folder, entry)):
             found = evidence.learn(nothing, settings).evidence
-            size = size_of(entry.recipe(""))
+            size = size_of(entry.recipe)
             known.append(KnownNetwork(entry.model, entry.trained, entry.momentum, size, found))
     return known
 
@@ -268,7 +291,7 @@ def rounded(known: KnownNetwork) -> dict[str, Any]:
     return table
 
 
-def pilots_of(planned: PlannedRun, plan: list[Pilot], seed: int) -> Calibration:
+def pilots_of(planned: PlannedRun, plan: list[Pilot], prior: Prior, seed: int) -> Calibration:
     """Train pilots and calibrate on them alone, with a prior that never saw the architecture."""
     from empirical.training import train as training
     from theory.trajectory import RunSpec
@@ -287,13 +310,10 @@ def pilots_of(planned: PlannedRun, plan: list[Pilot], seed: int) -> Calibration:
     recipe = planned.recipe
     networks = training.train([training.Job(recipe, specs)], training.Settings(eval_every=10**6))
     runs = read_runs(networks)
-    prior = prior_of(planned.recipe, planned.momentum)
     return calibrate(observe(runs, list(runs)), prior)
 
 
-def forecasts(
-    folder: Path, images: str, seed: int, entries: list[Entry]
-) -> Iterator[dict[str, Any]]:
+def forecasts(folder: Path, seed: int, entries: list[Entry]) -> Iterator[dict[str, Any]]:
     """Every target that was trained, forecast and scored."""
     for entry in entries:
         for target in entry.targets:
@@ -303,24 +323,24 @@ def forecasts(
                 continue
             with xr.open_dataset(path, engine="h5netcdf") as held:
                 (truth,) = collect(read_runs(held.load()))
-            yield forecast(entry, target, truth, images, seed)
+            if truth.runs and len(truth.all("lengths")):  # else it came to rest
+                yield forecast(entry, target, truth, seed)
 
 
-def forecast(
-    entry: Entry, target: float, truth: SettingCycles, images: str, seed: int
-) -> dict[str, Any]:
+def forecast(entry: Entry, target: float, truth: SettingCycles, seed: int) -> dict[str, Any]:
     """One target: pilots, forecast, and every competitor on the same pilots."""
-    planned = entry.planned(target, int(CYCLES * truth.all("lengths").mean()), images)
+    planned = entry.planned(target, int(CYCLES * truth.all("lengths").mean()))
     lengths, first = periods_until(planned.n_steps, truth), truth.all("first_step")
     period = float(lengths.mean())
     error = float(lengths.std() / len(lengths) ** 0.5)
+    prior = prior_of(planned.recipe, planned.momentum)
     plan = pilots.choose(
         planned,
-        Laws(prior_of(planned.recipe, planned.momentum), momentum=planned.momentum),
+        Laws(prior, momentum=planned.momentum),
         budget=BUDGETS[target],
         least_speedup=LEAST_SPEEDUP.get(target, 10.0),
     )
-    calibration = pilots_of(planned, plan, seed)
+    calibration = pilots_of(planned, plan, prior, seed)
     network = outlook.networks(
         calibration.laws, planned.decay, calibration.start, n_steps=planned.n_steps
     )
@@ -422,7 +442,7 @@ def limits(folder: Path) -> Iterator[str]:
     """What is left of the error where pilots cost nothing, and what is known without any."""
     known, found = learn(folder), {}
     for entry in battery():
-        settings, size = going_on(cycles_of(folder, entry)), size_of(entry.recipe(""))
+        settings, size = going_on(cycles_of(folder, entry)), size_of(entry.recipe)
         others = [one for one in known if one.model != entry.model]
         sized, unsized = (
             Laws(
@@ -532,7 +552,7 @@ def main() -> None:
     entries = (unlike if options.unlike else battery)(options.images)
     entries = [one for one in entries if options.only in f"{one.model} {one.variant}"]
     if options.what == "train":
-        train(options.out, options.images, entries)
+        train(options.out, entries)
     elif options.what == "learn":
         target = Path(priors.__file__).with_name(priors.FILE)
         rows = [json.dumps(rounded(one)) for one in learn(options.out)]
@@ -542,7 +562,7 @@ def main() -> None:
         print(*limits(options.out), sep="\n")
     else:
         rows_of_targets = []
-        for row in forecasts(options.out, options.images, options.seed, entries):
+        for row in forecasts(options.out, options.seed, entries):
             rows_of_targets.append(row)
             print(json.dumps(row)[:110], flush=True)
         name = f"unlike-{options.seed}" if options.unlike else f"forecasts-{options.seed}"

@@ -137,7 +137,12 @@ def prior_of(recipe: Recipe, momentum: float) -> Prior:
     """What other networks say of a recipe's, which is built to see how large it is."""
     data = f"{recipe.data} with label noise" if recipe.label_noise else recipe.data
     return priors.prior_for(
-        recipe.model, data, momentum=momentum, trained=recipe.trained, size=size_of(recipe)
+        recipe.model,
+        data,
+        momentum=momentum,
+        trained=recipe.trained,
+        size=size_of(recipe),
+        usual=recipe.usual,
     )
 
 

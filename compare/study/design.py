@@ -206,9 +206,9 @@ class Study:
         return {run.id: s.role for s in self.settings for run in self.runs_of(s)}
 
     @property
-    def trained(self) -> dict[str, str]:
-        """Which weights of each run are trained, by its id."""
-        return {run.id: s.recipe.trained for s in self.settings for run in self.runs_of(s)}
+    def recipes(self) -> dict[str, Recipe]:
+        """How each run is trained, by its id."""
+        return {run.id: s.recipe for s in self.settings for run in self.runs_of(s)}
 
     @property
     def expected(self) -> dict[str, str]:

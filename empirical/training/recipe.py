@@ -10,6 +10,17 @@ TRAINED = ("scale-invariant", "all")
 PRECISIONS = ("float32", "tf32", "bf16", "float64")
 SMALLEST_EPS = 1e-38
 MOST_EXAMPLES = 1e9
+OF_TRAINING = (  # what a run is trained on and how, but not how it is measured
+    "label_noise",
+    "batch_size",
+    "keep_last_batch",
+    "full_batch",
+    "augment",
+    "normalised",
+    "fixed_norm",
+    "clip",
+    "schedule",
+)
 COUNTS = ("train_per_class", "test_per_class", "sharpness_examples", "prediction_examples")
 
 
@@ -108,6 +119,12 @@ class Recipe:
             raise ValueError("clip needs a weight_decay above 0")
         if self.schedule == "growing" and momentum:
             raise ValueError(f"the growing schedule needs momentum = 0, got {momentum:g}")
+
+    @property
+    def usual(self) -> bool:
+        """Whether nothing but model, data and which weights are trained sets it apart."""
+        usual = Recipe(model=self.model, data=self.data, trained=self.trained)
+        return all(getattr(self, name) == getattr(usual, name) for name in OF_TRAINING)
 
     @property
     def update_rule(self) -> str:

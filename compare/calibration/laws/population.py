@@ -160,7 +160,7 @@ class Population:
         return np.asarray(np.linalg.solve(shrink, columns))
 
     def another(
-        self, momentum: float, trained: str, size: NetworkSize | None
+        self, momentum: float, trained: str, size: NetworkSize | None, *, alike: bool = True
     ) -> tuple[FloatArray, FloatArray]:
         """Mean and covariance of the numbers of one more network.
 
@@ -172,6 +172,9 @@ class Population:
             trained: which weights are.
             size: of the network; None for that of any which is known. One outside of their range
                 has the mean of the nearest, and is known no better than one of any size.
+            alike: whether all else about it is as with the known ones. Else it goes by a size that
+                is not its own: smaller batches or noisy labels leave a gradient at the end as
+                fewer weights do, and it is known no better than one of any size.
         """
         weights = _weights(self.kinds, momentum, trained)
         sizes = np.array([one.size.measures for one in self.known])
@@ -181,7 +184,7 @@ class Population:
         row = _row(self.kinds, weights, away - self.centre)
         mean = row @ self.numbers
         covariance = self.covariance
-        if size is None or (nearest != own).any():
+        if size is None or not alike or (nearest != own).any():
             usual = _row(self.kinds, weights, np.zeros(FEATURES))
             change = np.array([_row(self.kinds, weights, one) - usual for one in np.eye(FEATURES)])
             change = change @ self.numbers

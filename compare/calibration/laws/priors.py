@@ -49,28 +49,32 @@ def prior_for(
     momentum: float = 0.0,
     trained: str = "scale-invariant",
     size: NetworkSize | None = None,
+    usual: bool = True,
 ) -> Prior:
     """Prior of a network, from all known ones of another architecture.
 
+    One that is not trained as they are, on other data or fewer of them, or is of another family
+    or of unknown size, leaves the levels of ``ln(elr)`` open and may go by the size of any.
+
     Args:
-        model: its architecture; of another family than the known ones, or of unknown size, it
-            leaves the levels of ``ln(elr)`` open.
-        data: what it is trained on; other data than theirs, or fewer of them, do the same, and
-            other data leave open the level of the loss.
+        model: its architecture.
+        data: what it is trained on; other data than theirs leave the level of the loss open too.
         momentum: that it is trained with.
         trained: which of its weights are.
         size: of the network and its data, where it is known.
+        usual: whether all else about its training is as with the known ones.
     """
     others = [one for one in known_networks() if model != one.model and size != one.size]
-    found = from_networks(others, momentum=momentum, trained=trained, size=size)
-    if data != DATA:
-        found = _with_open(found, ("loss_floor",))
     alike = (
-        data == DATA
+        usual
+        and data == DATA
         and model.partition("-")[0] == FAMILY
         and size is not None
         and size.n_examples in {one.size.n_examples for one in others}
     )
+    found = from_networks(others, momentum=momentum, trained=trained, size=size, alike=alike)
+    if data != DATA:
+        found = _with_open(found, ("loss_floor",))
     return found if alike else _with_open(found, LEVELS)
 
 
@@ -80,6 +84,7 @@ def from_networks(
     momentum: float = 0.0,
     trained: str = "scale-invariant",
     size: NetworkSize | None = None,
+    alike: bool = True,
 ) -> Prior:
     """Prior of one more network, trained in this way.
 
@@ -88,6 +93,7 @@ def from_networks(
         momentum: of the training.
         trained: which weights are.
         size: of the network and its data; None for one as large as any that is known.
+        alike: whether all else about it is as with the others; see ``Population.another``.
     """
     if not known:
         wide = prior(floor(0), np.diag(OF_NO_NETWORK * floor(1) ** 2))
@@ -95,7 +101,7 @@ def from_networks(
     population = Population.of(known)
     for _ in range(ITERATIONS):
         population = population.improved()
-    return prior(*population.another(momentum, trained, size))
+    return prior(*population.another(momentum, trained, size, alike=alike))
 
 
 def _with_open(held: Prior, names: Sequence[str], spread: float = OPEN) -> Prior:

@@ -186,3 +186,36 @@ def test_other_data_leave_the_loss_open():
     ]
     before = own.of("log_kick", 1e-3)[0]
     assert abs(seen[1] - before) < 0.4 * abs(seen[0] - before)
+
+
+def test_what_is_not_trained_as_the_known_ones_may_go_by_the_size_of_any():
+    known = [*growing_with_size()]
+    alike, unlike, unknown = (
+        numbers_of_kick(found)
+        for found in (
+            priors.from_networks(known, size=sized(2)),
+            priors.from_networks(known, size=sized(2), alike=False),
+            priors.from_networks(known, size=None),
+        )
+    )
+    np.testing.assert_array_equal(unlike[0], alike[0])
+    assert unlike[1][0, 0] ** 0.5 == pytest.approx(unknown[1][0, 0] ** 0.5, rel=0.05)
+    assert unlike[1][0, 0] > 4 * alike[1][0, 0]
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "usual", "alike"),
+    [
+        ("mlp-33-33", "digits", True, True),
+        ("mlp-33-33", "digits", False, False),
+        ("mlp-33-33", "folder:x", True, False),
+        ("convnet-8", "digits", True, False),
+    ],
+)
+def test_periods_are_known_by_the_size_only_where_all_else_is_alike(model, data, usual, alike):
+    found, sized_alike = (
+        Laws(priors.prior_for(*one, size=SIZE, usual=as_usual)).of("log_kick", 2e-4)
+        for one, as_usual in (((model, data), usual), (("mlp-33-33", "digits"), True))
+    )
+    assert found[0] == pytest.approx(sized_alike[0])
+    assert (found[1] < 1.5 * sized_alike[1]) == alike
