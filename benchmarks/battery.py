@@ -177,16 +177,16 @@ def unlike(images: str = "") -> list[Entry]:
         ("mlp-64-64", "rate", {}, 0.1),
         ("mlp-80-80", "rate", {}, 2.0),
         ("mlp-64-64", "augmented", {"augment": True}, 0.0),
-        ("convnet-8", "convnet", {}, 0.0),
-        ("convnet-4", "convnet", {}, 0.0),
-        ("convnet-6", "convnet", {"train_per_class": 70, "batch_size": 64}, 0.0),
+        ("convnet-8", "digits", {}, 0.0),
+        ("convnet-4", "digits", {}, 0.0),
+        ("convnet-6", "few examples", {"train_per_class": 70, "batch_size": 64}, 0.0),
     ]
     if images:
         cifar = {"data": f"folder:{images}", "test_per_class": 10}
         networks += [
-            ("mlp-64-64", "other images", {**few, **cifar}, 0.0),
-            ("mlp-48-48-48", "other images", {**cifar, "train_per_class": 80}, 0.0),
-            ("mlp-32-64", "other images", {**few, **cifar}, 0.2),
+            ("mlp-64-64", "CIFAR-10", {**few, **cifar}, 0.0),
+            ("mlp-48-48-48", "CIFAR-10", {**cifar, "train_per_class": 80}, 0.0),
+            ("mlp-32-64", "CIFAR-10", {**few, **cifar}, 0.2),
         ]
     fast = Long({2e-2: 700, 1e-2: 1400, 5e-3: 2600, 2.5e-3: 4500}, 6)
     long = (fast, Long({1e-3: 6500}, 6), Long({3e-4: 20000}, 4))
@@ -204,7 +204,7 @@ def of_convnet(model: str, images: str) -> Entry:
     data = {"data": f"folder:{images}", "train_per_class": 25, "test_per_class": 10}
     fast, slow = Long({2e-2: 700, 1e-2: 1400, 5e-3: 2600}, 4), Long({1.5e-3: 7000}, 4)
     changes = (*data.items(), ("batch_size", 50))
-    return Entry(model, "convnet", (slow, fast), (1.5e-3,), changes)
+    return Entry(model, "CIFAR-10", (slow, fast), (1.5e-3,), changes)
 
 
 def study_of(entry: Entry, long: Long) -> Study:
@@ -224,8 +224,7 @@ def study_of(entry: Entry, long: Long) -> Study:
 
 def file_of(folder: Path, entry: Entry, long: Long) -> Path:
     values = "_".join(f"{value:g}" for value in long.steps)
-    data = "images-" if dict(entry.changes).get("data") else ""
-    return folder / f"{entry.model}_{data}{entry.variant.replace(' ', '-')}_{values}.nc"
+    return folder / f"{entry.model}_{entry.variant.replace(' ', '-')}_{values}.nc"
 
 
 def train(folder: Path, entries: list[Entry]) -> None:
@@ -266,6 +265,11 @@ def going_on(settings: list[SettingCycles]) -> list[SettingCycles]:
     """Settings in which a network goes on jumping: none that is slower than one where it rests."""
     at_rest = max((one.intrinsic_lr for one in settings if comes_to_rest(one)), default=0.0)
     return [one for one in settings if one.intrinsic_lr > at_rest]
+
+
+def jumps(cycles: SettingCycles) -> bool:
+    """Whether any run of a setting has a period."""
+    return bool(cycles.runs) and len(cycles.all("lengths")) > 0
 
 
 def comes_to_rest(cycles: SettingCycles) -> bool:
@@ -323,7 +327,7 @@ def forecasts(folder: Path, seed: int, entries: list[Entry]) -> Iterator[dict[st
                 continue
             with xr.open_dataset(path, engine="h5netcdf") as held:
                 (truth,) = collect(read_runs(held.load()))
-            if truth.runs and len(truth.all("lengths")):  # else it came to rest
+            if jumps(truth):
                 yield forecast(entry, target, truth, seed)
 
 
@@ -438,24 +442,18 @@ def of_singles(drawn: FloatArray, lengths: FloatArray) -> dict[str, Any]:
     }
 
 
-def limits(folder: Path) -> Iterator[str]:
+def limits(folder: Path, entries: list[Entry]) -> Iterator[str]:
     """What is left of the error where pilots cost nothing, and what is known without any."""
-    known, found = learn(folder), {}
-    for entry in battery():
-        settings, size = going_on(cycles_of(folder, entry)), size_of(entry.recipe)
-        others = [one for one in known if one.model != entry.model]
+    found: dict[str, list[tuple[float, bool]]] = {}
+    for entry in entries:
+        settings, momentum = going_on(cycles_of(folder, entry)), entry.momentum
+        unknown = priors.prior_for(entry.model, momentum=momentum, trained=entry.trained)
         sized, unsized = (
-            Laws(
-                priors.from_networks(
-                    others, momentum=entry.momentum, trained=entry.trained, size=one
-                ),
-                momentum=entry.momentum,
-            )
-            for one in (size, None)
+            Laws(one, momentum=momentum) for one in (prior_of(entry.recipe, momentum), unknown)
         )
         for slow in settings:
             fast = [c for c in settings if c.intrinsic_lr >= 0.99 * 10 * slow.intrinsic_lr]
-            if slow.intrinsic_lr > 1.2e-3 or not fast:
+            if slow.intrinsic_lr > 1.2e-3 or not fast or not jumps(slow):
                 continue
             cases = {
                 "from all runs at least ten times as fast": evidence.learn(sized, fast),
@@ -559,7 +557,7 @@ def main() -> None:
         target.write_text("[\n" + ",\n".join(rows) + "\n]\n", encoding="utf-8")
         print(f"{target}: {len(rows)} networks")
     elif options.what == "laws":
-        print(*limits(options.out), sep="\n")
+        print(*limits(options.out, entries), sep="\n")
     else:
         rows_of_targets = []
         for row in forecasts(options.out, options.seed, entries):

@@ -18,7 +18,7 @@ from scipy.linalg import block_diag
 
 from compare.calibration.laws.evidence import QUANTITIES
 from compare.calibration.laws.network_size import FEATURES, NetworkSize, features
-from compare.calibration.laws.regularised import Evidence, Laws, Prior
+from compare.calibration.laws.regularised import Evidence, Laws, Prior, related
 from theory.arrays import FloatArray
 
 WEIGHT = 2.0  # of FLOOR, in networks
@@ -26,6 +26,7 @@ OF_NO_NETWORK = 16.0  # times FLOOR's variances: wide enough to let the runs spe
 OF_MEANS = 100.0  # likewise, of the mean of a kind
 SMALLEST_SPREAD = 1e-4  # of a number that is as good as fixed
 FEWEST_FREE = 3  # networks beyond those that means and changes take
+OF_UNLIKE = 4.0  # times the variances of networks, of each quantity by itself, where one is unlike
 PER_FEATURE = 4.0  # spread of a number's change with a feature, over that of networks
 # level, slope, straight and steps of a quantity before any network: mean, then spread
 FLOOR: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
@@ -174,7 +175,8 @@ class Population:
                 has the mean of the nearest, and is known no better than one of any size.
             alike: whether all else about it is as with the known ones. Else it goes by a size that
                 is not its own: smaller batches or noisy labels leave a gradient at the end as
-                fewer weights do, and it is known no better than one of any size.
+                fewer weights do, and it is known no better than one of any size. Each quantity is
+                then known worse by itself too.
         """
         weights = _weights(self.kinds, momentum, trained)
         sizes = np.array([one.size.measures for one in self.known])
@@ -183,17 +185,23 @@ class Population:
         away = self.centre if size is None else features(nearest)
         row = _row(self.kinds, weights, away - self.centre)
         mean = row @ self.numbers
-        covariance = self.covariance
-        if size is None or not alike or (nearest != own).any():
-            usual = _row(self.kinds, weights, np.zeros(FEATURES))
-            change = np.array([_row(self.kinds, weights, one) - usual for one in np.eye(FEATURES)])
-            change = change @ self.numbers
-            spread = np.cov(np.array([features(one) for one in sizes]).T, bias=True)
-            covariance = covariance + change.T @ spread @ change
         whole = np.kron(row, np.eye(len(mean)))
+        covariance = self.covariance + whole @ self.unknown @ whole.T
+        if size is None or (nearest != own).any():
+            covariance = covariance + self._of_sizes(weights)
+        if not alike:
+            covariance = covariance * np.where(related(QUANTITIES), OF_UNLIKE, 1.0)
+            covariance = covariance + self._of_sizes(weights)
         n_free = max(len(self.known) - len(self.numbers), FEWEST_FREE)
-        unbiased = len(self.known) / n_free * (covariance + whole @ self.unknown @ whole.T)
-        return mean, unbiased * n_free / (n_free - 2)
+        return mean, len(self.known) / n_free * covariance * n_free / (n_free - 2)
+
+    def _of_sizes(self, weights: FloatArray) -> FloatArray:
+        """Covariance of the means of networks of all known sizes, (4 q, 4 q)."""
+        usual = _row(self.kinds, weights, np.zeros(FEATURES))
+        change = np.array([_row(self.kinds, weights, one) - usual for one in np.eye(FEATURES)])
+        change = change @ self.numbers
+        sizes = np.array([features(one.size.measures) for one in self.known])
+        return np.asarray(change.T @ np.cov(sizes.T, bias=True) @ change)
 
 
 def _row(kinds: Kinds, weights: FloatArray, away: FloatArray) -> FloatArray:

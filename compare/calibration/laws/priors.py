@@ -30,6 +30,7 @@ FILE = "known_networks.json"
 OPEN = 3.0  # spread of the levels of ln(elr): any architecture, any data
 ANY_YOUTH = 0.5  # likewise of the youth of a network, where no network is known
 LEVELS = ("onset", "landing", "reach")
+LATE = ("reach",)  # open by itself: a network that still learns jumps later, whatever its periods
 DATA, FAMILY = "digits", "mlp"  # what the known networks are, and were trained on
 ITERATIONS = 20
 
@@ -53,8 +54,9 @@ def prior_for(
 ) -> Prior:
     """Prior of a network, from all known ones of another architecture.
 
-    One that is not trained as they are, on other data or fewer of them, or is of another family
-    or of unknown size, leaves the levels of ``ln(elr)`` open and may go by the size of any.
+    One that is not trained as they are, on other data or fewer of them, or is of another family,
+    may go by the size of any. The levels of its ``ln(elr)`` are open, and those of one whose size
+    is not known.
 
     Args:
         model: its architecture.
@@ -69,13 +71,14 @@ def prior_for(
         usual
         and data == DATA
         and model.partition("-")[0] == FAMILY
-        and size is not None
-        and size.n_examples in {one.size.n_examples for one in others}
+        and (size is None or size.n_examples in {one.size.n_examples for one in others})
     )
     found = from_networks(others, momentum=momentum, trained=trained, size=size, alike=alike)
     if data != DATA:
         found = _with_open(found, ("loss_floor",))
-    return found if alike else _with_open(found, LEVELS)
+    if not alike:
+        found = _with_open(found, LATE)
+    return found if alike and size else _with_open(found, LEVELS)
 
 
 def from_networks(

@@ -282,7 +282,7 @@ def shape(intrinsic_lr: float) -> tuple[float, float, float]:
 def _covariance(prior: Prior, one: _Points, other: _Points, doubt: float) -> FloatArray:
     """Covariance of quantities before any was seen, (m, k)."""
     numbers = np.array(prior.covariance)
-    numbers = numbers + (doubt - 1) * numbers * _related(prior.names)
+    numbers = numbers + (doubt - 1) * numbers * related(prior.names)
     law = one.columns @ numbers @ other.columns.T
     return np.asarray(law + doubt * _missed(prior, one, other))
 
@@ -298,8 +298,11 @@ def _missed(prior: Prior, one: _Points, other: _Points) -> FloatArray:
 
 
 @cache
-def _related(names: tuple[str, ...]) -> BoolArray:
-    """Whether numbers are of one quantity, or of those whose levels move alike, (4 n, 4 n)."""
+def related(names: tuple[str, ...]) -> BoolArray:
+    """Whether numbers are of one quantity, or of those whose levels move alike, (4 n, 4 n).
+
+    What quantities have in common beyond this, a network that is unlike all others may not share.
+    """
     groups = np.array([-1 if name in TOGETHER else i for i, name in enumerate(names)])
     groups = np.repeat(groups, NUMBERS)
     return np.asarray(groups[:, None] == groups[None])

@@ -4,7 +4,7 @@ import pytest
 from compare.calibration.laws import priors
 from compare.calibration.laws.evidence import QUANTITIES
 from compare.calibration.laws.network_size import NetworkSize
-from compare.calibration.laws.population import FLOOR, KnownNetwork
+from compare.calibration.laws.population import FLOOR, OF_UNLIKE, KnownNetwork
 from compare.calibration.laws.regularised import NUMBERS, Evidence, Laws, shape
 from theory.laws import decay_rate
 
@@ -52,7 +52,7 @@ def test_a_network_that_is_known_badly_counts_for_little():
 
 
 def test_levels_of_the_elr_are_open_together():
-    prior = Laws(priors.prior_for("another"))
+    prior = Laws(priors.prior_for("another", size=SIZE))
     spreads = {name: prior.of(name, 1e-3)[1] for name in ("onset", "landing", "reach", "log_kick")}
     assert min(spreads["onset"], spreads["landing"], spreads["reach"]) > 2.9
     assert spreads["log_kick"] < 0.6
@@ -74,6 +74,18 @@ def test_levels_of_the_elr_are_known_for_networks_like_the_known_ones(model, dat
     for name in ("onset", "landing", "reach"):
         assert (prior.of(name, 1e-3)[1] > 2.5) == open_
         assert (prior.of(name, 1e-3)[1] < 1.0) != open_
+
+
+def test_a_late_first_jump_says_nothing_of_the_periods_where_all_else_is_unlike():
+    moved = []
+    for usual in (True, False):
+        before = Laws(priors.prior_for("mlp-33-33", size=SIZE, usual=usual))
+        expected, spread = before.of("reach", 1e-2)
+        late = before.seeing("reach", 1e-2, expected + 2.0, 0.1)
+        kicks = [one.of("log_kick", 1e-3) for one in (late, before)]
+        moved.append(abs(kicks[0][0] - kicks[1][0]) / kicks[1][1])
+        assert late.of("reach", 1e-2)[0] > expected + min(1.5, spread)
+    assert moved[1] < 0.1 < moved[0]
 
 
 def test_what_is_forecast_has_no_part_in_its_prior(monkeypatch):
@@ -179,7 +191,8 @@ def test_other_data_leave_the_loss_open():
     own, other = (
         Laws(priors.prior_for("another", data, size=SIZE)) for data in ("digits", "folder:x")
     )
-    assert other.of("loss_floor", 1e-3)[1] > 2.9 > 2 > own.of("loss_floor", 1e-3)[1]
+    spreads = [one.of("loss_floor", 1e-3)[1] for one in (own, other)]
+    assert spreads[1] ** 2 == pytest.approx(spreads[0] ** 2 + priors.OPEN**2)
     assert other.of("log_kick", 1e-3) == pytest.approx(own.of("log_kick", 1e-3))
     seen = [
         one.seeing("loss_floor", 1e-3, 0.5, 0.1).of("log_kick", 1e-3)[0] for one in (own, other)
@@ -199,8 +212,9 @@ def test_what_is_not_trained_as_the_known_ones_may_go_by_the_size_of_any():
         )
     )
     np.testing.assert_array_equal(unlike[0], alike[0])
-    assert unlike[1][0, 0] ** 0.5 == pytest.approx(unknown[1][0, 0] ** 0.5, rel=0.05)
-    assert unlike[1][0, 0] > 4 * alike[1][0, 0]
+    by_itself = (OF_UNLIKE - 1) * alike[1][0, 0]
+    assert unlike[1][0, 0] == pytest.approx(unknown[1][0, 0] + by_itself, rel=0.1)
+    assert unlike[1][0, 0] > 1.3 * by_itself > 3 * alike[1][0, 0]
 
 
 @pytest.mark.parametrize(
