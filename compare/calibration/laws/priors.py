@@ -23,14 +23,15 @@ from compare.calibration.laws.population import (
     floor,
     prior,
 )
-from compare.calibration.laws.regularised import NUMBERS, Prior
+from compare.calibration.laws.regularised import LEVEL, NUMBERS, STEPS, Prior
 from theory.strict_dataclass import read
 
 FILE = "known_networks.json"
 OPEN = 3.0  # spread of the levels of ln(elr): any architecture, any data
 ANY_YOUTH = 0.5  # likewise of the youth of a network, where no network is known
 LEVELS = ("onset", "landing", "reach")
-LATE = ("reach",)  # open by itself: a network that still learns jumps later, whatever its periods
+LEARNING = ("reach",)  # a network that still learns jumps late, by steps, whatever its periods
+LATE, LATE_STEPS = 1.0, 20.0  # spread of its level and of its steps
 DATA, FAMILY = "digits", "mlp"  # what the known networks are, and were trained on
 ITERATIONS = 20
 
@@ -77,7 +78,7 @@ def prior_for(
     if data != DATA:
         found = _with_open(found, ("loss_floor",))
     if not alike:
-        found = _with_open(found, LATE)
+        found = _with_open(_with_open(found, LEARNING, LATE), LEARNING, LATE_STEPS, STEPS)
     return found if alike and size else _with_open(found, LEVELS)
 
 
@@ -107,9 +108,11 @@ def from_networks(
     return prior(*population.another(momentum, trained, size, alike=alike))
 
 
-def _with_open(held: Prior, names: Sequence[str], spread: float = OPEN) -> Prior:
-    """The prior with the levels of some quantities open, all by the same amount."""
-    numbers = [NUMBERS * QUANTITIES.index(name) for name in names]
-    levels = np.isin(np.arange(len(held.mean)), numbers).astype(float)
-    covariance = np.array(held.covariance) + spread**2 * np.outer(levels, levels)
+def _with_open(
+    held: Prior, names: Sequence[str], spread: float = OPEN, number: int = LEVEL
+) -> Prior:
+    """The prior with one number of some quantities open, in all by the same amount."""
+    numbers = [NUMBERS * QUANTITIES.index(name) + number for name in names]
+    opened = np.isin(np.arange(len(held.mean)), numbers).astype(float)
+    covariance = np.array(held.covariance) + spread**2 * np.outer(opened, opened)
     return replace(held, covariance=tuple(map(tuple, covariance.tolist())))

@@ -40,6 +40,7 @@ from theory.laws import decay_rate
 CENTER = 1e-2  # of eta lam, where x is 0
 BEND = 4.0
 NUMBERS = 4  # level, slope, straight, steps
+LEVEL, STEPS = 0, 3
 SCALED = "log_kick"  # grows by ln(1 + m) with momentum m
 ROOTED = "reach"  # the quantity in which steps count as a root
 TOGETHER = ("onset", "landing", "reach")  # whose levels an architecture moves alike

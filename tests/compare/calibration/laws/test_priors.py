@@ -88,6 +88,19 @@ def test_a_late_first_jump_says_nothing_of_the_periods_where_all_else_is_unlike(
     assert moved[1] < 0.1 < moved[0]
 
 
+def test_a_late_first_jump_may_be_that_of_a_network_that_still_learns():
+    """Then it comes late by steps, of which slow decay has plenty: how late is not known."""
+    spreads = []
+    for usual in (True, False):
+        before = Laws(priors.prior_for("mlp-33-33", size=SIZE, usual=usual))
+        before = before.seeing("onset", 1e-2, before.of("onset", 1e-2)[0], 0.1)
+        late = before.seeing("reach", 1e-2, before.of("reach", 1e-2)[0] + 2.0, 0.1)
+        fast, slow = (late.of("reach", x)[0] - before.of("reach", x)[0] for x in (1e-2, 1e-4))
+        assert slow < 0.3 * fast
+        spreads.append(late.of("reach", 1e-4)[1])
+    assert spreads[0] < 0.5 < 0.8 < spreads[1]
+
+
 def test_what_is_forecast_has_no_part_in_its_prior(monkeypatch):
     known = priors.known_networks()
     own = [one for one in known if one.model == "mlp-64-64"]
