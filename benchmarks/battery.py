@@ -4,6 +4,7 @@
     python benchmarks/battery.py learn [--out FOLDER]      known_networks.json, from these
     python benchmarks/battery.py laws [--out FOLDER]       what the best pilots would leave
     python benchmarks/battery.py forecast [--out FOLDER]   pilots, forecasts, scores: minutes
+    python benchmarks/battery.py scores                    of the forecasts that are kept
 
 Runs are kept in FOLDER (``results/battery``) and not trained again. Each target is forecast with
 a prior from which its architecture was left out, from pilots that decay at least ten times as fast
@@ -48,6 +49,7 @@ from theory.trajectory import read_runs
 TARGETS = {1e-3: 0.3, 2e-4: 0.1, 5e-5: 0.1}  # and the budget of each
 BUDGETS = {**TARGETS, 1.5e-3: 0.1, 3e-4: 0.1}
 LEAST_SPEEDUP = {1.5e-3: 1e-2 / 1.5e-3}  # 10 for the others
+KEPT = Path(__file__).parents[1] / "results/reference/battery"
 CYCLES = 10
 SLOW = 9e-4  # of eta lam
 LONGEST_WAIT = 3.5  # median periods; a network that waits longer has come to rest in between
@@ -327,13 +329,13 @@ def forecasts(folder: Path, seed: int, entries: list[Entry]) -> Iterator[dict[st
                 continue
             with xr.open_dataset(path, engine="h5netcdf") as held:
                 (truth,) = collect(read_runs(held.load()))
-            if jumps(truth):
+            if jumps(truth) and len(periods_until(planned_steps(truth), truth)):
                 yield forecast(entry, target, truth, seed)
 
 
 def forecast(entry: Entry, target: float, truth: SettingCycles, seed: int) -> dict[str, Any]:
     """One target: pilots, forecast, and every competitor on the same pilots."""
-    planned = entry.planned(target, int(CYCLES * truth.all("lengths").mean()))
+    planned = entry.planned(target, planned_steps(truth))
     lengths, first = periods_until(planned.n_steps, truth), truth.all("first_step")
     period = float(lengths.mean())
     error = float(lengths.std() / len(lengths) ** 0.5)
@@ -381,6 +383,11 @@ def forecast(entry: Entry, target: float, truth: SettingCycles, seed: int) -> di
             **competitors(calibration, planned, lengths, period, error),
         },
     }
+
+
+def planned_steps(truth: SettingCycles) -> int:
+    """Length of the planned run."""
+    return int(CYCLES * truth.all("lengths").mean())
 
 
 def periods_until(n_steps: int, cycles: SettingCycles) -> FloatArray:
@@ -538,9 +545,36 @@ def summary(rows: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
+def by_variant(rows: list[dict[str, Any]]) -> str:
+    """Markdown: a row for each way of training."""
+    lines = [
+        "| | forecasts | median error | median of its own | constant | inside | single periods "
+        "inside | first jump |",
+        "|" + "---|" * 8,
+    ]
+    for variant in dict.fromkeys(row["variant"] for row in rows):
+        own = [row for row in rows if row["variant"] == variant]
+        kick, constant = (
+            [row["scores"][name] for row in own if name in row["scores"]]
+            for name in ("kick model", "constant")
+        )
+        first = [abs(row["first_jump"] / row["measured"]["first_jump"] - 1) for row in own]
+        error, spread, other = (
+            100 * float(np.median(np.abs([one[key] for one in of])))
+            for of, key in ((kick, "error"), (kick, "spread"), (constant, "error"))
+        )
+        lines.append(
+            f"| {variant} | {len(own)} | {error:.0f} % | {spread:.0f} % | {other:.0f} % | "
+            f"{sum(one['inside'] for one in kick)} | "
+            f"{100 * np.mean([one['single_inside'] for one in kick]):.0f} % | "
+            f"{100 * np.median(first):.0f} % |"
+        )
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("what", choices=("train", "learn", "laws", "forecast"))
+    parser.add_argument("what", choices=("train", "learn", "laws", "forecast", "scores"))
     parser.add_argument("--out", type=Path, default=Path("results/battery"))
     parser.add_argument("--images", default="", help="CIFAR-10 as an image folder, for a ConvNet")
     parser.add_argument("--seed", type=int, default=SEEDS_OF_PILOTS, help="first seed of pilots")
@@ -558,14 +592,18 @@ def main() -> None:
         print(f"{target}: {len(rows)} networks")
     elif options.what == "laws":
         print(*limits(options.out, entries), sep="\n")
+    elif options.what == "scores":
+        path = KEPT / ("unlike.json" if options.unlike else "forecasts.json")
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        print(*summary(kept), "", by_variant(kept), sep="\n")
     else:
         rows_of_targets = []
         for row in forecasts(options.out, options.seed, entries):
             rows_of_targets.append(row)
             print(json.dumps(row)[:110], flush=True)
         name = f"unlike-{options.seed}" if options.unlike else f"forecasts-{options.seed}"
-        kept = options.out / f"{name}.json"
-        kept.write_text(json.dumps(rows_of_targets, indent=1), encoding="utf-8")
+        path = options.out / f"{name}.json"
+        path.write_text(json.dumps(rows_of_targets, indent=1), encoding="utf-8")
         print(table(rows_of_targets))
 
 
