@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scoringrules
 import xarray as xr
+from forecast_scores import by_variant, competitors, of_singles, scored, summary, table
 from scipy.stats import norm
 
 from compare.calibration.calibrate import Calibration, calibrate, observe
@@ -43,7 +43,6 @@ from compare.study import train_networks
 from compare.study.design import Setting, Study
 from empirical.training.recipe import Recipe
 from theory.arrays import FloatArray
-from theory.cycle_models import hazard_model
 from theory.trajectory import read_runs
 
 TARGETS = {1e-3: 0.3, 2e-4: 0.1, 5e-5: 0.1}  # and the budget of each
@@ -396,59 +395,6 @@ def periods_until(n_steps: int, cycles: SettingCycles) -> FloatArray:
     return np.concatenate(held)
 
 
-def competitors(
-    calibration: Calibration,
-    planned: PlannedRun,
-    lengths: FloatArray,
-    period: float,
-    error: float,
-) -> dict[str, Any]:
-    """The constant, the power law and the hazard process, with their own intervals."""
-    made: dict[str, Any] = {}
-    rng = np.random.default_rng(0)
-    laws = {"constant": calibration.baseline, "power law": calibration.power_law}
-    for name, law in laws.items():
-        if law is not None:
-            mean, spread = law.period(planned.decay)
-            width = np.sqrt(np.log1p(law.variation**2 + (spread / mean) ** 2))
-            drawn = mean * np.exp(width * rng.standard_normal(2000) - width**2 / 2)
-            made[name] = {**scored(mean, spread, period, error), **of_singles(drawn, lengths)}
-    if calibration.process is not None:
-        setting = (planned.learning_rate, planned.decay / planned.learning_rate)
-        found = hazard_model.predict(calibration.process, calibration.model, *setting)
-        # its interval as that of a log-normal distribution
-        width = np.log(found.period_high / found.period_low) / (2 * norm.ppf(0.95))
-        middle = np.sqrt(found.period_high * found.period_low)
-        drawn = middle * np.exp(width * rng.standard_normal(2000))
-        made["hazard process"] = {
-            "error": found.period / period - 1,
-            "inside": None,
-            **of_singles(drawn, lengths),
-        }
-    return made
-
-
-def scored(mean: float, spread: float, period: float, error: float) -> dict[str, Any]:
-    """Error of a mean period, and whether the truth, with its own error, is in its interval."""
-    far = norm.ppf(0.95) * float(np.hypot(spread, error))
-    return {
-        "error": mean / period - 1,
-        "spread": spread / period,
-        "inside": bool(abs(mean - period) <= far),
-        "crps_mean": float(scoringrules.crps_normal(period, mean, spread)) / period,
-    }
-
-
-def of_singles(drawn: FloatArray, lengths: FloatArray) -> dict[str, Any]:
-    """Share of single periods inside the 90 % interval, and the mean score over the mean period."""
-    low, high = np.quantile(drawn, [0.05, 0.95])
-    crps = scoringrules.crps_ensemble(lengths, np.broadcast_to(drawn[:500], (len(lengths), 500)))
-    return {
-        "single_inside": float(((lengths >= low) & (lengths <= high)).mean()),
-        "crps": float(np.mean(crps) / lengths.mean()),
-    }
-
-
 def limits(folder: Path, entries: list[Entry]) -> Iterator[str]:
     """What is left of the error where pilots cost nothing, and what is known without any."""
     found: dict[str, list[tuple[float, bool]]] = {}
@@ -486,90 +432,6 @@ def missed(laws: Laws, setting: SettingCycles) -> tuple[float, bool]:
     away = said - np.log(setting.rate * lengths.mean())
     doubt = np.hypot(spread, lengths.std() / lengths.mean() / len(lengths) ** 0.5)
     return float(away), bool(abs(away) <= norm.ppf(0.95) * doubt)
-
-
-def table(rows: list[dict[str, Any]]) -> str:
-    """Markdown: a row a target, and the summary."""
-    names = ("kick model", "power law", "constant", "hazard process")
-    lines = [
-        "| network | ηλ | T measured | kick model (± its own) | power law | constant | hazard | "
-        "single periods inside | first jump | elr before | elr after |",
-        "|" + "---|" * 11,
-    ]
-    for row in rows:
-        known, scores = row["measured"], row["scores"]
-        errors = [
-            f"{100 * scores[name]['error']:+.0f} %" if name in scores else "–" for name in names
-        ]
-        errors[0] += f" ({100 * scores['kick model']['spread']:.0f} %)"
-        others = [
-            f"{100 * (row[name] / known[name] - 1):+.0f} %"
-            for name in ("first_jump", "effective_lr_before_jump", "effective_lr_after_jump")
-        ]
-        what = f"`{row['model']}`" + ("" if row["variant"] == "plain" else f", {row['variant']}")
-        lines.append(
-            f"| {what} | {row['intrinsic_lr']:g} | {known['period']:.0f} ± "
-            f"{known['period_error']:.0f} | {' | '.join(errors)} | "
-            f"{100 * scores['kick model']['single_inside']:.0f} % | {' | '.join(others)} |"
-        )
-    return "\n".join([*lines, "", *summary(rows)])
-
-
-def summary(rows: list[dict[str, Any]]) -> list[str]:
-    """The scores over all targets, a line for each model."""
-    lines = [
-        "| over all targets | median error | 90 % of errors below | mean inside its 90 % interval "
-        "| single periods inside | CRPS of single periods / T |",
-        "|" + "---|" * 6,
-    ]
-    for name in ("kick model", "power law", "constant", "hazard process"):
-        own = [row["scores"][name] for row in rows if name in row["scores"]]
-        if not own:
-            continue
-        errors = np.abs([one["error"] for one in own])
-        inside = [one["inside"] for one in own if one["inside"] is not None]
-        lines.append(
-            f"| {name} ({len(own)}) | {100 * np.median(errors):.1f} % | "
-            f"{100 * np.quantile(errors, 0.9):.0f} % | "
-            + (f"{100 * np.mean(inside):.0f} %" if inside else "–")
-            + f" | {100 * np.mean([one['single_inside'] for one in own]):.0f} % | "
-            f"{np.mean([one['crps'] for one in own]):.3f} |"
-        )
-    first = np.abs([row["first_jump"] / row["measured"]["first_jump"] - 1 for row in rows])
-    median, largest = 100 * np.median(first), 100 * first.max()
-    lines += ["", f"First jump: median error {median:.0f} %, largest {largest:.0f} %."]
-    for name in ("before", "after"):
-        key = f"effective_lr_{name}_jump"
-        errors = np.abs([row[key] / row["measured"][key] - 1 for row in rows])
-        lines.append(f"Effective lr {name} a jump: median error {100 * np.median(errors):.0f} %.")
-    return lines
-
-
-def by_variant(rows: list[dict[str, Any]]) -> str:
-    """Markdown: a row for each way of training."""
-    lines = [
-        "| | forecasts | median error | median of its own | constant | inside | single periods "
-        "inside | first jump |",
-        "|" + "---|" * 8,
-    ]
-    for variant in dict.fromkeys(row["variant"] for row in rows):
-        own = [row for row in rows if row["variant"] == variant]
-        kick, constant = (
-            [row["scores"][name] for row in own if name in row["scores"]]
-            for name in ("kick model", "constant")
-        )
-        first = [abs(row["first_jump"] / row["measured"]["first_jump"] - 1) for row in own]
-        error, spread, other = (
-            100 * float(np.median(np.abs([one[key] for one in of])))
-            for of, key in ((kick, "error"), (kick, "spread"), (constant, "error"))
-        )
-        lines.append(
-            f"| {variant} | {len(own)} | {error:.0f} % | {spread:.0f} % | {other:.0f} % | "
-            f"{sum(one['inside'] for one in kick)} | "
-            f"{100 * np.mean([one['single_inside'] for one in kick]):.0f} % | "
-            f"{100 * np.median(first):.0f} % |"
-        )
-    return "\n".join(lines)
 
 
 def main() -> None:
