@@ -85,17 +85,23 @@ def arrange(figure: Figure, *, rect: tuple[float, float, float, float] = (0, 0, 
 
     Texts are drawn as they are, since a name may hold dollar signs, but these are numbers.
     """
+    _as_powers_of_ten(figure)
+    figure.tight_layout(rect=rect)
+
+
+def _as_powers_of_ten(figure: Figure) -> None:
+    """Let all ticks of logarithmic axes be powers of ten, those that stand there now."""
     axes = [axis for one in figure.axes for axis in (one.xaxis, one.yaxis)]
     if powers := [axis for axis in axes if axis.get_scale() == "log"]:
         figure.draw_without_rendering()  # ticks are made when they are drawn
         for axis in powers:
             for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
                 tick.label1.set_parse_math(True)
-    figure.tight_layout(rect=rect)
 
 
 def svg(figure: Figure) -> str:
     """Return a figure as SVG text, for light and dark pages, and close it."""
+    _as_powers_of_ten(figure)  # again: axes that were given more room have more ticks
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", dpi=200, metadata={"Date": None})
     plt.close(figure)

@@ -77,3 +77,17 @@ def test_ticks_of_logarithmic_axes_are_powers_of_ten_and_names_are_as_they_are()
     assert ticks and not ticks & {dollar, backslash}
     named = glyphs(lambda axes: axes.set_title("a$b$c"))
     assert dollar in named and len(named) == 4
+
+
+def test_ticks_that_come_with_more_room_are_powers_of_ten_too():
+    with plt.rc_context(style.STYLE):
+        figure, axes = plt.subplots(figsize=(4, 4))
+        axes.semilogy([1e-5, 1e3])
+        axes.set_position((0.2, 0.4, 0.7, 0.05))
+        few = len(axes.get_yticklabels())
+        style.arrange(figure)
+        axes.set_position((0.2, 0.1, 0.7, 0.8))
+        style.svg(figure)
+        ticks = axes.yaxis.get_major_ticks()
+    assert len(ticks) > few
+    assert all(tick.label1.get_parse_math() for tick in ticks)
