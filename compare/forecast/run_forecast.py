@@ -135,15 +135,7 @@ def _before(planned: PlannedRun) -> Laws:
 
 def prior_of(recipe: Recipe, momentum: float) -> Prior:
     """What other networks say of a recipe's, which is built to see how large it is."""
-    data = f"{recipe.data} with label noise" if recipe.label_noise else recipe.data
-    return priors.prior_for(
-        recipe.model,
-        data,
-        momentum=momentum,
-        trained=recipe.trained,
-        size=size_of(recipe),
-        usual=recipe.usual,
-    )
+    return priors.prior_of(recipe, momentum=momentum, size=size_of(recipe))
 
 
 def size_of(recipe: Recipe) -> NetworkSize:

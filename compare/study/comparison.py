@@ -90,14 +90,9 @@ def _observe(networks: xr.Dataset, runs: Runs, study: Study) -> xr.Dataset:
 def _prior(networks: xr.Dataset, plan: list[held_out.Split], study: Study) -> Prior:
     """Prior of the network that is calibrated, from other networks trained alike."""
     first = plan[0].calibration[0]
-    one, recipe = networks.sel(run=first), study.recipes[first]
-    return priors.prior_for(
-        str(one["model"].values),
-        str(one["data"].values),
-        momentum=float(one["momentum"]),
-        trained=recipe.trained,
-        size=network_size.recorded(one),
-        usual=recipe.usual,
+    one = networks.sel(run=first)
+    return priors.prior_of(
+        study.recipes[first], momentum=float(one["momentum"]), size=network_size.recorded(one)
     )
 
 

@@ -10,6 +10,7 @@ import xarray as xr
 from compare.study import store
 from compare.study.comparison import compare_with_theory
 from compare.study.design import Setting, Study
+from empirical.training.recipe import Recipe
 from theory import laws, trajectory
 from theory.cycle_models import kick_trajectories
 from theory.trajectory import RunSpec
@@ -47,8 +48,8 @@ def networks_from(model, intrinsic_lrs, *, seeds=12, n_cycles=60):
 def asked(roles, *, leave_one_out=False):
     """What a comparison asks of a study, for runs that no study has trained."""
     nothing = {name: {} for name in ("expected", "twins", "spheres", "at_fixed_norm")}
-    trained = dict.fromkeys(roles, "scale-invariant")
-    return SimpleNamespace(roles=roles, trained=trained, leave_one_out=leave_one_out, **nothing)
+    recipes = dict.fromkeys(roles, Recipe())
+    return SimpleNamespace(roles=roles, recipes=recipes, leave_one_out=leave_one_out, **nothing)
 
 
 def roles_of(networks, calibration):

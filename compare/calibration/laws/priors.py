@@ -24,6 +24,7 @@ from compare.calibration.laws.population import (
     prior,
 )
 from compare.calibration.laws.regularised import LEVEL, NUMBERS, STEPS, Prior
+from empirical.training.recipe import Recipe
 from theory.strict_dataclass import read
 
 FILE = "known_networks.json"
@@ -41,6 +42,19 @@ def known_networks() -> tuple[KnownNetwork, ...]:
     """The networks that the package knows."""
     rows = json.loads((files(__package__) / FILE).read_text(encoding="utf-8"))
     return tuple(read(KnownNetwork, row) for row in rows)
+
+
+def prior_of(recipe: Recipe, *, momentum: float, size: NetworkSize | None) -> Prior:
+    """Prior of a network that is trained in this way; see ``prior_for``."""
+    data = f"{recipe.data} with label noise" if recipe.label_noise else recipe.data
+    return prior_for(
+        recipe.model,
+        data,
+        momentum=momentum,
+        trained=recipe.trained,
+        size=size,
+        usual=recipe.usual,
+    )
 
 
 @cache
