@@ -185,10 +185,11 @@ class Population:
         away = self.centre if size is None else features(nearest)
         row = _row(self.kinds, weights, away - self.centre)
         mean = row @ self.numbers
-        whole = np.kron(row, np.eye(len(mean)))
-        covariance = self.covariance + whole @ self.unknown @ whole.T
+        covariance = self.covariance
         if size is None or (nearest != own).any():
             covariance = covariance + self._of_sizes(weights)
+        whole = np.kron(row, np.eye(len(mean)))
+        covariance = covariance + whole @ self.unknown @ whole.T
         if not alike:
             covariance = covariance * np.where(related(QUANTITIES), OF_UNLIKE, 1.0)
             covariance = covariance + self._of_sizes(weights)
