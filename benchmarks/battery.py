@@ -189,8 +189,7 @@ def unlike(images: str = "") -> list[Entry]:
             ("mlp-48-48-48", "CIFAR-10", {**cifar, "train_per_class": 80}, 0.0),
             ("mlp-32-64", "CIFAR-10", {**few, **cifar}, 0.2),
         ]
-    fast = Long({2e-2: 700, 1e-2: 1400, 5e-3: 2600, 2.5e-3: 4500}, 6)
-    long = (fast, Long({1e-3: 6500}, 6), Long({3e-4: 20000}, 4))
+    long = (Long(FEWER.steps, 6), Long({1e-3: 6500}, 6), Long({3e-4: 20000}, 4))
     made = [
         Entry(model, kind, long, (1e-3, 3e-4), tuple(changes.items()), rate)
         for model, kind, changes, rate in networks
