@@ -104,6 +104,7 @@ class Entry:
 
 FAST = Long({3e-2: 500, 2e-2: 700, 1.4e-2: 1000, 1e-2: 1400, 5e-3: 2600, 2.5e-3: 4500}, 16)
 FEWER = Long({2e-2: 700, 1e-2: 1400, 5e-3: 2600, 2.5e-3: 4500}, 8)
+OF_CONVNETS = (Long(FEWER.steps, 4), Long({1e-3: 8000}, 4), Long({3e-4: 20000}, 2))
 FEWER_WITH_MOMENTUM = Long({1e-2: 1800, 5e-3: 3200, 2.5e-3: 6000}, 8)
 OTHERS = ("mlp-96-96", "mlp-64-64-64", "mlp-48-48", "mlp-28-28", "mlp-36-36")  # trained in all ways
 NOT_WITH_MOMENTUM = ("mlp-24-24", "mlp-40-40-40")
@@ -118,6 +119,7 @@ PLAIN = (
     "mlp-32-32-32",
     "mlp-56-56",
 )
+CONVNETS = ("convnet-4", "convnet-6", "convnet-8", "convnet-12")  # on digits
 SMALL = ("mlp-30-30", "mlp-34-34", "mlp-36-36")  # near the border of those that come to rest
 LENGTHS = {  # of what is forecast: steps at 2e-4 and at 5e-5
     "plain": {
@@ -160,6 +162,7 @@ def battery(images: str = "") -> list[Entry]:
     slow = Long({3e-4: 40000, 1e-4: 90000}, 4)
     long = (FEWER_WITH_MOMENTUM, Long({1e-3: 14000}, 8), slow)
     made += [Entry(m, "momentum", long) for m in OTHERS]
+    made += [Entry(m, "plain", OF_CONVNETS) for m in CONVNETS]
     return made
 
 
@@ -178,8 +181,6 @@ def unlike(images: str = "") -> list[Entry]:
         ("mlp-64-64", "rate", {}, 0.1),
         ("mlp-80-80", "rate", {}, 2.0),
         ("mlp-64-64", "augmented", {"augment": True}, 0.0),
-        ("convnet-8", "digits", {}, 0.0),
-        ("convnet-4", "digits", {}, 0.0),
         ("convnet-6", "few examples", {"train_per_class": 70, "batch_size": 64}, 0.0),
     ]
     if images:
@@ -194,6 +195,7 @@ def unlike(images: str = "") -> list[Entry]:
         Entry(model, kind, long, (1e-3, 3e-4), tuple(changes.items()), rate)
         for model, kind, changes, rate in networks
     ]
+    made += [Entry(m, "plain", OF_CONVNETS, (1e-3, 3e-4)) for m in CONVNETS]
     if images:
         made += [of_convnet("convnet-8", images), of_convnet("convnet-4", images)]
     return made

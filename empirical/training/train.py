@@ -285,6 +285,7 @@ def _size(network: by_name.Network, images: ImageData) -> dict[str, int]:
     return {
         "n_weights": network.invariant.n_weights,
         "n_layers": len(network.invariant.names),
+        "n_kernels": sum(len(shape) > 2 for shape in network.invariant.shapes),
         "n_examples": len(images.train_images),
         "n_classes": images.n_classes,
     }

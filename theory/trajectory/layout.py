@@ -44,7 +44,8 @@ _CHANNELS = ("run", "channel_step", "channel")
 DIMS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys((*REQUIRED, *SETTINGS), ("run",)),
     **dict.fromkeys(("optimizer", "optimizer_settings", "settings_changed"), ("run",)),
-    **dict.fromkeys(("n_weights", "n_layers", "n_examples", "n_classes"), ("run",)),
+    **dict.fromkeys(("n_weights", "n_layers", "n_kernels"), ("run",)),
+    **dict.fromkeys(("n_examples", "n_classes"), ("run",)),
     **dict.fromkeys(("beta1", "beta2", "equilibrium_norm", "settling_steps"), ("run",)),
     **dict.fromkeys(("weight_norm", "effective_lr", "effective_grad_norm", "train_loss"), _STEPS),
     **dict.fromkeys(("next_weight_norm", "ode_weight_norm", "angular_update"), _STEPS),

@@ -29,6 +29,7 @@ TRAJECTORIES: dict[str, Variable] = {
     "train_loss": Variable("training loss", "L", "nats"),
     "n_weights": Variable("number of scale-invariant weights", "C"),
     "n_layers": Variable("number of tensors of scale-invariant weights"),
+    "n_kernels": Variable("number of these that are convolution kernels"),
     "n_examples": Variable("number of training examples"),
     "n_classes": Variable("number of classes"),
     "beta1": Variable("decay of the first moment", "β₁"),

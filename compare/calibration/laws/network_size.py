@@ -17,6 +17,7 @@ from theory import validate
 from theory.arrays import FloatArray
 
 VARIABLES = ("n_weights", "n_layers", "n_examples", "n_classes")  # of a run, where it is known
+KERNELS = "n_kernels"  # likewise; not in files that are older
 FEATURES = 3
 USUAL = 0.5  # P / (N K)
 SHALLOW, DEEP = 2, 3  # layers from which on depth makes no further difference, as far as is known
@@ -31,12 +32,14 @@ class NetworkSize:
         n_layers: tensors of them.
         n_examples: that it is trained on, N.
         n_classes: K.
+        n_kernels: tensors that are convolution kernels.
     """
 
     n_weights: int
     n_layers: int
     n_examples: int
     n_classes: int
+    n_kernels: int = 0
 
     def __post_init__(self) -> None:
         for name in VARIABLES:
@@ -65,4 +68,7 @@ def recorded(run: xr.Dataset) -> NetworkSize | None:
     values = [float(run[name]) for name in VARIABLES]
     if not all(value >= 1 for value in values):
         return None
-    return NetworkSize(*map(int, values))
+    kernels = float(run[KERNELS]) if KERNELS in run else 0.0
+    n_kernels = int(kernels) if kernels >= 1 else 0
+    n_weights, n_layers, n_examples, n_classes = map(int, values)
+    return NetworkSize(n_weights, n_layers, n_examples, n_classes, n_kernels)

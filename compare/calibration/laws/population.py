@@ -1,9 +1,9 @@
 """The population that networks are drawn from, found from those that are known.
 
 The numbers of a network's laws are normal: about the mean of the networks that are trained the same
-way, moved in proportion to the features of its size, with the covariance that networks have about
-that. All is found by expectation maximisation, with an inverse-Wishart prior of ``FLOOR``, so that
-networks of which little is known count for little.
+way, moved in proportion to the features of its size and by what convolution changes, with the
+covariance that networks have about that. All is found by expectation maximisation, with an
+inverse-Wishart prior of ``FLOOR``, so that networks of which little is known count for little.
 
 Source: Gelman et al. 2013, Bayesian Data Analysis, sections 15.4 and 14.6; Dempster et al. 1977.
 """
@@ -23,11 +23,14 @@ from theory.arrays import FloatArray
 
 WEIGHT = 2.0  # of FLOOR, in networks
 OF_NO_NETWORK = 16.0  # times FLOOR's variances: wide enough to let the runs speak
-OF_MEANS = 100.0  # likewise, of the mean of a kind
+OF_MEANS = 100.0  # likewise, of the mean of a kind, and of what convolution changes
 SMALLEST_SPREAD = 1e-4  # of a number that is as good as fixed
 FEWEST_FREE = 3  # networks beyond those that means and changes take
 OF_UNLIKE = 4.0  # times the variances of networks, of each quantity by itself, where one is unlike
 PER_FEATURE = 4.0  # spread of a number's change with a feature, over that of networks
+CONVOLUTIONAL = ("convnet", "resnet")  # how names of architectures begin
+DENSE = ("mlp",)
+UNKNOWN_SHARE = 0.5  # of convolution, in an architecture of which nothing is known
 # level, slope, straight and steps of a quantity before any network: mean, then spread
 FLOOR: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "log_kick": ((-0.1, -0.05, 0.0, 6.0), (0.05, 0.03, 0.02, 1)),
@@ -66,6 +69,20 @@ class KnownNetwork:
     size: NetworkSize
     evidence: Evidence
 
+    @property
+    def convolution(self) -> float:
+        """Whether it is convolutional, 0 or 1."""
+        return convolution(self.model, self.size)
+
+
+def convolution(model: str, size: NetworkSize | None) -> float:
+    """1 for a convolutional network, 0 for a dense one, half of it where nothing says which."""
+    if model.startswith(CONVOLUTIONAL):
+        return 1.0
+    if model.startswith(DENSE):
+        return 0.0
+    return UNKNOWN_SHARE if size is None else float(size.n_kernels > 0)
+
 
 @dataclass(frozen=True)
 class Population:
@@ -75,11 +92,12 @@ class Population:
         known: the networks.
         kinds: ways in which they are trained (which weights, momentum), each with its own mean.
         centre: features of a network of usual size, (3,).
+        n_shares: 1 where some are convolutional and some are not, else 0.
         design: what multiplies the rows of ``numbers`` for each network, (n, n_rows).
         told: precision with which its runs tell the numbers of each network, (n, 4 q, 4 q).
         weighted: this times the likeliest ones, (n, 4 q).
         numbers: mean of each kind, then for each choice of trained weights the change with each
-            feature, (n_rows, 4 q).
+            feature, then that with convolution where some are and some are not, (n_rows, 4 q).
         unknown: covariance of what is not known of these, one after another.
         covariance: of networks about their means, (4 q, 4 q).
     """
@@ -87,6 +105,7 @@ class Population:
     known: tuple[KnownNetwork, ...]
     kinds: Kinds
     centre: FloatArray
+    n_shares: int
     design: FloatArray
     told: FloatArray
     weighted: FloatArray
@@ -99,13 +118,17 @@ class Population:
         """Networks of which nothing was learnt yet but their means."""
         kinds = tuple(sorted({(one.trained, one.momentum) for one in known}))
         centre = np.mean([features(one.size.measures) for one in known], axis=0)
+        convolutions = np.array([[one.convolution] for one in known])
+        if len(np.unique(convolutions)) == 1:
+            convolutions = convolutions[:, :0]
         rows = [
             _row(
                 kinds,
                 _weights(kinds, one.momentum, one.trained),
                 features(one.size.measures) - centre,
+                share,
             )
-            for one in known
+            for one, share in zip(known, convolutions, strict=True)
         ]
         nothing = prior(floor(0), np.diag(floor(1) ** 2))
         told, weighted = zip(
@@ -115,6 +138,7 @@ class Population:
             known=tuple(known),
             kinds=kinds,
             centre=centre,
+            n_shares=convolutions.shape[1],
             design=np.array(rows),
             told=np.array(told),
             weighted=np.array(weighted),
@@ -138,11 +162,14 @@ class Population:
     def _with_means(self) -> Population:
         """The means of the largest posterior given the covariance, and what is left unknown."""
         n_kinds, n = len(self.kinds), len(floor(0))
-        n_changes = self.design.shape[1] - n_kinds
+        n_changes = self.design.shape[1] - n_kinds - self.n_shares
         of_kinds = np.diag(1 / (OF_MEANS * floor(1) ** 2))
         of_changes = np.linalg.inv(self.covariance) / PER_FEATURE**2
-        precision = block_diag(*[of_kinds] * n_kinds, *[of_changes] * n_changes)
-        pull = np.concatenate([*[of_kinds @ floor(0)] * n_kinds, np.zeros(n * n_changes)])
+        precision = block_diag(
+            *[of_kinds] * n_kinds, *[of_changes] * n_changes, *[of_kinds] * self.n_shares
+        )
+        n_others = n * (n_changes + self.n_shares)
+        pull = np.concatenate([*[of_kinds @ floor(0)] * n_kinds, np.zeros(n_others)])
         shrunk = self._shrunk(np.concatenate([self.weighted[..., None], self.told], axis=2))
         pull += np.einsum("ir,ia->ra", self.design, shrunk[..., 0]).ravel()
         squares = np.einsum("ir,is,iab->rasb", self.design, self.design, shrunk[..., 1:])
@@ -161,7 +188,13 @@ class Population:
         return np.asarray(np.linalg.solve(shrink, columns))
 
     def another(
-        self, momentum: float, trained: str, size: NetworkSize | None, *, alike: bool = True
+        self,
+        momentum: float,
+        trained: str,
+        size: NetworkSize | None,
+        *,
+        convolution: float = 0.0,
+        alike: bool = True,
     ) -> tuple[FloatArray, FloatArray]:
         """Mean and covariance of the numbers of one more network.
 
@@ -173,6 +206,8 @@ class Population:
             trained: which weights are.
             size: of the network; None for that of any which is known. One outside of their range
                 has the mean of the nearest, and is known no better than one of any size.
+            convolution: 1 for a convolutional network, 0 for a dense one; between them it may be
+                either.
             alike: whether all else about it is as with the known ones. Else it goes by a size that
                 is not its own: smaller batches or noisy labels leave a gradient at the end as
                 fewer weights do, and it is known no better than one of any size. Each quantity is
@@ -183,7 +218,7 @@ class Population:
         own = sizes.mean(axis=0) if size is None else size.measures
         nearest = np.clip(own, sizes.min(axis=0), sizes.max(axis=0))
         away = self.centre if size is None else features(nearest)
-        row = _row(self.kinds, weights, away - self.centre)
+        row = _row(self.kinds, weights, away - self.centre, np.full(self.n_shares, convolution))
         mean = row @ self.numbers
         covariance = self.covariance
         if size is None or (nearest != own).any():
@@ -194,24 +229,32 @@ class Population:
             covariance = covariance * np.where(related(QUANTITIES), OF_UNLIKE, 1.0)
             covariance = covariance + self._of_sizes(weights)
         n_free = max(len(self.known) - len(self.numbers), FEWEST_FREE)
-        return mean, len(self.known) / n_free * covariance * n_free / (n_free - 2)
+        covariance = len(self.known) / n_free * covariance * n_free / (n_free - 2)
+        for change in self.numbers[len(self.numbers) - self.n_shares :]:
+            covariance = covariance + convolution * (1 - convolution) * np.outer(change, change)
+        return mean, covariance
 
     def _of_sizes(self, weights: FloatArray) -> FloatArray:
         """Covariance of the means of networks of all known sizes, (4 q, 4 q)."""
-        usual = _row(self.kinds, weights, np.zeros(FEATURES))
-        change = np.array([_row(self.kinds, weights, one) - usual for one in np.eye(FEATURES)])
+        shares = np.zeros(self.n_shares)
+        usual = _row(self.kinds, weights, np.zeros(FEATURES), shares)
+        change = np.array(
+            [_row(self.kinds, weights, one, shares) - usual for one in np.eye(FEATURES)]
+        )
         change = change @ self.numbers
         sizes = np.array([features(one.size.measures) for one in self.known])
         return np.asarray(change.T @ np.cov(sizes.T, bias=True) @ change)
 
 
-def _row(kinds: Kinds, weights: FloatArray, away: FloatArray) -> FloatArray:
+def _row(
+    kinds: Kinds, weights: FloatArray, away: FloatArray, convolutions: FloatArray
+) -> FloatArray:
     """What multiplies the numbers for a network of such kinds and features, (n_rows,)."""
     ways = sorted({trained for trained, _ in kinds})
     shares = [
         sum(w for w, (of, _) in zip(weights, kinds, strict=True) if of == way) for way in ways
     ]
-    return np.concatenate([weights, np.outer(shares, away).ravel()])
+    return np.concatenate([weights, np.outer(shares, away).ravel(), convolutions])
 
 
 def _weights(kinds: Kinds, momentum: float, trained: str) -> FloatArray:

@@ -17,9 +17,11 @@ import numpy as np
 from compare.calibration.laws.evidence import QUANTITIES
 from compare.calibration.laws.network_size import NetworkSize
 from compare.calibration.laws.population import (
+    DENSE,
     OF_NO_NETWORK,
     KnownNetwork,
     Population,
+    convolution,
     floor,
     prior,
 )
@@ -33,7 +35,7 @@ ANY_YOUTH = 0.5  # likewise of the youth of a network, where no network is known
 LEVELS = ("onset", "landing", "reach")
 LEARNING = ("reach",)  # a network that still learns jumps late, by steps, whatever its periods
 LATE, LATE_STEPS = 1.0, 20.0  # spread of its level and of its steps
-DATA, FAMILY = "digits", "mlp"  # what the known networks are, and were trained on
+DATA = "digits"  # what the known networks were trained on
 ITERATIONS = 20
 
 
@@ -69,8 +71,8 @@ def prior_for(
 ) -> Prior:
     """Prior of a network, from all known ones of another architecture.
 
-    One that is not trained as they are, on other data or fewer of them, or is of another family,
-    may go by the size of any. The levels of its ``ln(elr)`` are open, and those of one whose size
+    One that is not trained as they are, on other data or fewer of them, or is not dense, may go by
+    the size of any. The levels of its ``ln(elr)`` are open, and those of one whose size
     is not known.
 
     Args:
@@ -82,13 +84,18 @@ def prior_for(
         usual: whether all else about its training is as with the known ones.
     """
     others = [one for one in known_networks() if model != one.model and size != one.size]
+    share = convolution(model, size)
+    if not share:  # there are enough dense networks for them to be known by themselves
+        others = [one for one in others if not one.convolution]
     alike = (
         usual
         and data == DATA
-        and model.partition("-")[0] == FAMILY
+        and model.startswith(DENSE)
         and (size is None or size.n_examples in {one.size.n_examples for one in others})
     )
-    found = from_networks(others, momentum=momentum, trained=trained, size=size, alike=alike)
+    found = from_networks(
+        others, momentum=momentum, trained=trained, size=size, convolution=share, alike=alike
+    )
     if data != DATA:
         found = _with_open(found, ("loss_floor",))
     if not alike:
@@ -102,6 +109,7 @@ def from_networks(
     momentum: float = 0.0,
     trained: str = "scale-invariant",
     size: NetworkSize | None = None,
+    convolution: float = 0.0,
     alike: bool = True,
 ) -> Prior:
     """Prior of one more network, trained in this way.
@@ -111,7 +119,8 @@ def from_networks(
         momentum: of the training.
         trained: which weights are.
         size: of the network and its data; None for one as large as any that is known.
-        alike: whether all else about it is as with the others; see ``Population.another``.
+        convolution: 1 for a convolutional network, 0 for a dense one; see ``Population.another``.
+        alike: whether all else about it is as with the others; likewise.
     """
     if not known:
         wide = prior(floor(0), np.diag(OF_NO_NETWORK * floor(1) ** 2))
@@ -119,7 +128,7 @@ def from_networks(
     population = Population.of(known)
     for _ in range(ITERATIONS):
         population = population.improved()
-    return prior(*population.another(momentum, trained, size, alike=alike))
+    return prior(*population.another(momentum, trained, size, convolution=convolution, alike=alike))
 
 
 def _with_open(

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -33,6 +35,16 @@ def test_training_records_how_large_its_networks_are():
     for run in range(2):
         assert network_size.recorded(networks.isel(run=run)) == size
     assert NetworkSize(**train.network_size(recipe)) == size
+
+
+def test_convolution_kernels_are_counted():
+    recipe = Recipe(model="convnet-2", train_per_class=12, batch_size=60)
+    networks = train.train([train.Job(recipe, (RunSpec(0.5, 1e-2, 0, 2),))], train.Settings())
+    found = network_size.recorded(networks.isel(run=0))
+    assert (found.n_kernels, found.n_layers) == (4, 4)
+    older = network_size.recorded(networks.isel(run=0).drop_vars("n_kernels"))
+    unknown = network_size.recorded(networks.isel(run=0).assign(n_kernels=np.nan))
+    assert older == unknown == replace(found, n_kernels=0)
 
 
 @pytest.mark.parametrize("change", [{"n_layers": np.nan}, {"n_weights": 0}])

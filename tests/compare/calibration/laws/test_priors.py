@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from compare.calibration.laws import priors
 from compare.calibration.laws.evidence import QUANTITIES
 from compare.calibration.laws.network_size import NetworkSize
-from compare.calibration.laws.population import FLOOR, OF_UNLIKE, KnownNetwork
+from compare.calibration.laws.population import FLOOR, OF_UNLIKE, KnownNetwork, convolution
 from compare.calibration.laws.regularised import NUMBERS, Evidence, Laws, shape
 from theory.laws import decay_rate
 
@@ -246,3 +248,49 @@ def test_periods_are_known_by_the_size_only_where_all_else_is_alike(model, data,
     )
     assert found[0] == pytest.approx(sized_alike[0])
     assert (found[1] < 1.5 * sized_alike[1]) == alike
+
+
+def test_what_convolution_changes_is_learnt_and_may_be_so_where_a_name_does_not_say():
+    dense = [network(f"mlp-{i}", [1.0 + 0.02 * (-1) ** i, -0.1, 0.0, 7.0]) for i in range(12)]
+    convolved = [network(f"convnet-{i}", [2.0 + 0.02 * (-1) ** i, 0.1, 0.0, 7.0]) for i in range(4)]
+    known = [*dense, *convolved]
+    of_dense, either, of_convolved = (
+        numbers_of_kick(priors.from_networks(known, size=SIZE, convolution=share))
+        for share in (0.0, 0.5, 1.0)
+    )
+    np.testing.assert_allclose(of_dense[0][:2], [1.0, -0.1], atol=0.03)
+    np.testing.assert_allclose(of_convolved[0][:2], [2.0, 0.1], atol=0.05)
+    np.testing.assert_allclose(either[0][:2], [1.5, 0.0], atol=0.05)
+    spreads = [one[1][0, 0] ** 0.5 for one in (of_dense, either, of_convolved)]
+    assert max(spreads[0], spreads[2]) < 0.2
+    assert spreads[1] == pytest.approx(np.hypot(0.5, spreads[0]), rel=0.1)
+    alone = numbers_of_kick(priors.from_networks(dense, size=SIZE, convolution=1.0))
+    np.testing.assert_array_equal(
+        alone[0], numbers_of_kick(priors.from_networks(dense, size=SIZE))[0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "share"),
+    [("mlp-32-32", 0), ("convnet-8", 1), ("resnet18-4", 1), ("users.module", 0.5)],
+)
+def test_which_architectures_are_convolutional(model, share):
+    assert convolution(model, None) == share
+    by_size = {"users.module": 0}.get(model, share)
+    assert convolution(model, SIZE) == by_size
+    kernels = replace(SIZE, n_kernels=2)
+    assert convolution(model, kernels) == {"users.module": 1}.get(model, share)
+
+
+def test_networks_that_are_known_do_not_move_the_dense_ones_by_being_convolutional(monkeypatch):
+    known = priors.known_networks()
+    before = [priors.prior_for(model, size=SIZE) for model in ("mlp-33-33", "convnet-8")]
+    more = (*known, network("convnet-99", [3.0, -0.1, 0.0, 7.0], size=sized(3)))
+    monkeypatch.setattr(priors, "known_networks", lambda: more)
+    priors.prior_for.cache_clear()
+    try:
+        after = [priors.prior_for(model, size=SIZE) for model in ("mlp-33-33", "convnet-8")]
+    finally:
+        priors.prior_for.cache_clear()
+    assert after[0] == before[0]
+    assert after[1].mean[0] > before[1].mean[0] + 0.1
