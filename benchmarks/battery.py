@@ -1,7 +1,7 @@
 """The battery: networks of many sizes, long runs to learn from and to be forecast, and the scores.
 
     python benchmarks/battery.py train [--out FOLDER]      long runs: two hours on two cores
-    python benchmarks/battery.py learn [--out FOLDER]      known_networks.json, from these
+    python benchmarks/battery.py learn [--out FOLDER]      these, in known_networks.json
     python benchmarks/battery.py laws [--out FOLDER]       what the best pilots would leave
     python benchmarks/battery.py forecast [--out FOLDER]   pilots, forecasts, scores: minutes
     python benchmarks/battery.py scores                    of the forecasts that are kept
@@ -11,8 +11,8 @@ a prior from which its architecture was left out, from pilots that decay at leas
 and take at most a tenth of its steps (three tenths at 1e-3), a planned run being ten periods. ``eta
 lam`` is what decay takes from the norm in the long run: with momentum m, ``eta lam / (1 - m)``.
 
-With CIFAR-10 as an image folder, ``--images FOLDER`` adds a ConvNet. ``--unlike`` takes networks
-that are trained as none of those that are known.
+With CIFAR-10 as an image folder, ``--images FOLDER`` adds ConvNets. ``--unlike`` takes networks
+that are trained as none of the dense ones that are known.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +119,7 @@ PLAIN = (
     "mlp-32-32-32",
     "mlp-56-56",
 )
+ON_IMAGES = ("convnet-4", "convnet-6")  # on CIFAR-10
 CONVNETS = ("convnet-4", "convnet-6", "convnet-8", "convnet-12")  # on digits
 SMALL = ("mlp-30-30", "mlp-34-34", "mlp-36-36")  # near the border of those that come to rest
 LENGTHS = {  # of what is forecast: steps at 2e-4 and at 5e-5
@@ -163,6 +164,8 @@ def battery(images: str = "") -> list[Entry]:
     long = (FEWER_WITH_MOMENTUM, Long({1e-3: 14000}, 8), slow)
     made += [Entry(m, "momentum", long) for m in OTHERS]
     made += [Entry(m, "plain", OF_CONVNETS) for m in CONVNETS]
+    if images:
+        made += [replace(of_convnet(m, images), targets=()) for m in ON_IMAGES]
     return made
 
 
@@ -197,7 +200,7 @@ def unlike(images: str = "") -> list[Entry]:
     ]
     made += [Entry(m, "plain", OF_CONVNETS, (1e-3, 3e-4)) for m in CONVNETS]
     if images:
-        made += [of_convnet("convnet-8", images), of_convnet("convnet-4", images)]
+        made += [of_convnet(model, images) for model in ("convnet-8", *ON_IMAGES)]
     return made
 
 
@@ -251,10 +254,10 @@ def cycles_of(folder: Path, entry: Entry) -> list[SettingCycles]:
     return sorted(found, key=lambda cycles: cycles.intrinsic_lr)
 
 
-def learn(folder: Path) -> list[KnownNetwork]:
-    """What the long runs say of every network (ConvNets are forecast, not learnt from)."""
+def learn(folder: Path, images: str) -> list[KnownNetwork]:
+    """What the long runs say of every network."""
     known = []
-    for entry in battery():
+    for entry in battery(images):
         nothing = Laws(priors.from_networks([]), momentum=entry.momentum)
         if settings := going_on(cycles_of(folder, entry)):
             found = evidence.learn(nothing, settings).evidence
@@ -286,6 +289,11 @@ def longest_wait(cycles: SettingCycles) -> float:
     """The longest time between jumps, or since the last, over the median period."""
     waits = np.append(cycles.all("lengths"), cycles.all("unfinished"))
     return float(waits.max() / np.median(cycles.all("lengths")))
+
+
+def named(known: KnownNetwork) -> tuple[object, ...]:
+    """What tells a known network from the others."""
+    return known.model, known.trained, known.momentum, known.size
 
 
 def rounded(known: KnownNetwork) -> dict[str, Any]:
@@ -439,7 +447,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("what", choices=("train", "learn", "laws", "forecast", "scores"))
     parser.add_argument("--out", type=Path, default=Path("results/battery"))
-    parser.add_argument("--images", default="", help="CIFAR-10 as an image folder, for a ConvNet")
+    parser.add_argument("--images", default="", help="CIFAR-10 as an image folder, for ConvNets")
     parser.add_argument("--seed", type=int, default=SEEDS_OF_PILOTS, help="first seed of pilots")
     parser.add_argument("--only", default="", help="networks with this in their name")
     parser.add_argument("--unlike", action="store_true", help="networks trained as none is known")
@@ -450,7 +458,9 @@ def main() -> None:
         train(options.out, entries)
     elif options.what == "learn":
         target = Path(priors.__file__).with_name(priors.FILE)
-        rows = [json.dumps(rounded(one)) for one in learn(options.out)]
+        found = {named(one): one for one in priors.known_networks()}  # where there are no runs
+        found |= {named(one): one for one in learn(options.out, options.images)}
+        rows = [json.dumps(rounded(one)) for one in found.values()]
         target.write_text("[\n" + ",\n".join(rows) + "\n]\n", encoding="utf-8")
         print(f"{target}: {len(rows)} networks")
     elif options.what == "laws":
