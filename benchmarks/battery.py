@@ -82,9 +82,9 @@ class Entry:
     def learning_rate(self) -> float:
         if self.rate:
             return self.rate
-        if self.model.startswith("convnet"):
-            return 0.4
-        return 0.05 if self.momentum else 0.5
+        if self.momentum:
+            return 0.05
+        return 0.4 if self.model.startswith("convnet") else 0.5
 
     @property
     def trained(self) -> str:
@@ -106,6 +106,7 @@ FAST = Long({3e-2: 500, 2e-2: 700, 1.4e-2: 1000, 1e-2: 1400, 5e-3: 2600, 2.5e-3:
 FEWER = Long({2e-2: 700, 1e-2: 1400, 5e-3: 2600, 2.5e-3: 4500}, 8)
 OF_CONVNETS = (Long(FEWER.steps, 4), Long({1e-3: 8000}, 4), Long({3e-4: 20000}, 2))
 FEWER_WITH_MOMENTUM = Long({1e-2: 1800, 5e-3: 3200, 2.5e-3: 6000}, 8)
+CONVNETS_WITH_MOMENTUM = (Long(FEWER_WITH_MOMENTUM.steps, 4), Long({1e-3: 14000}, 4))
 OTHERS = ("mlp-96-96", "mlp-64-64-64", "mlp-48-48", "mlp-28-28", "mlp-36-36")  # trained in all ways
 NOT_WITH_MOMENTUM = ("mlp-24-24", "mlp-40-40-40")
 PLAIN = (
@@ -119,7 +120,7 @@ PLAIN = (
     "mlp-32-32-32",
     "mlp-56-56",
 )
-ON_IMAGES = ("convnet-4", "convnet-6")  # on CIFAR-10
+SMALL_CONVNETS = ("convnet-4", "convnet-6")  # trained in all ways, and on CIFAR-10
 CONVNETS = ("convnet-4", "convnet-6", "convnet-8", "convnet-12")  # on digits
 SMALL = ("mlp-30-30", "mlp-34-34", "mlp-36-36")  # near the border of those that come to rest
 LENGTHS = {  # of what is forecast: steps at 2e-4 and at 5e-5
@@ -164,8 +165,10 @@ def battery(images: str = "") -> list[Entry]:
     long = (FEWER_WITH_MOMENTUM, Long({1e-3: 14000}, 8), slow)
     made += [Entry(m, "momentum", long) for m in OTHERS]
     made += [Entry(m, "plain", OF_CONVNETS) for m in CONVNETS]
+    made += [Entry(m, "all", OF_CONVNETS[:2]) for m in SMALL_CONVNETS]
+    made += [Entry(m, "momentum", CONVNETS_WITH_MOMENTUM) for m in SMALL_CONVNETS]
     if images:
-        made += [replace(of_convnet(m, images), targets=()) for m in ON_IMAGES]
+        made += [replace(of_convnet(m, images), targets=()) for m in SMALL_CONVNETS]
     return made
 
 
@@ -200,7 +203,7 @@ def unlike(images: str = "") -> list[Entry]:
     ]
     made += [Entry(m, "plain", OF_CONVNETS, (1e-3, 3e-4)) for m in CONVNETS]
     if images:
-        made += [of_convnet(model, images) for model in ("convnet-8", *ON_IMAGES)]
+        made += [of_convnet(model, images) for model in ("convnet-8", *SMALL_CONVNETS)]
     return made
 
 

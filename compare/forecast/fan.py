@@ -42,6 +42,8 @@ class _Cycles:
 def paths(network: Network, times: FloatArray, start: float, steps: IntArray) -> FloatArray:
     """``ln(elr)`` of one path of each network at some steps, (n_draws, n_steps).
 
+    After the last jump that was drawn of a path that goes on, its cycles come again.
+
     Args:
         network: networks as they may be.
         times: steps of the jumps, rising, infinite beyond the end; (n_draws, n_jumps).
@@ -51,12 +53,21 @@ def paths(network: Network, times: FloatArray, start: float, steps: IntArray) ->
     cycles = _cycles(network, times, start)
     found = np.empty((len(times), len(steps)))
     for i, row in enumerate(times):
-        which = np.searchsorted(row, steps, side="right")
-        since = steps - cycles.start[i, which]
+        at = _repeated(row, steps)
+        which = np.searchsorted(row, at, side="right")
+        since = at - cycles.start[i, which]
         time, length = cycles.kick_time[i, which], cycles.length[i, which]
         taken = cycles.kick[i, which] * (1 + time / length) * since / (since + time)
         found[i] = cycles.onset[i, which] + network.rate * since - taken
     return found
+
+
+def _repeated(jumps: FloatArray, steps: IntArray) -> FloatArray:
+    """Steps, those after the last jump put back into the cycles before it."""
+    if not np.isfinite(jumps[-1]):
+        return steps.astype(float)
+    first, last = jumps[0], jumps[-1]
+    return np.where(steps < last, steps, first + (steps - first) % (last - first))
 
 
 def _cycles(network: Network, times: FloatArray, start: float) -> _Cycles:

@@ -14,6 +14,7 @@ from compare.forecast.pilots import Pilot
 from compare.forecast.planned_run import PlannedRun
 from compare.predict import outlook
 from compare.predict.outlook import Network
+from theory.arrays import FloatArray
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 POINTS = 400
@@ -94,6 +95,7 @@ class Forecast:
         edges = np.linspace(0, run.n_steps, BINS + 1)
         seen = np.isfinite(times)
         jumps = np.histogram(times[seen], edges)[0] / FAN_DRAWS
+        jumps = jumps + _undrawn(network, times, edges)
         first = np.histogram(times[seen[:, 0], 0], edges)[0] / FAN_DRAWS
         return xr.Dataset(
             {
@@ -109,3 +111,10 @@ class Forecast:
             },
             {"quantile": list(QUANTILES), "planned_step": steps},
         )
+
+
+def _undrawn(network: Network, times: FloatArray, edges: FloatArray) -> FloatArray:
+    """Expected number of jumps in each bin that come after the last that were drawn, (n_bins,)."""
+    begins = edges[-1] - outlook.undrawn_steps(times, edges[-1])
+    after = np.clip(edges[1:] - np.maximum(edges[:-1], begins[:, None]), 0.0, None)
+    return np.asarray((after / network.period[:, None]).mean(axis=0))

@@ -26,6 +26,7 @@ from compare.forecast.planned_run import PlannedRun
 from theory.laws import decay_rate
 
 LARGEST_DECAY = 0.05
+OF_OSCILLATING = 0.9  # largest decay over that from which on decay oscillates with momentum
 FASTER = (1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 1000.0, 3000.0)
 # How many networks, how many periods of each, and ln y of the growing share of the fastest, all on
 # the side of a sawtooth: fewer, and beyond its border, only where the budget allows no more.
@@ -77,8 +78,14 @@ def choose(
         least_speedup: how much faster than the planned run the slowest pilot decays, at least.
 
     Raises:
-        ValueError: if the budget allows no pilot that ends its second period.
+        ValueError: if the budget allows no pilot that ends its second period, or nothing can be
+            trained that is so much faster.
     """
+    if least_speedup > 1 and run.decay * least_speedup > _largest(run):
+        raise ValueError(
+            f"least_speedup = {least_speedup:g} needs a decay of {run.decay * least_speedup:.3g} "
+            f"of the norm a step, and pilots take at most {_largest(run):.3g}"
+        )
     n_steps = int(budget * run.n_steps)
     for seeds, n_cycles, growth in TIERS:
         fastest = _fastest(run, laws, least_speedup, growth)
@@ -124,7 +131,12 @@ def _fastest(run: PlannedRun, laws: Laws, least_speedup: float, growth: float) -
     grid = np.geomspace(high, 1e-6, 100)
     still = grid[[laws.of("growth", float(one))[0] <= growth for one in grid]]
     border = float(still[0]) if len(still) else high
-    return max(low, min(max(border, low * least_speedup), LARGEST_DECAY))
+    return max(low, min(max(border, low * least_speedup), _largest(run)))
+
+
+def _largest(run: PlannedRun) -> float:
+    """Largest decay that pilots of a run may have."""
+    return min(LARGEST_DECAY, OF_OSCILLATING * (1 - math.sqrt(run.momentum)))
 
 
 def _pilot(

@@ -60,7 +60,15 @@ class PlannedRun:
         """The lam at which, at the same rate and momentum, decay takes such a share of the norm.
 
         From ``alpha^2 - (1 + m - eta lam) alpha + m = 0`` for ``alpha = 1 - decay`` (LA19).
+
+        Raises:
+            ValueError: for more than ``1 - sqrt(m)``, which no weight decay takes: it oscillates.
         """
+        if decay > 1 - self.momentum**0.5:
+            raise ValueError(
+                f"with momentum {self.momentum:g} decay takes at most "
+                f"{1 - self.momentum**0.5:.3g} of the norm a step, not {decay:g}"
+            )
         alpha = 1 - decay
         exact = (1 + self.momentum - alpha - self.momentum / alpha) / self.learning_rate
         return float(f"{exact:.12g}")

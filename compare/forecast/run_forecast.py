@@ -8,7 +8,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from compare import report
@@ -17,6 +16,7 @@ from compare.calibration.calibrate import Sample, calibrate, observe
 from compare.calibration.laws import priors
 from compare.calibration.laws.network_size import NetworkSize
 from compare.calibration.laws.regularised import Laws, Prior
+from compare.calibration.observed_cycles import SAME_SETTING
 from compare.forecast import pilots
 from compare.forecast.forecast import Forecast
 from compare.forecast.pilots import Pilot
@@ -263,13 +263,18 @@ def what_if(made: Forecast) -> list[dict[str, Any]]:
         with contextlib.suppress(ValueError):  # a decay that nothing can be trained with
             other = replace(run, weight_decay=factor * run.weight_decay)
             network = outlook.networks(made.laws, other.decay, made.start, n_steps=other.n_steps)
-            said = outlook.summary(network, other.learning_rate, other.n_steps)
+            said = outlook.summary(
+                network, other.learning_rate, other.n_steps, diverged=made.diverged
+            )
             rows.append({"weight_decay": other.weight_decay, **said})
     return rows
 
 
 def _diverged(runs: Runs) -> float:
-    """Probability that the planned run diverges, from the slowest pilots (Laplace's rule)."""
-    slowest = min(one.decay for one in runs.values())
-    ended = [not one.finite for one in runs.values() if np.isclose(one.decay, slowest)]
+    """Probability that the planned run diverges: the share of the slowest pilots, one more lasting.
+
+    Where none of them does it is 0; it is never 1.
+    """
+    slowest = min(one.decay for one in runs.values()) * (1 + SAME_SETTING)
+    ended = [not one.finite for one in runs.values() if one.decay <= slowest]
     return sum(ended) / (len(ended) + 1)

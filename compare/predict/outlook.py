@@ -136,6 +136,30 @@ def jump_times(network: Network, n_steps: float, *, seed: int = SEED) -> FloatAr
     return np.where(found < n_steps, found, np.inf)
 
 
+def n_jumps(network: Network, times: FloatArray, n_steps: float, *, seed: int = SEED) -> FloatArray:
+    """How often one run of each network jumps, (n_draws,).
+
+    Args:
+        network: networks as they may be.
+        times: of their jumps, from ``jump_times``; after the last that is drawn of a run that goes
+            on, their number is drawn as that of a renewal process of many periods, which is normal
+            (Feller 1971, An Introduction to Probability Theory II, section XI.5).
+        n_steps: length of the run.
+        seed: of the draws.
+    """
+    counted = np.isfinite(times).sum(axis=1).astype(float)
+    n_periods = undrawn_steps(times, n_steps) / network.period
+    z = np.random.default_rng([seed, 4]).standard_normal(len(counted))
+    further = n_periods + network.variation * np.sqrt(n_periods) * z
+    return np.asarray(counted + np.maximum(np.rint(further), 0.0))
+
+
+def undrawn_steps(times: FloatArray, n_steps: float) -> FloatArray:
+    """Steps of each run after the last jump that was drawn of it, 0 where all were, (n_draws,)."""
+    last = times[:, -1]
+    return np.where(np.isfinite(last), n_steps - last, 0.0)
+
+
 def first_jumps(network: Network, *, seed: int = SEED) -> FloatArray:
     """Draw the step of the first jump of one run of each network, (n_draws,)."""
     middle, width = _of_first(network)
@@ -234,7 +258,7 @@ def sawtooth(network: Network, n_steps: float) -> dict[str, float | None]:
         found[quantity] = float(np.exp(np.median(logs))) if known else None
         ends = _ends(quantity, np.exp(logs))
         found |= ends if known else dict.fromkeys(ends, None)
-    return found | _ends("n_jumps", np.isfinite(times).sum(axis=1).astype(float))
+    return found | _ends("n_jumps", n_jumps(network, times, n_steps))
 
 
 def _known(logs: FloatArray) -> bool:

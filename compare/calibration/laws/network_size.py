@@ -7,8 +7,10 @@ decay (docs/results.md). With P weights, N examples and K classes the border is 
 Source: Belkin et al. 2019, arXiv:1812.11118, section 3 (the interpolation threshold at P = N K).
 """
 
+from __future__ import annotations
+
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -18,6 +20,7 @@ from theory.arrays import FloatArray
 
 VARIABLES = ("n_weights", "n_layers", "n_examples", "n_classes")  # of a run, where it is known
 KERNELS = "n_kernels"  # likewise; not in files that are older
+NOT_KNOWN = -1
 FEATURES = 3
 USUAL = 0.5  # P / (N K)
 SHALLOW, DEEP = 2, 3  # layers from which on depth makes no further difference, as far as is known
@@ -32,18 +35,22 @@ class NetworkSize:
         n_layers: tensors of them.
         n_examples: that it is trained on, N.
         n_classes: K.
-        n_kernels: tensors that are convolution kernels.
+        n_kernels: tensors of these that are convolution kernels; -1 where it is not known.
     """
 
     n_weights: int
     n_layers: int
     n_examples: int
     n_classes: int
-    n_kernels: int = 0
+    n_kernels: int = NOT_KNOWN
 
     def __post_init__(self) -> None:
         for name in VARIABLES:
             validate.positive(name, getattr(self, name))
+
+    def same_as(self, other: NetworkSize | None) -> bool:
+        """Whether another network is as large, whatever of its weights are kernels."""
+        return other is not None and replace(other, n_kernels=self.n_kernels) == self
 
     @property
     def measures(self) -> FloatArray:
@@ -68,7 +75,7 @@ def recorded(run: xr.Dataset) -> NetworkSize | None:
     values = [float(run[name]) for name in VARIABLES]
     if not all(value >= 1 for value in values):
         return None
-    kernels = float(run[KERNELS]) if KERNELS in run else 0.0
-    n_kernels = int(kernels) if kernels >= 1 else 0
+    kernels = float(run[KERNELS]) if KERNELS in run else math.nan
+    n_kernels = int(kernels) if kernels >= 0 else NOT_KNOWN
     n_weights, n_layers, n_examples, n_classes = map(int, values)
     return NetworkSize(n_weights, n_layers, n_examples, n_classes, n_kernels)

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.linalg import block_diag
 
 from compare.calibration.laws.evidence import QUANTITIES
-from compare.calibration.laws.network_size import FEATURES, NetworkSize, features
+from compare.calibration.laws.network_size import FEATURES, NOT_KNOWN, NetworkSize, features
 from compare.calibration.laws.regularised import Evidence, Laws, Prior, related
 from theory.arrays import FloatArray
 
@@ -28,9 +28,8 @@ SMALLEST_SPREAD = 1e-4  # of a number that is as good as fixed
 FEWEST_FREE = 3  # networks beyond those that means and changes take
 OF_UNLIKE = 4.0  # times the variances of networks, of each quantity by itself, where one is unlike
 PER_FEATURE = 4.0  # spread of a number's change with a feature, over that of networks
-CONVOLUTIONAL = ("convnet", "resnet")  # how names of architectures begin
-DENSE = ("mlp",)
-UNKNOWN_SHARE = 0.5  # of convolution, in an architecture of which nothing is known
+CONVOLUTIONAL, DENSE = ("convnet", "resnet18"), ("mlp",)  # families of the project's own
+UNDECIDED = 0.5  # probability of convolution where nothing is known of an architecture
 # level, slope, straight and steps of a quantity before any network: mean, then spread
 FLOOR: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "log_kick": ((-0.1, -0.05, 0.0, 6.0), (0.05, 0.03, 0.02, 1)),
@@ -71,17 +70,24 @@ class KnownNetwork:
 
     @property
     def convolution(self) -> float:
-        """Whether it is convolutional, 0 or 1."""
+        """Probability that it is convolutional."""
         return convolution(self.model, self.size)
 
 
 def convolution(model: str, size: NetworkSize | None) -> float:
-    """1 for a convolutional network, 0 for a dense one, half of it where nothing says which."""
-    if model.startswith(CONVOLUTIONAL):
-        return 1.0
-    if model.startswith(DENSE):
+    """Probability that a network is convolutional: by its family, or else by its weights."""
+    if is_of(model, DENSE):
         return 0.0
-    return UNKNOWN_SHARE if size is None else float(size.n_kernels > 0)
+    if is_of(model, CONVOLUTIONAL):
+        return 1.0
+    if size is None or size.n_kernels == NOT_KNOWN:
+        return UNDECIDED
+    return float(size.n_kernels > 0)
+
+
+def is_of(model: str, families: tuple[str, ...]) -> bool:
+    """Whether an architecture is of one of the project's own families; no user's module is."""
+    return model.partition("-")[0] in families
 
 
 @dataclass(frozen=True)
@@ -206,8 +212,7 @@ class Population:
             trained: which weights are.
             size: of the network; None for that of any which is known. One outside of their range
                 has the mean of the nearest, and is known no better than one of any size.
-            convolution: 1 for a convolutional network, 0 for a dense one; between them it may be
-                either.
+            convolution: probability that it is convolutional.
             alike: whether all else about it is as with the known ones. Else it goes by a size that
                 is not its own: smaller batches or noisy labels leave a gradient at the end as
                 fewer weights do, and it is known no better than one of any size. Each quantity is
@@ -215,13 +220,15 @@ class Population:
         """
         weights = _weights(self.kinds, momentum, trained)
         sizes = np.array([one.size.measures for one in self.known])
+        if self.n_shares and 0 < convolution < 1:
+            return self._either(momentum, trained, size, convolution, alike=alike)
         own = sizes.mean(axis=0) if size is None else size.measures
         nearest = np.clip(own, sizes.min(axis=0), sizes.max(axis=0))
         away = self.centre if size is None else features(nearest)
         row = _row(self.kinds, weights, away - self.centre, np.full(self.n_shares, convolution))
         mean = row @ self.numbers
         covariance = self.covariance
-        if size is None or (nearest != own).any():
+        if alike and (size is None or (nearest != own).any()):
             covariance = covariance + self._of_sizes(weights)
         whole = np.kron(row, np.eye(len(mean)))
         covariance = covariance + whole @ self.unknown @ whole.T
@@ -229,10 +236,26 @@ class Population:
             covariance = covariance * np.where(related(QUANTITIES), OF_UNLIKE, 1.0)
             covariance = covariance + self._of_sizes(weights)
         n_free = max(len(self.known) - len(self.numbers), FEWEST_FREE)
-        covariance = len(self.known) / n_free * covariance * n_free / (n_free - 2)
-        for change in self.numbers[len(self.numbers) - self.n_shares :]:
-            covariance = covariance + convolution * (1 - convolution) * np.outer(change, change)
-        return mean, covariance
+        return mean, len(self.known) / n_free * covariance * n_free / (n_free - 2)
+
+    def _either(
+        self,
+        momentum: float,
+        trained: str,
+        size: NetworkSize | None,
+        convolution: float,
+        *,
+        alike: bool,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Mean and covariance of a network that is convolutional with some probability."""
+        (dense, of_dense), (convolved, of_convolved) = (
+            self.another(momentum, trained, size, convolution=share, alike=alike)
+            for share in (0.0, 1.0)
+        )
+        apart = convolved - dense
+        within = (1 - convolution) * of_dense + convolution * of_convolved
+        between = convolution * (1 - convolution) * np.outer(apart, apart)
+        return dense + convolution * apart, within + between
 
     def _of_sizes(self, weights: FloatArray) -> FloatArray:
         """Covariance of the means of networks of all known sizes, (4 q, 4 q)."""

@@ -23,6 +23,7 @@ from compare.calibration.laws.population import (
     Population,
     convolution,
     floor,
+    is_of,
     prior,
 )
 from compare.calibration.laws.regularised import LEVEL, NUMBERS, STEPS, Prior
@@ -83,14 +84,14 @@ def prior_for(
         size: of the network and its data, where it is known.
         usual: whether all else about its training is as with the known ones.
     """
-    others = [one for one in known_networks() if model != one.model and size != one.size]
+    others = [one for one in known_networks() if model != one.model and not one.size.same_as(size)]
     share = convolution(model, size)
     if not share:  # there are enough dense networks for them to be known by themselves
         others = [one for one in others if not one.convolution]
     alike = (
         usual
         and data == DATA
-        and model.startswith(DENSE)
+        and is_of(model, DENSE)
         and (size is None or size.n_examples in {one.size.n_examples for one in others})
     )
     found = from_networks(
@@ -119,8 +120,8 @@ def from_networks(
         momentum: of the training.
         trained: which weights are.
         size: of the network and its data; None for one as large as any that is known.
-        convolution: 1 for a convolutional network, 0 for a dense one; see ``Population.another``.
-        alike: whether all else about it is as with the others; likewise.
+        convolution: probability that it is convolutional.
+        alike: whether all else about it is as with the others; see ``Population.another``.
     """
     if not known:
         wide = prior(floor(0), np.diag(OF_NO_NETWORK * floor(1) ** 2))

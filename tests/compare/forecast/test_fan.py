@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from compare.forecast import fan
+from compare.forecast.forecast import _undrawn
 from compare.predict.outlook import Network
 
 RATE = 1e-3
@@ -49,3 +50,15 @@ def test_without_a_jump_decay_alone_moves_the_norm():
     times = np.full((3, 1), np.inf)
     found = fan.paths(network(3, first=5000.0), times, -4.0, np.arange(1000))
     np.testing.assert_allclose(np.diff(found[:, 300:], axis=1), RATE, rtol=0.2)
+
+
+def test_after_the_last_jump_that_was_drawn_its_cycles_come_again():
+    """A path of very many jumps: neither the fan nor the jumps expected of it end with those."""
+    times = 1500.0 + 1200.0 * np.arange(6)[None]
+    steps = np.arange(0, 40_000, 100)
+    (path,) = fan.paths(network(1), times, -4.0, steps)
+    assert path.max() < -2.0 and path.min() > -5.5
+    drawn, again = path[(steps > 1500) & (steps <= 7500)], path[(steps > 7500) & (steps <= 13500)]
+    np.testing.assert_allclose(again[:-1], drawn[:-1])
+    expected = _undrawn(network(1), times, np.array([0.0, 6000.0, 9000.0, 12_000.0]))
+    np.testing.assert_allclose(expected, [0.0, 1500 / 1200, 3000 / 1200])

@@ -55,6 +55,23 @@ def test_pilots_are_as_much_faster_as_is_asked_for(before):
     assert min(one.decay for one in plan) == pytest.approx(20 * PLANNED.decay, rel=1e-3)
 
 
+def test_what_nothing_can_decay_as_fast_as_is_refused(before):
+    with pytest.raises(ValueError, match=r"least_speedup = 1000 .* 0.2 of .* at most 0.05"):
+        pilots.choose(PLANNED, before, budget=0.1, least_speedup=1000)
+
+
+@pytest.mark.parametrize("momentum", [0.99, 0.998])
+def test_with_much_momentum_pilots_stay_below_the_decay_that_oscillates(momentum):
+    run = PlannedRun(0.05, 1e-6, 4_000_000, momentum)
+    plan = pilots.choose(run, Laws(priors.prior_for("mlp-64-64"), momentum=momentum), budget=0.1)
+    assert max(one.decay for one in plan) < 0.91 * (1 - momentum**0.5)
+    for one in plan:
+        trained = replace(run, weight_decay=run.weight_decay_for(one.decay))
+        assert trained.decay == pytest.approx(one.decay, rel=1e-6)
+    with pytest.raises(ValueError, match=rf"momentum {momentum} decay takes at most"):
+        run.weight_decay_for(1.01 * (1 - momentum**0.5))
+
+
 def test_a_budget_for_no_pilot_is_refused_with_what_it_takes(before):
     short = replace(PLANNED, n_steps=600)
     with pytest.raises(

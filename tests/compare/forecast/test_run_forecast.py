@@ -180,7 +180,7 @@ def three(tmp_path_factory):
 
 @pytest.mark.parametrize("ended", [0, 1, 3])
 def test_a_pilot_that_diverges_is_used_for_what_it_says(three, ended, tmp_path, monkeypatch):
-    """Laplace's rule: of three at the slowest decay one is a quarter, all are three quarters."""
+    """One more that lasts is counted: one of three is a quarter, all are three quarters."""
     networks = three[1]["empirical"].to_dataset().copy(deep=True)
     status = networks["status"].values.copy()
     status[:ended] = "diverged"

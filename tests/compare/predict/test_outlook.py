@@ -123,6 +123,19 @@ def test_very_long_runs_have_as_many_jumps_as_are_drawn(monkeypatch):
     np.testing.assert_array_equal(times[:, 0], outlook.first_jumps(network))
 
 
+def test_jumps_beyond_those_that_are_drawn_are_counted(monkeypatch):
+    network = outlook.networks(laws(0.1), AT, START)
+    n_steps = 150 / RATE
+    every = outlook.n_jumps(network, outlook.jump_times(network, n_steps), n_steps)
+    monkeypatch.setattr(outlook, "MOST_CYCLES", 7)
+    times = outlook.jump_times(network, n_steps)
+    counted = outlook.n_jumps(network, times, n_steps)
+    assert every.mean() == pytest.approx(149.5, rel=0.02)
+    assert counted.mean() == pytest.approx(every.mean(), rel=0.005)
+    assert counted.std() == pytest.approx(every.std(), rel=0.05)
+    np.testing.assert_allclose(outlook.undrawn_steps(times, n_steps), n_steps - times[:, -1])
+
+
 def test_jumps_fill_the_run():
     network = outlook.networks(laws(), AT, START)
     n_steps = 11.5 / RATE  # the first jump, and ten periods

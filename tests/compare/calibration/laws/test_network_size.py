@@ -31,7 +31,7 @@ def test_training_records_how_large_its_networks_are():
     recipe = Recipe(model="mlp-16-8", train_per_class=12, batch_size=60)
     job = train.Job(recipe, (RunSpec(0.5, 1e-2, 0, 3), RunSpec(0.5, 2e-2, 0, 2)))
     networks = train.train([job], train.Settings(eval_every=2))
-    size = NetworkSize(64 * 16 + 16 * 8, 2, 120, 10)
+    size = NetworkSize(64 * 16 + 16 * 8, 2, 120, 10, n_kernels=0)
     for run in range(2):
         assert network_size.recorded(networks.isel(run=run)) == size
     assert NetworkSize(**train.network_size(recipe)) == size
@@ -44,7 +44,7 @@ def test_convolution_kernels_are_counted():
     assert (found.n_kernels, found.n_layers) == (4, 4)
     older = network_size.recorded(networks.isel(run=0).drop_vars("n_kernels"))
     unknown = network_size.recorded(networks.isel(run=0).assign(n_kernels=np.nan))
-    assert older == unknown == replace(found, n_kernels=0)
+    assert older == unknown == replace(found, n_kernels=network_size.NOT_KNOWN)
 
 
 @pytest.mark.parametrize("change", [{"n_layers": np.nan}, {"n_weights": 0}])

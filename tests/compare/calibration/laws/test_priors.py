@@ -272,14 +272,20 @@ def test_what_convolution_changes_is_learnt_and_may_be_so_where_a_name_does_not_
 
 @pytest.mark.parametrize(
     ("model", "share"),
-    [("mlp-32-32", 0), ("convnet-8", 1), ("resnet18-4", 1), ("users.module", 0.5)],
+    [
+        ("mlp-32-32", 0),
+        ("convnet-8", 1),
+        ("resnet18-4", 1),
+        ("users.module:net", 0.5),
+        ("mlp_with_kernels:net", 0.5),
+        ("convnets:mlp", 0.5),
+    ],
 )
 def test_which_architectures_are_convolutional(model, share):
-    assert convolution(model, None) == share
-    by_size = {"users.module": 0}.get(model, share)
-    assert convolution(model, SIZE) == by_size
-    kernels = replace(SIZE, n_kernels=2)
-    assert convolution(model, kernels) == {"users.module": 1}.get(model, share)
+    assert convolution(model, None) == convolution(model, SIZE) == share
+    for n_kernels in (0, 2):
+        by_weights = float(n_kernels > 0) if ":" in model else share
+        assert convolution(model, replace(SIZE, n_kernels=n_kernels)) == by_weights
 
 
 def test_networks_that_are_known_do_not_move_the_dense_ones_by_being_convolutional(monkeypatch):
