@@ -51,6 +51,7 @@ LEAST_SPEEDUP = {1.5e-3: 1e-2 / 1.5e-3}  # 10 for the others
 KEPT = Path(__file__).parents[1] / "results/reference/battery"
 CYCLES = 10
 SLOW = 9e-4  # of eta lam
+FEWEST_PERIODS = 5  # that tell what is true; those that end early in short runs are short ones
 LONGEST_WAIT = 3.5  # median periods; a network that waits longer has come to rest in between
 SEEDS_OF_PILOTS = 100  # pilots are other networks than those of the long runs
 
@@ -275,9 +276,9 @@ def going_on(settings: list[SettingCycles]) -> list[SettingCycles]:
     return [one for one in settings if one.intrinsic_lr > at_rest]
 
 
-def jumps(cycles: SettingCycles) -> bool:
-    """Whether any run of a setting has a period."""
-    return bool(cycles.runs) and len(cycles.all("lengths")) > 0
+def n_periods(cycles: SettingCycles) -> int:
+    """Complete periods of all runs of a setting."""
+    return len(cycles.all("lengths")) if cycles.runs else 0
 
 
 def comes_to_rest(cycles: SettingCycles) -> bool:
@@ -340,7 +341,9 @@ def forecasts(folder: Path, seed: int, entries: list[Entry]) -> Iterator[dict[st
                 continue
             with xr.open_dataset(path, engine="h5netcdf") as held:
                 (truth,) = collect(read_runs(held.load()))
-            if jumps(truth) and len(periods_until(planned_steps(truth), truth)):
+            if n_periods(truth) < FEWEST_PERIODS:
+                continue
+            if len(periods_until(planned_steps(truth), truth)):
                 yield forecast(entry, target, truth, seed)
 
 
@@ -418,7 +421,7 @@ def limits(folder: Path, entries: list[Entry]) -> Iterator[str]:
         )
         for slow in settings:
             fast = [c for c in settings if c.intrinsic_lr >= 0.99 * 10 * slow.intrinsic_lr]
-            if slow.intrinsic_lr > 1.2e-3 or not fast or not jumps(slow):
+            if slow.intrinsic_lr > 1.2e-3 or not fast or n_periods(slow) < FEWEST_PERIODS:
                 continue
             cases = {
                 "from all runs at least ten times as fast": evidence.learn(sized, fast),
