@@ -68,8 +68,8 @@ def _border(
     """The factor on a setting where a probability that falls, or rises, with it passes ``SURE``."""
     factors = np.logspace(-DECADES, DECADES, GRID)[:: -1 if rising else 1]
     found = ((float(one), _probability(make, sure, float(one))) for one in factors)
-    # beyond the largest decay that can be trained with there is nothing
-    tried = itertools.dropwhile(lambda pair: rising and pair[1] == 0, found)
+    # beyond the largest and the smallest decay that can be trained with there is nothing
+    tried = itertools.dropwhile(lambda pair: pair[1] == 0, found)
     enough = list(itertools.takewhile(lambda pair: pair[1] >= SURE, tried))
     if not enough:
         return None

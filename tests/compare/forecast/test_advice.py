@@ -57,3 +57,12 @@ def test_longer_runs_need_less_decay(laws):
         for n in (9_000, 36_000)
     )
     assert short / long == pytest.approx(4, rel=0.25)  # what counts is decay times steps
+
+
+def test_factors_too_small_to_train_with_do_not_hide_the_border(laws):
+    """At a decay near the smallest, a millionth of it is none; what avoids the jump is larger."""
+    slow = PlannedRun(0.5, 1e-9, 10**9)
+    found = advice.advice(slow, laws, START)
+    at = replace(slow, learning_rate=found["avoid_learning_rate"])
+    start = START + np.log(at.learning_rate / slow.learning_rate)
+    assert advice.no_jump(at, laws, start) == pytest.approx(0.9, abs=1e-3)
