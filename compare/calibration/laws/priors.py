@@ -35,6 +35,7 @@ OPEN = 3.0  # spread of the levels of ln(elr): any architecture, any data
 ANY_YOUTH = 0.5  # likewise of the youth of a network, where no network is known
 LEVELS = ("onset", "landing", "reach")
 LEARNING = ("reach",)  # a network that still learns jumps late, by steps, whatever its periods
+FIRST = ("reach", "first_spread")  # of the first jump: what ConvNets tell of others
 LATE, LATE_STEPS = 1.0, 20.0  # spread of its level and of its steps
 DATA = "digits"  # what the known networks were trained on
 ITERATIONS = 20
@@ -85,18 +86,20 @@ def prior_for(
         usual: whether all else about its training is as with the known ones.
     """
     others = [one for one in known_networks() if model != one.model and not one.size.same_as(size)]
+    dense = [one for one in others if not one.convolution]
     share = convolution(model, size)
-    if not share:  # there are enough dense networks for them to be known by themselves
-        others = [one for one in others if not one.convolution]
     alike = (
         usual
         and data == DATA
         and is_of(model, DENSE)
         and (size is None or size.n_examples in {one.size.n_examples for one in others})
     )
-    found = from_networks(
-        others, momentum=momentum, trained=trained, size=size, convolution=share, alike=alike
-    )
+    found = from_networks(dense, momentum=momentum, trained=trained, size=size, alike=alike)
+    if share:
+        convolved = from_networks(
+            others, momentum=momentum, trained=trained, size=size, convolution=share, alike=alike
+        )
+        found = _with_those_of(found, convolved, FIRST)
     if data != DATA:
         found = _with_open(found, ("loss_floor",))
     if not alike:
@@ -130,6 +133,17 @@ def from_networks(
     for _ in range(ITERATIONS):
         population = population.improved()
     return prior(*population.another(momentum, trained, size, convolution=convolution, alike=alike))
+
+
+def _with_those_of(held: Prior, other: Prior, names: Sequence[str]) -> Prior:
+    """The prior with the numbers of some quantities from another, apart from all else."""
+    taken = np.repeat([name in names for name in QUANTITIES], NUMBERS)
+    both = taken[:, None] == taken
+    covariance = np.where(taken, np.array(other.covariance), np.array(held.covariance)) * both
+    mean = np.where(taken, other.mean, held.mean)
+    return replace(
+        held, mean=tuple(mean.tolist()), covariance=tuple(map(tuple, covariance.tolist()))
+    )
 
 
 def _with_open(
