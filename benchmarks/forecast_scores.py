@@ -131,8 +131,8 @@ def by_variant(rows: list[dict[str, Any]]) -> str:
         "inside | first jump |",
         "|" + "---|" * 8,
     ]
-    for variant in dict.fromkeys(row["variant"] for row in rows):
-        own = [row for row in rows if row["variant"] == variant]
+    for way in dict.fromkeys(_way(row) for row in rows):
+        own = [row for row in rows if _way(row) == way]
         kick, constant = (
             [row["scores"][name] for row in own if name in row["scores"]]
             for name in ("kick model", "constant")
@@ -143,9 +143,16 @@ def by_variant(rows: list[dict[str, Any]]) -> str:
             for of, key in ((kick, "error"), (kick, "spread"), (constant, "error"))
         )
         lines.append(
-            f"| {variant} | {len(own)} | {error:.0f} % | {spread:.0f} % | {other:.0f} % | "
+            f"| {way} | {len(own)} | {error:.0f} % | {spread:.0f} % | {other:.0f} % | "
             f"{sum(one['inside'] for one in kick)} | "
             f"{100 * np.mean([one['single_inside'] for one in kick]):.0f} % | "
             f"{100 * np.median(first):.0f} % |"
         )
     return "\n".join(lines)
+
+
+def _way(row: dict[str, Any]) -> str:
+    """What sets a network apart from dense ones on the digits."""
+    if row["model"].startswith("mlp"):
+        return str(row["variant"])
+    return "ConvNets, digits" if row["variant"] == "plain" else f"ConvNets, {row['variant']}"
