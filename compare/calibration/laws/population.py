@@ -216,7 +216,7 @@ class Population:
             alike: whether all else about it is as with the known ones. Else it goes by a size that
                 is not its own: smaller batches or noisy labels leave a gradient at the end as
                 fewer weights do, and it is known no better than one of any size. Each quantity is
-                then known worse by itself too.
+                then known worse by itself too, with what sizes outside of the known ones add.
         """
         weights = _weights(self.kinds, momentum, trained)
         sizes = np.array([one.size.measures for one in self.known])
@@ -228,7 +228,7 @@ class Population:
         row = _row(self.kinds, weights, away - self.centre, np.full(self.n_shares, convolution))
         mean = row @ self.numbers
         covariance = self.covariance
-        if alike and (size is None or (nearest != own).any()):
+        if size is None or (nearest != own).any():
             covariance = covariance + self._of_sizes(weights)
         whole = np.kron(row, np.eye(len(mean)))
         covariance = covariance + whole @ self.unknown @ whole.T
