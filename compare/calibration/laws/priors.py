@@ -35,7 +35,7 @@ OPEN = 3.0  # spread of the levels of ln(elr): any architecture, any data
 ANY_YOUTH = 0.5  # likewise of the youth of a network, where no network is known
 LEVELS = ("onset", "landing", "reach")
 LEARNING = ("reach",)  # a network that still learns jumps late, by steps, whatever its periods
-FIRST = ("reach", "first_spread")  # of the first jump: what ConvNets tell of others
+OF_CONVNETS = 0.5  # probability that a convolutional network is as the known ConvNets are
 LATE, LATE_STEPS = 1.0, 20.0  # spread of its level and of its steps
 DATA = "digits"  # what the known networks were trained on
 ITERATIONS = 20
@@ -94,12 +94,14 @@ def prior_for(
         and is_of(model, DENSE)
         and (size is None or size.n_examples in {one.size.n_examples for one in others})
     )
-    found = from_networks(dense, momentum=momentum, trained=trained, size=size, alike=alike)
-    if share:
-        convolved = from_networks(
-            others, momentum=momentum, trained=trained, size=size, convolution=share, alike=alike
-        )
-        found = _with_those_of(found, convolved, FIRST)
+    found = from_networks(
+        others if share else dense,
+        momentum=momentum,
+        trained=trained,
+        size=size,
+        convolution=min(share, OF_CONVNETS),
+        alike=alike,
+    )
     if data != DATA:
         found = _with_open(found, ("loss_floor",))
     if not alike:
@@ -133,17 +135,6 @@ def from_networks(
     for _ in range(ITERATIONS):
         population = population.improved()
     return prior(*population.another(momentum, trained, size, convolution=convolution, alike=alike))
-
-
-def _with_those_of(held: Prior, other: Prior, names: Sequence[str]) -> Prior:
-    """The prior with the numbers of some quantities from another, apart from all else."""
-    taken = np.repeat([name in names for name in QUANTITIES], NUMBERS)
-    both = taken[:, None] == taken
-    covariance = np.where(taken, np.array(other.covariance), np.array(held.covariance)) * both
-    mean = np.where(taken, other.mean, held.mean)
-    return replace(
-        held, mean=tuple(mean.tolist()), covariance=tuple(map(tuple, covariance.tolist()))
-    )
 
 
 def _with_open(
