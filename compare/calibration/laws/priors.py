@@ -92,7 +92,7 @@ def prior_for(
         usual
         and data == DATA
         and is_of(model, DENSE)
-        and (size is None or size.n_examples in {one.size.n_examples for one in others})
+        and (size is None or size.n_examples in {one.size.n_examples for one in dense})
     )
     found = from_networks(
         others if share else dense,

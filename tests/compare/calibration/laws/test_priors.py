@@ -70,6 +70,7 @@ def test_levels_of_the_elr_are_open_together():
         ("convnet-8", "digits", SIZE, True),
         ("mlp-33-33", "folder:x", SIZE, True),
         ("mlp-33-33", "digits", None, True),
+        ("mlp-33-33", "digits", replace(SIZE, n_examples=250), True),  # as ConvNets had
     ],
 )
 def test_levels_of_the_elr_are_known_for_networks_like_the_known_ones(model, data, size, open_):
