@@ -341,9 +341,8 @@ def forecasts(folder: Path, seed: int, entries: list[Entry]) -> Iterator[dict[st
                 continue
             with xr.open_dataset(path, engine="h5netcdf") as held:
                 (truth,) = collect(read_runs(held.load()))
-            if n_periods(truth) < FEWEST_PERIODS:
-                continue
-            if len(periods_until(planned_steps(truth), truth)):
+            enough = n_periods(truth) >= FEWEST_PERIODS
+            if enough and len(periods_until(planned_steps(truth), truth)):
                 yield forecast(entry, target, truth, seed)
 
 

@@ -136,7 +136,7 @@ def _fastest(run: PlannedRun, laws: Laws, least_speedup: float, growth: float) -
 
 def _largest(run: PlannedRun) -> float:
     """Largest decay that pilots of a run may have."""
-    return min(LARGEST_DECAY, OF_OSCILLATING * (1 - math.sqrt(run.momentum)))
+    return min(LARGEST_DECAY, OF_OSCILLATING * run.largest_decay)
 
 
 def _pilot(

@@ -1,5 +1,6 @@
 """The run that somebody is about to train."""
 
+import math
 from dataclasses import dataclass, field
 
 from compare.study.design import LONGEST_RUN
@@ -51,6 +52,11 @@ class PlannedRun:
         """Share of the norm that decay takes in a step; see ``laws.long_run_decay``."""
         return laws.long_run_decay(self.learning_rate, self.weight_decay, self.momentum)
 
+    @property
+    def largest_decay(self) -> float:
+        """What any weight decay takes at most in the long run: with more it oscillates (LA19)."""
+        return 1 - math.sqrt(self.momentum)
+
     def near(self, decay: float) -> float:
         """The decay nearest to another that a weight decay of four digits makes."""
         rounded = float(f"{self.weight_decay_for(decay):.4g}")
@@ -64,10 +70,10 @@ class PlannedRun:
         Raises:
             ValueError: for more than ``1 - sqrt(m)``, which no weight decay takes: it oscillates.
         """
-        if decay > 1 - self.momentum**0.5:
+        if decay > self.largest_decay:
             raise ValueError(
                 f"with momentum {self.momentum:g} decay takes at most "
-                f"{1 - self.momentum**0.5:.3g} of the norm a step, not {decay:g}"
+                f"{self.largest_decay:.3g} of the norm a step, not {decay:g}"
             )
         alpha = 1 - decay
         exact = (1 + self.momentum - alpha - self.momentum / alpha) / self.learning_rate

@@ -218,10 +218,10 @@ class Population:
                 fewer weights do, and it is known no better than one of any size. Each quantity is
                 then known worse by itself too, with what sizes outside of the known ones add.
         """
-        weights = _weights(self.kinds, momentum, trained)
-        sizes = np.array([one.size.measures for one in self.known])
         if self.n_shares and 0 < convolution < 1:
             return self._either(momentum, trained, size, convolution, alike=alike)
+        weights = _weights(self.kinds, momentum, trained)
+        sizes = np.array([one.size.measures for one in self.known])
         own = sizes.mean(axis=0) if size is None else size.measures
         nearest = np.clip(own, sizes.min(axis=0), sizes.max(axis=0))
         away = self.centre if size is None else features(nearest)
