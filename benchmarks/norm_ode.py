@@ -85,6 +85,7 @@ def diffrax(law_name):
     import jax.numpy as jnp
 
     jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_platforms", "cpu")  # where the others run
     laws = {
         "constant": lambda step, norm: 2.0,
         "tide": lambda step, norm: 1.0 + jnp.sin(step / 50.0) ** 2,

@@ -229,6 +229,7 @@ class Case:
         import jax
 
         jax.config.update("jax_enable_x64", True)
+        jax.config.update("jax_platforms", "cpu")  # where the others run
         alphas, rate, decay = (jax.numpy.asarray(x) for x in (self.alphas, self.rate, self.decay))
 
         def step(w, key):

@@ -138,18 +138,23 @@ def peaks(name):
 def large_product(name):
     """FLOP/s of a large matrix product."""
     side = 8192 if ON_GPU else 2048
-    left, right = (torch.randn(side, side, device=DEVICE) for _ in range(2))
+    left, right = (torch.randn(side, side, device=DEVICE, dtype=type_of(name)) for _ in range(2))
     return 2 * side**3 / seconds_of(name, lambda: left @ right)
 
 
 def large_convolution(name):
     """FLOP/s of a 3x3 convolution over many channels, as in the networks."""
     channels, side, batch = 256, 16, 1024 if ON_GPU else 64
-    kernel = torch.randn(channels, channels, 3, 3, device=DEVICE)
-    images = torch.randn(batch, channels, side, side, device=DEVICE)
+    kernel = torch.randn(channels, channels, 3, 3, device=DEVICE, dtype=type_of(name))
+    images = torch.randn(batch, channels, side, side, device=DEVICE, dtype=type_of(name))
     kernel, images = (one.contiguous(memory_format=torch.channels_last) for one in (kernel, images))
     flops = 2 * kernel.numel() * batch * side**2
     return flops / seconds_of(name, lambda: F.conv2d(images, kernel, padding=1))
+
+
+def type_of(name):
+    """Type of what is multiplied in some arithmetic, so that the time holds no conversion."""
+    return torch.bfloat16 if name == "bf16" else precision.dtype(name)
 
 
 @torch.no_grad()
@@ -159,7 +164,8 @@ def seconds_of(name, compute):
     for _ in range(ROUNDS):
         start = time.perf_counter()
         with precision.of(name, DEVICE):
-            compute().flatten()[0].item()
+            product = compute()
+            product[(0,) * product.ndim].item()
         seconds.append(time.perf_counter() - start)
     return min(seconds)
 

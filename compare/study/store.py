@@ -218,7 +218,7 @@ def provenance(device: str, arithmetic: Iterable[str]) -> dict[str, Any]:
     """Where a file comes from: code, packages, machine, command and arithmetic."""
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "version": metadata.version(DISTRIBUTION),
+        "version": _version(DISTRIBUTION),
         "git_commit": _git("rev-parse", "HEAD"),
         "git_dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
         "command": _writable(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]])),

@@ -4,7 +4,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -16,6 +16,9 @@ class Graph(Protocol):
 
     def replay(self) -> None:
         """Do again, on the same tensors, what was recorded."""
+
+    def pool(self) -> Any:
+        """Where its memory is."""
 
     def reset(self) -> None:
         """Let go of its memory."""
@@ -30,8 +33,8 @@ class Recorder(Protocol):
     def synchronises(self, work: Callable[[], None]) -> bool:
         """Do work up to the point where it waits for the device, and tell whether it does."""
 
-    def record(self, work: Callable[[], None]) -> Graph:
-        """Record work without doing it."""
+    def record(self, work: Callable[[], None], beside: Graph | None) -> Graph:
+        """Record work without doing it, in the memory of another recording if there is one."""
 
 
 class Replay:
@@ -70,7 +73,8 @@ class Replay:
             self._warm_up(self.recorder, size)
             return
         if size not in self._graphs:
-            self._graphs[size] = self.recorder.record(lambda: self.function(size))
+            beside = next(iter(self._graphs.values()), None)
+            self._graphs[size] = self.recorder.record(lambda: self.function(size), beside)
         self._graphs[size].replay()
         self.n_replayed += 1
 
@@ -121,16 +125,19 @@ class CUDARecorder:
             return True
         return False
 
-    def record(self, work: Callable[[], None]) -> Graph:
+    def record(self, work: Callable[[], None], beside: Graph | None) -> Graph:
         """Record work without doing it.
+
+        Recordings share memory: they are replayed one after another, and nothing that one leaves
+        there is needed by another.
 
         Raises:
             ValueError: if CUDA refuses. It then may refuse much else in this process.
         """
         current = torch.cuda.current_stream(self.stream.device)
-        graph = torch.cuda.CUDAGraph()
+        graph, pool = torch.cuda.CUDAGraph(), beside.pool() if beside is not None else None
         try:
-            with torch.cuda.graph(graph, stream=self.stream):
+            with torch.cuda.graph(graph, pool=pool, stream=self.stream):
                 work()
         except torch.OutOfMemoryError:
             raise

@@ -38,6 +38,11 @@ def continued(machines: Sequence[str], device: torch.device) -> list[str]:
     return [*before, here]
 
 
+def uses_a_gpu() -> bool:
+    """Whether anything in this process has used a GPU: asking it for more would start it."""
+    return torch.cuda.is_available() and torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+
+
 def resident() -> float | None:
     """Bytes of memory that this process holds now; None where the system does not tell."""
     try:

@@ -32,15 +32,28 @@ def of(name: str, device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
-def _gpu_flags(arithmetic: str) -> Iterator[None]:
-    """Set the arithmetic of float32 products and convolutions, and the search for fast ones."""
-    before, search = _arithmetic(), torch.backends.cudnn.benchmark
+def products_in(arithmetic: str) -> Iterator[None]:
+    """Compute float32 products and convolutions on a GPU in ``ieee`` or ``tf32`` inside the block.
+
+    Convolutions are in TF32, of 11 bits, where nobody chose.
+    """
+    before = _arithmetic()
     _set_arithmetic([arithmetic] * len(before))
-    torch.backends.cudnn.benchmark = True
     try:
         yield
     finally:
         _set_arithmetic(before)
+
+
+@contextmanager
+def _gpu_flags(arithmetic: str) -> Iterator[None]:
+    """Set the arithmetic of float32 products and convolutions, and the search for fast ones."""
+    search = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = True
+    try:
+        with products_in(arithmetic):
+            yield
+    finally:
         torch.backends.cudnn.benchmark = search
 
 

@@ -16,6 +16,8 @@ from torch import nn
 from torch.nn.modules import module as hooks_of_all_modules
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
+from empirical.device import machine
+
 WRAPPERS = (DataParallel, DistributedDataParallel)
 PLAIN = (int, float, str, bytes, bool, complex, type(None), torch.dtype, torch.device)
 # Hooks of torch's own reparametrisations make weights; all others only watch.
@@ -127,12 +129,11 @@ class RandomNumbers:
         return not _same(after, self._states())
 
     def _states(self) -> tuple[Any, ...]:
-        started = torch.cuda.is_available() and torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
         return (
             random.getstate(),
             np.random.get_state(),  # noqa: NPY002
             torch.get_rng_state(),
-            torch.cuda.get_rng_state_all() if started else [],
+            torch.cuda.get_rng_state_all() if machine.uses_a_gpu() else [],
             [_get(one) for one in self._others],
             [one.get_state() for one in self._torch],
         )

@@ -361,13 +361,14 @@ def real(tensor: Tensor) -> Tensor:
     return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
 
 
-def _products(gradient: Tensor | None, weight: Tensor) -> tuple[float, float, float]:
+def _products(gradient: Tensor | None, weight: Tensor) -> list[float]:
     """``<grad, w>``, ``|grad| |w|`` and the largest share of a row; zeros for an unused tensor."""
     if gradient is None:
-        return 0.0, 0.0, 0.0
+        return [0.0, 0.0, 0.0]
     gradient, weight = (real(t.detach()).double() for t in (gradient, weight))
     rows = (gradient * weight).reshape(len(weight) if weight.ndim else 1, -1).sum(dim=1)
-    return float(rows.sum()), float(gradient.norm() * weight.norm()), float(rows.abs().max())
+    products = torch.stack([rows.sum(), gradient.norm() * weight.norm(), rows.abs().max()])
+    return products.tolist()  # at once: each time a GPU is waited for
 
 
 def _float_tensors(value: Any) -> Iterator[Tensor]:

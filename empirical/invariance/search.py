@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from torch import Tensor, nn
 
+from empirical.device import precision
 from empirical.invariance.inputs import Inputs, copied
 from empirical.invariance.isolation import RandomNumbers, quiet
 from empirical.invariance.joint_groups import joint_groups
@@ -172,7 +173,7 @@ def scale_invariant_parameters(
     batch: Inputs = copied((arguments, dict(keywords or {})))
     random = RandomNumbers(model)
     try:
-        with quiet():
+        with quiet(), precision.products_in("ieee"):
             probe = Probe(model, batch, max_examples=max_examples, seed=seed, random=random)
             return _search(probe, tolerance)
     finally:

@@ -13,6 +13,7 @@ import xarray as xr
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from empirical.device import machine
 from empirical.invariance.isolation import unwrap
 from empirical.invariance.search import ScaleInvariance, scale_invariant_parameters
 from empirical.monitor import followed, sharding, step_sums, to_dataset
@@ -285,6 +286,9 @@ class Monitor:
         """
         self._pending, self._open = True, False
         if self.reason:
+            return None
+        if machine.uses_a_gpu() and torch.cuda.is_current_stream_capturing():
+            self._stop("a step in a CUDA graph is recorded once and cannot be seen again")
             return None
         self._give_values()
         closure = kwargs.get("closure", args[1] if len(args) > 1 else None)

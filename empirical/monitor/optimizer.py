@@ -90,7 +90,7 @@ def root_sum_of(states: Sequence[Mapping[str, Any]], group: Mapping[str, Any]) -
     roots = []
     for one in states:
         if "exp_avg_sq" in one and isinstance(betas, tuple | list):
-            corrected = 1 - float(betas[1]) ** float(one["step"])
+            corrected = 1 - float(betas[1]) ** torch.as_tensor(one["step"]).double()
             roots.append(one["exp_avg_sq"].sqrt().sum().double() / corrected**0.5)
         elif "square_avg" in one:
             roots.append(one["square_avg"].sqrt().sum().double())

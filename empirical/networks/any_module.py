@@ -42,7 +42,7 @@ class ModuleNetwork:
     def __init__(self, make: Callable[[], nn.Module], invariant: Sequence[str]) -> None:
         self.make = make
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)  # buffers may be drawn at random
+            torch.default_generator.manual_seed(0)  # buffers may be drawn at random
             template = make()
         parameters = dict(template.named_parameters())
         trained = [name for name, parameter in parameters.items() if parameter.requires_grad]
@@ -101,7 +101,7 @@ class ModuleNetwork:
         """Draw one network; see ``empirical.networks.by_name.Network``."""
         seed = int(torch.randint(2**62, (), generator=generator))
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)
             parameters = {name: p.detach() for name, p in self.make().named_parameters()}
         return tuple(  # type: ignore[return-value]
             torch.cat([torch.empty(0), *(parameters[name].flatten() for name in layout.names)])

@@ -114,7 +114,8 @@ def build(recipe: Recipe, data: ImageData) -> Network:
         ValueError: if no architecture has that name, or it does not fit the data.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # what is measured on an example may depend on how it was drawn
+        # what is measured on an example may depend on how it was drawn
+        torch.default_generator.manual_seed(0)
         return _build(recipe, data)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 MOST_WORKERS_A_CORE = 8
 CONNECT_SECONDS = 30
+VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 QUIET = {"silence_logs": logging.CRITICAL}
 
 
@@ -59,12 +60,12 @@ def _local_cluster(n_workers: int) -> Any:
     import torch
     from distributed import Nanny, Scheduler, SpecCluster
 
-    n_gpus = torch.cuda.device_count()
+    gpus = _names_of_gpus(torch.cuda.device_count())
     workers = {}
     for i in range(n_workers):
         environment = {"OMP_NUM_THREADS": "1"}
-        if n_gpus:
-            environment["CUDA_VISIBLE_DEVICES"] = str(i % n_gpus)
+        if gpus:
+            environment[VISIBLE_GPUS] = gpus[i % len(gpus)]
         options = {"nthreads": 1, "memory_limit": 0, "env": environment, **QUIET}
         workers[i] = {"cls": Nanny, "options": options}
     scheduler = {
@@ -74,6 +75,12 @@ def _local_cluster(n_workers: int) -> Any:
     make: Any = SpecCluster  # untyped
     with _interrupts_blocked():
         return make(workers, scheduler, **QUIET)
+
+
+def _names_of_gpus(n_gpus: int) -> list[str]:
+    """What CUDA calls the GPUs that this process sees, which may be some of the machine's."""
+    visible = os.environ.get(VISIBLE_GPUS) or ",".join(map(str, range(n_gpus)))
+    return [name.strip() for name in visible.split(",")[:n_gpus]]
 
 
 @contextmanager

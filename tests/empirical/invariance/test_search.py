@@ -226,3 +226,21 @@ def test_groups_are_minimal_and_the_largest_of_alternatives_counts():
     assert joint_groups(radial, [sizes]) == [[0, 1], [2, 4]]
     sizes[3] = 10
     assert joint_groups(radial, [sizes]) == [[0, 1], [3, 4]]
+
+
+def test_a_gpu_computes_products_in_float32_while_it_searches():
+    seen = set()
+
+    class Watching(nn.Sequential):
+        def forward(self, x):
+            seen.add((cudnn.conv.fp32_precision, cuda.matmul.fp32_precision))
+            return super().forward(x)
+
+    cudnn, cuda = torch.backends.cudnn, torch.backends.cuda
+    if not hasattr(cudnn, "conv"):
+        pytest.skip("torch is older than this switch")
+    before = cudnn.conv.fp32_precision, cuda.matmul.fp32_precision
+    assert before[0] == "tf32"  # else the search has nothing to set
+    scale_invariant_parameters(Watching(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)), images())
+    assert seen == {("ieee", "ieee")}
+    assert (cudnn.conv.fp32_precision, cuda.matmul.fp32_precision) == before

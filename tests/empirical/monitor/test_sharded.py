@@ -60,6 +60,7 @@ def test_norms_are_those_of_the_whole(together, kind):
     assert (found["status"].item(), found["reason"].item()) == ("completed", "")
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")  # within torch.compile
 def test_weights_within_wrapped_parts_go_by_either_name():
     model = nn.Sequential(torch.compile(nn.Linear(3, 2)), nn.BatchNorm1d(2))
     for name in ("0.weight", "0._orig_mod.weight"):

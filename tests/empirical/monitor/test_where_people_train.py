@@ -340,26 +340,31 @@ class Named(nn.Module):
 @pytest.mark.parametrize(
     ("make", "backend"), [(mlp, "eager"), (Named, "eager"), (Named, "aot_eager")]
 )
-def test_networks_are_compiled_once(make, given, backend):
+def test_networks_are_compiled_as_often_as_without(make, given, backend):
     from torch._dynamo.testing import CompileCounterWithBackend  # its import takes a second
 
-    torch._dynamo.reset()
-    counter = CompileCounterWithBackend(backend)
-    inner = compiled = make()
-    if given == "in place":
+    def compiled(counter):
+        torch._dynamo.reset()
+        inner = make()
+        if given != "in place":
+            return inner, torch.compile(inner, backend=counter)
         inner.compile(backend=counter)
-    else:
-        compiled = torch.compile(inner, backend=counter)
+        return inner, inner
+
+    unwatched, counter = (CompileCounterWithBackend(backend) for _ in range(2))
+    inner, network = compiled(unwatched)
+    train(network, sgd(inner.parameters()), None, N)
+    inner, network = compiled(counter)
     optimizer = sgd(inner.parameters())
-    monitor = Monitor(inner if given == "inner" else compiled, optimizer)
-    losses = [row[3] for row in train(compiled, optimizer, None, N)]
+    monitor = Monitor(inner if given == "inner" else network, optimizer)
+    losses = [row[3] for row in train(network, optimizer, None, N)]
     plain = make()
     expected = [row[3] for row in train(plain, sgd(plain.parameters()), None, N)]
     assert losses == pytest.approx(expected, rel=1e-5)
     assert [name.removeprefix("layers.") for name in monitor.names] == list(NAMES)
     assert monitor.n_steps == N
     assert residual(monitor) < 1e-6
-    assert counter.frame_count == 1
+    assert counter.frame_count == unwatched.frame_count
 
 
 @pytest.mark.parametrize("name", ["sgd", "momentum"])
@@ -496,3 +501,15 @@ def test_warnings_as_errors_do_not_end_a_training_that_diverges(dtype, lr):
     assert monitor.n_steps == N
     assert [step for _, step in given] == list(range(N))
     assert monitor.dataset()["status"].item() == "diverged"
+
+
+def test_steps_recorded_in_a_cuda_graph_end_the_records_with_a_sentence(monkeypatch, caplog):
+    model, optimizer, monitor = watched(OPTIMIZERS["sgd"])
+    train(model, optimizer, monitor, 3)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
+    train(model, optimizer, monitor, 2)
+    assert monitor.reason.startswith("a step in a CUDA graph is recorded once")
+    assert monitor.dataset().sizes["step"] == 3
+    assert monitor.n_steps == 5

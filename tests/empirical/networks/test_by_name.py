@@ -249,3 +249,13 @@ def test_users_networks_that_do_not_fit_are_refused(monkeypatch, name, said):
     with pytest.raises(ValueError, match="model") as error:
         by_name.build(Recipe(model=name), FAKE)
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["convnet-4", "resnet18-4"])
+def test_building_leaves_the_random_numbers_of_the_process_alone(name, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", pytest.fail)  # none of a GPU is put back
+    torch.default_generator.manual_seed(5)
+    expected = torch.rand(3, generator=torch.Generator().manual_seed(5))
+    network = by_name.build(Recipe(model=name), sources.load("digits"))
+    network.initialise(torch.Generator().manual_seed(1))
+    assert torch.equal(torch.rand(3), expected)

@@ -167,6 +167,7 @@ class TapeRecorder:
     def __init__(self, waits=False):
         self.waits = waits
         self.n_aside = self.n_recorded = 0
+        self.beside = []
 
     def aside(self, work):
         self.n_aside += 1
@@ -177,8 +178,9 @@ class TapeRecorder:
             work()
         return self.waits
 
-    def record(self, work):
+    def record(self, work, beside):
         self.n_recorded += 1
+        self.beside.append(beside)
         with Tape() as tape:
             work()
         return tape
@@ -195,6 +197,9 @@ def test_a_recorded_step_repeats_the_numbers_bit_for_bit(name):
             trainer.advance(n_steps)
     n_sizes = 2 if RECIPES[name].get("keep_last_batch") else 1
     assert recorded.recorder.n_recorded == n_sizes
+    first, *others = recorded.recorder.beside
+    assert first is None
+    assert [type(one) for one in others] == [Tape] * (n_sizes - 1)  # one memory for all sizes
     assert recorded.n_replayed == 14 - n_sizes * WARM_UP
     assert torch.equal(recorded.weights, plain.weights)
     for one, other in zip(plain.records, recorded.records, strict=True):
@@ -211,6 +216,7 @@ def test_a_step_is_recorded_anew_when_a_run_ends():
         while not trainer.done:
             trainer.advance(50)
     assert recorded.recorder.n_recorded == 2
+    assert recorded.recorder.beside == [None, None]  # the first had let go of its memory
     for one, other in zip(plain.records, recorded.records, strict=True):
         assert torch.equal(one.values, other.values)
 
