@@ -4,6 +4,8 @@ held_out          which runs are fitted to, which predicted, and the wall betwee
 observed_cycles   complete and unfinished cycles of measured runs
 laws/             priors from other networks, evidence from these runs, laws from both
 calibrate         all models
+at_rest           whether the network jumps at all
+beginning         the way to the first jump, at this and at other learning rates
 kick_fit          the kick model in the middle of the laws
 hazard_fit        the hazard process
 simple_laws       a constant and a power law, without theory

@@ -7,7 +7,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from compare.calibration import hazard_fit, kick_fit, simple_laws
+from compare.calibration import at_rest, hazard_fit, kick_fit, simple_laws
+from compare.calibration.beginning import Beginning
 from compare.calibration.laws import evidence
 from compare.calibration.laws.evidence import QUANTITIES
 from compare.calibration.laws.regularised import Laws, Prior
@@ -35,6 +36,8 @@ class Calibration:
         baseline: ``T eta lam = const``; None where no period is complete.
         power_law: T as a power of ``eta lam``; None likewise, or for one setting alone.
         runs: ids of the runs that were used.
+        first_growth: of ``ln(rho^2)`` until the first jump, in the mean over runs.
+        resting: probability that the network comes to rest at any slower decay too.
     """
 
     laws: Laws
@@ -44,6 +47,13 @@ class Calibration:
     baseline: SimpleLaw | None
     power_law: SimpleLaw | None
     runs: tuple[str, ...]
+    first_growth: float
+    resting: float
+
+    @property
+    def beginning(self) -> Beginning:
+        """How the calibration runs begin."""
+        return Beginning(self.start, self.first_growth)
 
 
 @dataclass(frozen=True)
@@ -97,7 +107,8 @@ def calibrate(sample: Sample, prior: Prior) -> Calibration:
         sample: what ``observe`` returns.
         prior: of the network, learnt from other ones.
     """
-    laws = evidence.learn(Laws(prior, momentum=sample.momentum), sample.settings)
+    before = Laws(prior, momentum=sample.momentum)
+    laws = evidence.learn(before, sample.settings)
     cycling = [cycles for cycles in sample.settings if cycles.n_cycles]
     cycling = [cycles for cycles in cycling if cycles.periodic] or cycling
     told = [c for c in cycling if c.periodic and c.n_cycles >= MIN_CYCLES_PER_SETTING]
@@ -111,11 +122,19 @@ def calibrate(sample: Sample, prior: Prior) -> Calibration:
         baseline=simple_laws.constant(cycling) if cycling else None,
         power_law=simple_laws.power_law(cycling) if cycling else None,
         runs=sample.runs,
+        first_growth=_first_growth(sample.settings),
+        resting=at_rest.probability(before, sample.settings),
     )
 
 
-def laws_from_json(text: str) -> tuple[Laws, float]:
-    """The laws, and ``ln(elr)`` at the start, that a comparison's attribute ``calibration`` holds.
+def _first_growth(settings: list[SettingCycles]) -> float:
+    """Growth of ``ln(rho^2)`` until the first jump, in the mean over all runs that jump."""
+    grown = [run.first_kick for cycles in settings for run in cycles.runs]
+    return float(np.mean(grown)) if grown else 0.0
+
+
+def laws_from_json(text: str) -> tuple[Laws, Beginning]:
+    """The laws, and how a run begins, that a comparison's attribute ``calibration`` holds.
 
     Raises:
         ValueError: if the text does not hold them.
@@ -124,7 +143,9 @@ def laws_from_json(text: str) -> tuple[Laws, float]:
     if laws.prior.names != QUANTITIES:
         raise ValueError("no calibrated laws of this version are there")
     try:
-        return laws, float(json.loads(text)["start"])
+        held = json.loads(text)
+        # files that are older do not tell how much the norm grew until the first jump
+        return laws, Beginning(float(held["start"]), float(held.get("first_growth", 0.0)))
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError("no calibrated start of this version is there") from error
 

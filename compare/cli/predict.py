@@ -22,7 +22,7 @@ UNITS = {
     "first_jump_high": " steps: 5 % of first jumps come later",
     "steps": " steps of the run",
     "pilot_steps": " steps of all pilots together",
-    "extrapolation": " times slower than the slowest that was seen",
+    "extrapolation": ": decay of the nearest setting that was seen, over this one's",
     "settling_steps": " steps to within 1 % of the equilibrium norm",
 }
 
@@ -110,7 +110,7 @@ def as_lines(result: Mapping[str, Any]) -> str:
     lines = [
         f"{name:{width}}  {_shown(value)}{UNITS.get(name, '')}"
         for name, value in result.items()
-        if value is not None
+        if value is not None and name != "caution"
     ]
     return "\n".join([*lines, "", meaning(result)])
 
@@ -138,7 +138,7 @@ def meaning(result: Mapping[str, Any]) -> str:
         )
     from compare.predict.outlook import far
 
-    return " ".join(filter(None, (_of_regime(result), far(result))))
+    return " ".join(filter(None, (_of_regime(result), far(result), result.get("caution"))))
 
 
 def _of_regime(result: Mapping[str, Any]) -> str:

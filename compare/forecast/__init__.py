@@ -5,5 +5,6 @@ pilots         which cheap runs tell most about it
 forecast       what they say of it, in numbers and as a fan of paths
 fan            effective learning rate and norm of the planned run, step by step
 advice         what would avoid the first jump
+caution        what it cannot know
 run_forecast   pilots, forecast, file and page
 """

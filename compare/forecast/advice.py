@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from compare.calibration.beginning import Beginning
 from compare.calibration.laws.regularised import Laws
 from compare.forecast.planned_run import PlannedRun
 from compare.predict import outlook
@@ -14,15 +15,16 @@ from compare.predict import outlook
 SURE = 0.9
 DECADES = 6.0  # that are searched to either side
 GRID = 121
+NAMES = ("avoid_weight_decay", "avoid_learning_rate", "equilibrium_weight_decay")
 
 
-def advice(run: PlannedRun, laws: Laws, start: float) -> dict[str, float | None]:
+def advice(run: PlannedRun, laws: Laws, beginning: Beginning) -> dict[str, float | None]:
     """The borders nearest to a planned run, other things being as planned.
 
     Args:
         run: the planned run.
         laws: what is known of its network.
-        start: ``ln(elr)`` at initialisation at the planned learning rate.
+        beginning: how its runs begin at the planned learning rate.
 
     Returns:
         ``avoid_weight_decay`` and ``avoid_learning_rate``, the largest with which the run ends
@@ -38,22 +40,22 @@ def advice(run: PlannedRun, laws: Laws, start: float) -> dict[str, float | None]
         return replace(run, learning_rate=factor * run.learning_rate)
 
     def quiet(other: PlannedRun) -> float:
-        shifted = start + math.log(other.learning_rate / run.learning_rate)
-        return no_jump(other, laws, shifted)
+        return no_jump(other, laws, beginning.at(other.learning_rate / run.learning_rate))
 
     def resting(other: PlannedRun) -> float:
-        network = outlook.networks(laws, other.decay, start)
+        network = outlook.networks(laws, other.decay, beginning.log_elr)
         return outlook.regime_probabilities(network, other.n_steps)["equilibrium"]
 
     largest_decay, largest_rate = (
         _border(make, quiet, rising=False) for make in (at_decay, at_rate)
     )
     smallest = _border(at_decay, resting, rising=True)
-    return {
-        "avoid_weight_decay": _times(run.weight_decay, largest_decay),
-        "avoid_learning_rate": _times(run.learning_rate, largest_rate),
-        "equilibrium_weight_decay": _times(run.weight_decay, smallest),
-    }
+    found = (
+        _times(run.weight_decay, largest_decay),
+        _times(run.learning_rate, largest_rate),
+        _times(run.weight_decay, smallest),
+    )
+    return dict(zip(NAMES, found, strict=True))
 
 
 def no_jump(run: PlannedRun, laws: Laws, start: float) -> float:

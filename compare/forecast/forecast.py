@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from compare.calibration.beginning import Beginning
 from compare.calibration.calibrate import Calibration
 from compare.calibration.laws.regularised import Laws
-from compare.forecast import advice, fan
+from compare.forecast import advice, caution, fan
 from compare.forecast.pilots import Pilot
 from compare.forecast.planned_run import PlannedRun
 from compare.predict import outlook
@@ -30,23 +31,31 @@ class Forecast:
     Attributes:
         run: the planned run.
         laws: of its network.
-        start: ``ln(elr)`` at initialisation.
+        beginning: how its runs begin.
         pilots: what was trained for it.
         diverged: probability that the run stops being finite.
+        resting: probability that its network does not jump at all, however slow the decay.
     """
 
     run: PlannedRun
     laws: Laws
-    start: float
+    beginning: Beginning
     pilots: tuple[Pilot, ...]
     diverged: float = 0.0
+    resting: float = 0.0
 
     @classmethod
     def of(
         cls, run: PlannedRun, calibration: Calibration, pilots: list[Pilot], diverged: float
     ) -> "Forecast":
         """The forecast that a calibration on pilots makes."""
-        return cls(run, calibration.laws, calibration.start, tuple(pilots), diverged)
+        known = calibration.laws, calibration.beginning
+        return cls(run, *known, tuple(pilots), diverged, calibration.resting)
+
+    @property
+    def start(self) -> float:
+        """``ln(elr)`` at initialisation."""
+        return self.beginning.log_elr
 
     @property
     def network(self) -> Network:
@@ -55,8 +64,10 @@ class Forecast:
 
     @cached_property
     def borders(self) -> dict[str, float | None]:
-        """What would avoid the first jump, or bring the norm to rest."""
-        return advice.advice(self.run, self.laws, self.start)
+        """What would avoid the first jump, or bring the norm to rest; None if it surely rests."""
+        if self.resting >= advice.SURE:
+            return dict.fromkeys(advice.NAMES)
+        return advice.advice(self.run, self.laws, self.beginning)
 
     def values(self) -> dict[str, Any]:
         """The forecast in numbers, by the names of docs/data.md; None where nothing is said."""
@@ -68,11 +79,18 @@ class Forecast:
             "momentum": run.momentum,
             "intrinsic_lr": run.intrinsic_lr,
             "steps": run.n_steps,
-            **outlook.summary(self.network, run.learning_rate, run.n_steps, diverged=self.diverged),
+            **self.summary_of(self.network, run),
             "pilot_steps": sum(one.total for one in self.pilots),
             "pilot_intrinsic_lr": lrs,
             "extrapolation": min(lrs) / run.intrinsic_lr,
+            "caution": caution.sentences(run, self.resting),
         }
+
+    def summary_of(self, network: Network, run: PlannedRun) -> dict[str, Any]:
+        """What will happen to the planned run, or to one like it."""
+        return outlook.summary(
+            network, run.learning_rate, run.n_steps, diverged=self.diverged, resting=self.resting
+        )
 
     def dataset(self) -> xr.Dataset:
         """The fan of paths and the distribution of jumps, for the file and its page.

@@ -263,9 +263,7 @@ def what_if(made: Forecast) -> list[dict[str, Any]]:
         with contextlib.suppress(ValueError):  # a decay that nothing can be trained with
             other = replace(run, weight_decay=factor * run.weight_decay)
             network = outlook.networks(made.laws, other.decay, made.start, n_steps=other.n_steps)
-            said = outlook.summary(
-                network, other.learning_rate, other.n_steps, diverged=made.diverged
-            )
+            said = made.summary_of(network, other)
             rows.append({"weight_decay": other.weight_decay, **said})
     return rows
 

@@ -1,5 +1,7 @@
 """What can be asked of a recorded Dataset: from a monitor, a training or a simulation."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -76,7 +78,8 @@ def check_laws(trajectories: xr.Dataset) -> xr.Dataset:
 
 def _check(trajectories: xr.Dataset, runs: Runs) -> xr.Dataset:
     """The law checks, and what is known of a monitored optimizer if they fail."""
-    known = {}
+    known: dict[str, Any] = {}
+    known["normalisation_eps"] = float(trajectories.attrs.get("normalisation_eps", 0.0))
     if "weights_dtype" in trajectories.attrs:
         known["weights_dtype"] = str(trajectories.attrs["weights_dtype"])
     if "optimizer" in trajectories:

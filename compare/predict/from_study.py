@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from compare.calibration.beginning import Beginning
 from compare.calibration.calibrate import laws_from_json, model_from_json
 from compare.calibration.laws.regularised import Laws
 from compare.predict import outlook
@@ -36,8 +37,9 @@ def predict_from_study(
 
     Returns:
         The values of a forecast (see ``sawtooth.forecast``) without pilots, and ``extrapolation``:
-        the slowest calibrated eta*lam over this one; where the setting is faster than all that were
-        calibrated, the fastest over it. Values that are not said are None.
+        1 within the calibrated decays; the slowest of them over this one, above 1, where it is
+        slower than all; the fastest over it, below 1, where it is faster. Values that are not said
+        are None.
 
     Raises:
         ValueError: if the file is no study, holds no calibrated laws, or a number is out of range.
@@ -46,17 +48,22 @@ def predict_from_study(
     validate.positive("weight_decay", weight_decay)
     if steps is not None:
         validate.within("steps", steps, 1, LONGEST_RUN)
-    known, model = read_calibrated(study)
+    known, beginning, model = read_calibrated(study)
     with store.blaming(Path(study)):
-        return _of_calibrated(known, model, learning_rate, weight_decay, steps)
+        return _of_calibrated(known, beginning, model, learning_rate, weight_decay, steps)
 
 
 def _of_calibrated(
-    known: Laws, model: KickModel, learning_rate: float, weight_decay: float, steps: int | None
+    known: Laws,
+    beginning: Beginning,
+    model: KickModel,
+    learning_rate: float,
+    weight_decay: float,
+    steps: int | None,
 ) -> dict[str, Any]:
     """What laws and a model say of a run; see ``predict_from_study``."""
     decay = long_run_decay(learning_rate, weight_decay, known.momentum)
-    start = float(np.log(learning_rate / model.initial_norm**2))
+    start = beginning.at(learning_rate / model.initial_norm**2 / np.exp(beginning.log_elr))
     n_steps = _usual_steps(known, decay, start) if steps is None else steps
     network = outlook.networks(known, decay, start, n_steps=n_steps)
     seen = known.evidence.intrinsic_lr
@@ -77,8 +84,8 @@ def _usual_steps(known: Laws, decay: float, start: float) -> float:
     return float(np.median(network.first) + TYPICAL_CYCLES * np.median(network.period))
 
 
-def read_calibrated(study: str | Path) -> tuple[Laws, KickModel]:
-    """The laws and the kick model that a study has calibrated.
+def read_calibrated(study: str | Path) -> tuple[Laws, Beginning, KickModel]:
+    """The laws, the beginning of runs and the kick model that a study has calibrated.
 
     Raises:
         ValueError: if the file is no study or holds none.
@@ -87,12 +94,12 @@ def read_calibrated(study: str | Path) -> tuple[Laws, KickModel]:
     if not text:
         raise ValueError(f"{study} holds no calibrated model; its report says why")
     with store.blaming(Path(study)):
-        laws, model = laws_from_json(text)[0], model_from_json(text)
+        (laws, beginning), model = laws_from_json(text), model_from_json(text)
         if not laws.evidence.intrinsic_lr:
             raise ValueError("its calibrated laws rest on no run")
-        return laws, model
+        return laws, beginning, model
 
 
 def _outside(seen: Sequence[float], decay: float) -> float:
-    """Slowest or, for a setting beyond it, fastest calibrated decay over that of the setting."""
-    return max(seen) / decay if decay > max(seen) else min(seen) / decay
+    """The nearest calibrated decay over that of a setting, 1 for one in between."""
+    return float(np.clip(decay, min(seen), max(seen)) / decay)

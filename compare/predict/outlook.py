@@ -16,6 +16,7 @@ from scipy.special import ndtr
 from scipy.stats import truncnorm
 
 from compare.calibration.laws.evidence import (
+    BORDER_OF_REGIMES,
     SCATTER,
     as_kicks,
     longer,
@@ -24,9 +25,7 @@ from compare.calibration.laws.evidence import (
 )
 from compare.calibration.laws.regularised import Laws
 from theory.arrays import FloatArray
-from theory.cycle_models.kick_model import time_share
 from theory.laws import decay_rate
-from theory.trajectory.regimes import PERIODIC_SHARE
 
 N_DRAWS = 2000
 SEED = 0
@@ -186,7 +185,7 @@ def single_periods(network: Network, *, seed: int = SEED) -> FloatArray:
 
 
 def regime_probabilities(
-    network: Network, n_steps: float, diverged: float = 0.0
+    network: Network, n_steps: float, diverged: float = 0.0, resting: float = 0.0
 ) -> dict[str, float]:
     """Probability of each regime that a run of so many steps may be seen in.
 
@@ -197,11 +196,12 @@ def regime_probabilities(
         network: networks as they may be.
         n_steps: length of the run.
         diverged: probability that it stops being finite.
+        resting: probability that it comes to rest without a jump, where else it would jump.
     """
     jumps = 1 - no_jump(network, n_steps)
     n_cycles = np.clip((n_steps - network.first) / network.period, 1, None)
-    border = np.log(time_share(PERIODIC_SHARE))
-    sawtooth = ndtr((border - network.growth) * np.sqrt(n_cycles) / SCATTER["growth"])
+    sawtooth = ndtr((BORDER_OF_REGIMES - network.growth) * np.sqrt(n_cycles) / SCATTER["growth"])
+    sawtooth = (1 - resting) * sawtooth
     finite = 1 - diverged
     return {
         "periodic": finite * float((jumps * sawtooth).mean()),
@@ -212,7 +212,12 @@ def regime_probabilities(
 
 
 def summary(
-    network: Network, learning_rate: float, n_steps: float, *, diverged: float = 0.0
+    network: Network,
+    learning_rate: float,
+    n_steps: float,
+    *,
+    diverged: float = 0.0,
+    resting: float = 0.0,
 ) -> dict[str, Any]:
     """What will happen to a run, in numbers by the names of the vocabulary.
 
@@ -221,6 +226,7 @@ def summary(
         learning_rate: eta.
         n_steps: length of the run.
         diverged: probability that it stops being finite.
+        resting: probability that it comes to rest without a jump, where else it would jump.
 
     Returns:
         ``regime`` and ``regime_probability``; ``period`` (steps; the median of what the mean may
@@ -229,14 +235,16 @@ def summary(
         ``.._after_jump``; ``n_jumps_low/high`` within the run; ``equilibrium_norm``, None but in an
         equilibrium, which has no periods.
     """
-    chances = regime_probabilities(network, n_steps, diverged)
+    chances = regime_probabilities(network, n_steps, diverged, resting)
     regime = max(chances, key=lambda name: chances[name])
     said: dict[str, Any] = {"regime": regime, "regime_probability": chances[regime]}
     numbers: Mapping[str, Any] = sawtooth(network, n_steps)
-    resting = regime == "equilibrium"
-    if resting or regime == "divergence":
+    if regime in ("equilibrium", "divergence"):
         numbers = dict.fromkeys(numbers, None)
-    rest = _rest(network, learning_rate) if resting and _known(network.onset) else None
+    elif resting > LOW:
+        numbers = {**numbers, "n_jumps_low": 0.0}
+    settles = regime == "equilibrium" and _known(network.onset)
+    rest = _rest(network, learning_rate) if settles else None
     return {**said, **numbers, "equilibrium_norm": rest}
 
 

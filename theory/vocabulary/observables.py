@@ -24,7 +24,7 @@ OBSERVABLES: dict[str, Variable] = {
     "n_jumps_high": Variable("5 % of runs have more jumps"),
     "pilot_steps": Variable("steps of all pilots together", units="steps"),
     "pilot_intrinsic_lr": Variable("intrinsic learning rates of the pilots", "ηλ"),
-    "extrapolation": Variable("slowest ηλ that was seen over that of the run"),
+    "extrapolation": Variable("nearest ηλ that was seen over that of the run"),
     "effective_lr_before_jump": Variable("effective lr before a jump"),
     "effective_lr_after_jump": Variable("effective lr after a jump"),
     "equilibrium_norm": Variable("equilibrium norm", "ρ*"),

@@ -37,7 +37,8 @@ CORRELATED = 1.2  # variance of a mean of successive cycles over that of indepen
 # Standard deviation of runs about the mean of their setting, beyond that of their cycles.
 RUN_SCATTER = {"log_kick": 0.05, "onset": 0.06, "landing": 0.04}
 FEWEST_FOR_SPREAD = 3
-BORDER = math.log(time_share(PERIODIC_SHARE)) - 0.3  # ln y, just inside that of the sawtooth
+BORDER_OF_REGIMES = math.log(time_share(PERIODIC_SHARE))  # ln y, of sawtooth and equilibrium
+BORDER = BORDER_OF_REGIMES - 0.3  # just inside that of the sawtooth
 BEYOND = 0.4  # further error, of logarithms, of what settings beyond it say; twice that of noise
 # Share of the time since the first jump during which the norm grows, which few cycles tell badly:
 # half-way between that of the border, 1/4, and noise, 1/2.

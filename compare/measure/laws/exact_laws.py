@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -123,7 +124,7 @@ class Steps:
         return np.asarray(shrunk * np.sqrt((1 - phi * c) ** 2 + tangential))
 
 
-def check_laws(runs: Runs, recorded_with: Mapping[str, str] | None = None) -> xr.Dataset:
+def check_laws(runs: Runs, recorded_with: Mapping[str, Any] | None = None) -> xr.Dataset:
     """Level 0 for every run: residuals of the exact laws, along ``run``.
 
     NaN with ``reason_norm_law_residual`` where no exact law is known for the update, or steps
@@ -132,7 +133,8 @@ def check_laws(runs: Runs, recorded_with: Mapping[str, str] | None = None) -> xr
 
     Args:
         runs: the runs.
-        recorded_with: ``weights_dtype`` and ``optimizer``, where they are known.
+        recorded_with: ``weights_dtype``, ``optimizer`` and ``normalisation_eps``, where they are
+            known.
     """
     rows = [_check_run(run, recorded_with or {}) for run in runs.values()]
     names = {name: None for row in rows for name in row}
@@ -140,7 +142,7 @@ def check_laws(runs: Runs, recorded_with: Mapping[str, str] | None = None) -> xr
     return xr.Dataset(columns, {"run": list(runs)})
 
 
-def _check_run(run: RecordedRun, recorded_with: Mapping[str, str]) -> dict[str, float | str]:
+def _check_run(run: RecordedRun, recorded_with: Mapping[str, Any]) -> dict[str, float | str]:
     """Residuals of one run, by name."""
     if reason := _cannot_check(run):
         return {**dict.fromkeys(RESIDUALS, np.nan), "reason_norm_law_residual": reason}

@@ -8,6 +8,7 @@ from theory.arrays import FloatArray
 from theory.trajectory import RecordedRun
 
 RADIAL = 0.01  # share of the gradient along the weights that is not rounding
+FELT_EPS = 1e-8  # of a normalisation; what is smaller no float32 activation feels
 FEELS_SCALE = (
     "something in the loss feels the scale of the weights, such as a penalty, or they are not "
     "scale-invariant"
@@ -34,13 +35,20 @@ def radial_cosine(run: RecordedRun) -> FloatArray:
     return np.where(turn > 1e-6 / RADIAL, cosine, np.nan)
 
 
-def explain(run: RecordedRun, *, weights_dtype: str = "", optimizer: str = "") -> str:
+def explain(
+    run: RecordedRun,
+    *,
+    weights_dtype: str = "",
+    optimizer: str = "",
+    normalisation_eps: float = 0.0,
+) -> str:
     """What the record shows that breaks the norm law, or what else may have.
 
     Args:
         run: a run whose norm law does not hold.
         weights_dtype: in which the weights are stored, "" where unknown.
         optimizer: qualified name of its class, "" where unknown.
+        normalisation_eps: largest epsilon of the network's normalisations, 0 where unknown.
     """
     if weights_dtype in LOW_PRECISION:
         return (
@@ -57,6 +65,12 @@ def explain(run: RecordedRun, *, weights_dtype: str = "", optimizer: str = "") -
         )
     if optimizer and not optimizer.startswith("torch.optim."):
         return f"the class {optimizer} may do more in a step than the optimizer it is derived from"
+    if len(known) and normalisation_eps >= FELT_EPS:
+        return (
+            f"the gradient is tangential but for a cosine of {typical:.1g} with the weights, which "
+            f"a normalisation with epsilon = {normalisation_eps:g} leaves where what it divides by "
+            "is small; low precision of gradients or gradients of older weights do the same"
+        )
     if len(known):
         return (
             f"the gradient is tangential (cosine {typical:.1g}) but the step is not that of the "

@@ -92,20 +92,18 @@ def sentence(said: dict[str, Any]) -> Markup:
             'every <span class="theory">{}</span> steps: {} times in all.'
         ).format(_whole(said["first_jump"]), _whole(said["period"]), _count_of_jumps(said))
     if said["regime"] == "equilibrium":
+        where = Markup(' near <span class="theory">{}</span>')
+        norm = said["equilibrium_norm"]
         return Markup(
-            "This run will settle: its weight norm comes to rest near "
-            '<span class="theory">{}</span> (probability {}), without destabilising.'
-        ).format(number(_or_nan(said["equilibrium_norm"])), chance)
+            "This run will settle: its weight norm comes to rest{} (probability {}), without "
+            "destabilising."
+        ).format("" if norm is None else where.format(number(norm)), chance)
     if said["regime"] == "divergence":
         return Markup("This run will probably break off: pilots of it did.")
     return Markup(
         "This run will end before it destabilises for the first time (probability {}), which "
         'would be near step <span class="theory">{}</span>.'
     ).format(chance, _whole(said["first_jump"]))
-
-
-def _or_nan(value: float | None) -> float:
-    return np.nan if value is None else value
 
 
 def _chance(said: dict[str, Any]) -> str:
@@ -162,6 +160,8 @@ def _background(said: dict[str, Any]) -> list[str]:
             "Nobody has looked there: the intervals are wide for that reason, and wider pilots "
             "(a larger budget) would make them narrower."
         )
+    if said.get("caution"):  # not in files that are older
+        text.append(said["caution"])
     return text
 
 
@@ -197,6 +197,8 @@ def _advice(said: dict[str, Any]) -> list[str]:
             f"{number(said['equilibrium_weight_decay'])}; the weights then turn so fast that the "
             "loss stays high."
         )
+    if said["regime"] == "equilibrium" and not lines:
+        return ["No first jump is to be expected, so there is none to avoid."]
     return lines or ["No weight decay within six decades would avoid the first jump."]
 
 

@@ -183,9 +183,12 @@ def test_the_table_holds_the_laws_and_what_they_fit(many, compared):
 
 def test_a_calibration_survives_its_file(compared):
     text = compared[1].attrs["calibration"]
-    (laws, start), model = laws_from_json(text), model_from_json(text)
+    (laws, beginning), model = laws_from_json(text), model_from_json(text)
     assert json.loads(text)["model"]["kick"]["slope"] == model.kick.slope
-    assert start == pytest.approx(np.log(LR / TRUE_MODEL.initial_norm**2), rel=1e-6)
+    assert beginning.log_elr == pytest.approx(np.log(LR / TRUE_MODEL.initial_norm**2), rel=1e-6)
+    assert beginning.growth == json.loads(text)["first_growth"]
+    older = {name: value for name, value in json.loads(text).items() if name != "first_growth"}
+    assert laws_from_json(json.dumps(older))[1].growth == 0
     assert laws.prior == priors.prior_for("mlp")
     for broken in ("", "{}", '{"model": {}, "laws": {}}'):
         with pytest.raises(ValueError, match="no calibrated"):

@@ -239,3 +239,17 @@ def test_intervals_of_a_summary_hold_their_middle():
 def test_a_word_of_caution_far_from_all_that_was_seen(extrapolation, said):
     sentence = outlook.far({"extrapolation": extrapolation})
     assert (said in sentence) if said else (sentence == "")
+
+
+def test_a_network_that_may_never_jump_is_less_surely_periodic():
+    network = outlook.networks(laws(0.1), AT, START)
+    sure = outlook.regime_probabilities(network, 12 / RATE)
+    unsure = outlook.regime_probabilities(network, 12 / RATE, resting=0.3)
+    assert unsure["periodic"] == pytest.approx(0.7 * sure["periodic"])
+    assert sum(unsure.values()) == pytest.approx(1)
+    assert unsure["convergence"] == sure["convergence"]
+    found = outlook.summary(network, 0.5, 12 / RATE, resting=0.3)
+    assert found["regime"] == "periodic"
+    assert found["n_jumps_low"] == 0 < found["n_jumps_high"]
+    settled = outlook.summary(network, 0.5, 12 / RATE, resting=0.95)
+    assert (settled["regime"], settled["period"]) == ("equilibrium", None)
