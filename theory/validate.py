@@ -17,8 +17,13 @@ def is_finite(value: float) -> bool:
     """Whether a number is one as a float too, which whole numbers above 1e308 are not."""
     try:
         return math.isfinite(value)
-    except OverflowError:
+    except (OverflowError, TypeError):
         return False
+
+
+def _shown(value: object) -> str:
+    """A value as it was given: text in quotes, which is no number though it may look like one."""
+    return repr(value) if isinstance(value, str) else str(value)
 
 
 def positive(name: str, value: float) -> float:
@@ -28,7 +33,7 @@ def positive(name: str, value: float) -> float:
         ValueError: if it is not a positive finite number.
     """
     if not (is_finite(value) and value > 0):
-        raise ValueError(f"{name} must be a positive finite number, got {value}")
+        raise ValueError(f"{name} must be a positive finite number, got {_shown(value)}")
     return float(value)
 
 
@@ -39,7 +44,7 @@ def non_negative(name: str, value: float) -> float:
         ValueError: if it is negative or not finite.
     """
     if not (is_finite(value) and value >= 0):
-        raise ValueError(f"{name} must be a finite number >= 0, got {value}")
+        raise ValueError(f"{name} must be a finite number >= 0, got {_shown(value)}")
     return float(value)
 
 
@@ -63,6 +68,17 @@ def at_least(name: str, value: int, lowest: int) -> int:
     if value < lowest:
         raise ValueError(f"{name} must be >= {lowest}, got {value}")
     return value
+
+
+def whole(name: str, value: float) -> int:
+    """Return value as an integer.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    if not (is_finite(value) and value == int(value)):
+        raise ValueError(f"{name} must be a whole number, got {_shown(value)}")
+    return int(value)
 
 
 def within(name: str, value: int, lowest: int, highest: float) -> int:

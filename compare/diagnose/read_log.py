@@ -11,6 +11,7 @@ import xarray as xr
 
 from compare.diagnose.columns import SERIES, is_known, of_columns
 from compare.diagnose.signals import Signals
+from theory import files
 from theory.trajectory import recorded, require
 
 # What a CSV file may hold: 300 MB as text.
@@ -28,8 +29,7 @@ def read(path: Path, run: str | None = None) -> Signals:
     Raises:
         ValueError: if it cannot be read, in a sentence that says why.
     """
-    if not path.is_file():
-        raise ValueError(f"cannot read {path}: no such file")
+    files.check_there(path)
     if path.suffix == ".nc":
         from compare.study import store
 

@@ -30,6 +30,7 @@ class PlannedRun:
         validate.setting(self.learning_rate, self.weight_decay)
         validate.positive("weight_decay", self.weight_decay)
         validate.fraction("momentum", self.momentum)
+        object.__setattr__(self, "n_steps", validate.whole("steps", self.n_steps))
         validate.at_least("steps", self.n_steps, 1)
         if self.n_steps > LONGEST_RUN:
             raise ValueError(f"steps must be at most {LONGEST_RUN:g}, got {self.n_steps}")

@@ -1,6 +1,8 @@
 """Period, jumps and regime of a setting, by the model that a study has calibrated."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,33 +50,46 @@ def predict_from_study(
     validate.positive("weight_decay", weight_decay)
     if steps is not None:
         validate.within("steps", steps, 1, LONGEST_RUN)
-    known, beginning, model = read_calibrated(study)
+    known = read_calibrated(study)
     with store.blaming(Path(study)):
-        return _of_calibrated(known, beginning, model, learning_rate, weight_decay, steps)
+        return _of_calibrated(known, learning_rate, weight_decay, steps)
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """What a study has calibrated.
+
+    Attributes:
+        laws: of its network.
+        beginning: of its runs.
+        model: the kick model in the middle of the laws.
+        n_weights: numbers of scale-invariant weights of its networks, as far as they are known.
+    """
+
+    laws: Laws
+    beginning: Beginning
+    model: KickModel
+    n_weights: set[int]
 
 
 def _of_calibrated(
-    known: Laws,
-    beginning: Beginning,
-    model: KickModel,
-    learning_rate: float,
-    weight_decay: float,
-    steps: int | None,
+    known: Calibrated, learning_rate: float, weight_decay: float, steps: int | None
 ) -> dict[str, Any]:
     """What laws and a model say of a run; see ``predict_from_study``."""
-    decay = long_run_decay(learning_rate, weight_decay, known.momentum)
-    start = beginning.at(learning_rate / model.initial_norm**2 / np.exp(beginning.log_elr))
-    n_steps = _usual_steps(known, decay, start) if steps is None else steps
-    network = outlook.networks(known, decay, start, n_steps=n_steps)
-    seen = known.evidence.intrinsic_lr
+    laws, beginning = known.laws, known.beginning
+    decay = long_run_decay(learning_rate, weight_decay, laws.momentum)
+    own_rate = math.exp(beginning.log_elr) * known.model.initial_norm**2
+    start = beginning.at(learning_rate / own_rate)
+    n_steps = _usual_steps(laws, decay, start) if steps is None else steps
+    network = outlook.networks(laws, decay, start, n_steps=n_steps)
     return {
         "learning_rate": learning_rate,
         "weight_decay": weight_decay,
-        "momentum": known.momentum,
+        "momentum": laws.momentum,
         "intrinsic_lr": learning_rate * weight_decay,
         "steps": round(n_steps),
         **outlook.summary(network, learning_rate, n_steps),
-        "extrapolation": _outside(seen, decay),
+        "extrapolation": _outside(laws.evidence.intrinsic_lr, decay),
     }
 
 
@@ -84,20 +99,20 @@ def _usual_steps(known: Laws, decay: float, start: float) -> float:
     return float(np.median(network.first) + TYPICAL_CYCLES * np.median(network.period))
 
 
-def read_calibrated(study: str | Path) -> tuple[Laws, Beginning, KickModel]:
-    """The laws, the beginning of runs and the kick model that a study has calibrated.
+def read_calibrated(study: str | Path) -> Calibrated:
+    """What a study has calibrated.
 
     Raises:
-        ValueError: if the file is no study or holds none.
+        ValueError: if the file is no study or holds no calibrated laws.
     """
-    text = store.read_calibration(Path(study))
+    text, n_weights = store.read_calibration(Path(study))
     if not text:
         raise ValueError(f"{study} holds no calibrated model; its report says why")
     with store.blaming(Path(study)):
-        (laws, beginning), model = laws_from_json(text), model_from_json(text)
+        laws, beginning = laws_from_json(text)
         if not laws.evidence.intrinsic_lr:
             raise ValueError("its calibrated laws rest on no run")
-        return laws, beginning, model
+        return Calibrated(laws, beginning, model_from_json(text), n_weights)
 
 
 def _outside(seen: Sequence[float], decay: float) -> float:

@@ -64,11 +64,20 @@ def outlook(
         ValueError: if a file cannot be read or holds no such run, or saying why nothing is told.
     """
     if isinstance(trajectories, xr.Dataset):
-        recorded = _chosen(trajectories, run)
+        recorded, n_weights = _chosen(trajectories, run)
     else:
-        recorded = store.of_trajectories(Path(trajectories), lambda held: _chosen(held, run))
-    laws = None if study is None else read_calibrated(study)[0]
-    return ahead(recorded, laws, n_steps=n_steps)
+        path = Path(trajectories)
+        recorded, n_weights = store.of_trajectories(path, lambda held: _chosen(held, run))
+    if study is None:
+        return ahead(recorded, None, n_steps=n_steps)
+    known = read_calibrated(study)
+    if n_weights and known.n_weights and n_weights not in known.n_weights:
+        held = ", ".join(map(str, sorted(known.n_weights)))
+        raise ValueError(
+            f"{study} is of another network: it has {held} scale-invariant weights, and that of "
+            f"the run {n_weights}"
+        )
+    return ahead(recorded, known.laws, n_steps=n_steps)
 
 
 def ahead(run: RecordedRun, laws: Laws | None, *, n_steps: int | None = None) -> Outlook:
@@ -151,10 +160,16 @@ def _first_jump(run: RecordedRun, laws: Laws, n_steps: int | None) -> Outlook:
     return replace(found, n_steps=from_run.horizon(n_steps, found.median_wait))
 
 
-def _chosen(held: xr.Dataset, run: str | None) -> RecordedRun:
-    """The run that is asked for; raises ``ValueError`` if it, or any trajectory, is not there."""
+def _chosen(held: xr.Dataset, run: str | None) -> tuple[RecordedRun, int]:
+    """The run that is asked for, and how many weights its norm is of, 0 where that is not known.
+
+    Raises:
+        ValueError: if it, or any trajectory, is not there.
+    """
     require(held, "the dataset")
     runs = [str(one) for one in held["run"].values]
     if run is not None and run not in runs:
         raise ValueError(f"run must be one of {', '.join(runs)}, got {run!r}")
-    return RecordedRun.of(held, runs[0] if run is None else run)
+    run = runs[0] if run is None else run
+    n_weights = float(held["n_weights"].sel(run=run)) if "n_weights" in held else 0.0
+    return RecordedRun.of(held, run), int(n_weights) if n_weights > 0 else 0

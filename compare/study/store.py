@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import h5py
+import numpy as np
 import xarray as xr
 
 from compare.study import layout
@@ -100,18 +101,21 @@ def read(path: Path, *, bare: bool = False) -> xr.DataTree:
         return tree
 
 
-def read_calibration(path: Path) -> str:
-    """Read what a study has calibrated, and nothing else of the file.
+def read_calibration(path: Path) -> tuple[str, set[int]]:
+    """Read what a study has calibrated and of what size its networks are, and no more of the file.
 
     Returns:
-        The attribute ``calibration`` of the comparison, "" where there is none.
+        The attribute ``calibration`` of the comparison, "" where there is none, and the numbers of
+        scale-invariant weights of its networks, as far as they are known.
 
     Raises:
         ValueError: if the file is missing, damaged or not a study file of this schema.
     """
     with _opened(path) as tree:
         _check(path, tree, bare=False)
-        return str(tree["comparison"].attrs.get("calibration", ""))
+        n_weights = tree["empirical"].to_dataset().get("n_weights", xr.DataArray([]))
+        known = n_weights.values[np.isfinite(n_weights.values)]
+        return str(tree["comparison"].attrs.get("calibration", "")), set(known.astype(int).tolist())
 
 
 def of_trajectories(path: Path, use: Callable[[xr.Dataset], T]) -> T:
@@ -136,8 +140,7 @@ def _opened(path: Path) -> Iterator[xr.DataTree]:
     Raises:
         ValueError: if the file is missing, damaged or no netCDF file.
     """
-    if not path.is_file():
-        raise ValueError(f"cannot read {path}: no such file")
+    files.check_there(path)
     files.check_seal(path)
     try:
         h5py.File(path).close()  # h5netcdf cannot close what it could not open, and says so

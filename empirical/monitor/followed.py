@@ -55,6 +55,19 @@ class Followed:
         return tuple({id(g): g for g in (owners[id(w)] for w in self.weights)}.values())
 
 
+def check_turns(rate: float | Tensor, decay: float) -> None:
+    """Refuse decay that turns the weights around in a step, for which there is no theory.
+
+    Raises:
+        ValueError: if ``rate * decay >= 1``; a rate on a device is not waited for.
+    """
+    if not isinstance(rate, Tensor) and rate * decay >= 1:
+        raise ValueError(
+            f"learning_rate * weight_decay = {rate:g} * {decay:g} is not below 1: each step turns "
+            "the weights around"
+        )
+
+
 def rate_and_decay(groups: Sequence[Mapping[str, Any]]) -> tuple[float | Tensor, float]:
     """Learning rate and weight decay of the next step; a rate on a device stays there.
 

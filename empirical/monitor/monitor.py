@@ -360,6 +360,7 @@ class Monitor:
             self._list = self.optimizer.param_groups
             self._groups = self._followed.groups(self.optimizer)
         self._rate, self._decay = followed.rate_and_decay(self._groups)
+        followed.check_turns(self._rate, self._decay)
         self._watched.look(self._groups[0], self.n_steps)
         self._whole = self.sums.before(self._groups[0], self.optimizer.state)
         self._open = True

@@ -11,7 +11,7 @@ from theory.files.locks import is_lock, locked
 from theory.files.netcdf import compressed, dump, write_dataset
 from theory.files.replacing import WholeFile, replacing, write_text
 from theory.files.sealed import SEAL_SIZE, check_seal, is_sealed, replacing_sealed
-from theory.files.targets import check_new, check_ours, holds, new_file
+from theory.files.targets import check_new, check_ours, check_there, holds, new_file
 
 __all__ = [
     "SEAL_SIZE",
@@ -19,6 +19,7 @@ __all__ = [
     "check_new",
     "check_ours",
     "check_seal",
+    "check_there",
     "compressed",
     "dump",
     "holds",

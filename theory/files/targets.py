@@ -24,6 +24,20 @@ def new_file(path: Path) -> Iterator[None]:
         yield
 
 
+def check_there(path: Path) -> None:
+    """Refuse to read what is no file.
+
+    Raises:
+        ValueError: saying whether there is nothing or a folder, and the studies in that.
+    """
+    if path.is_dir():
+        held = sorted(path.glob("*.nc"))
+        hint = f"; give {held[0]}" if held else ""
+        raise ValueError(f"cannot read {path}: it is a folder{hint}")
+    if not path.is_file():
+        raise ValueError(f"cannot read {path}: no such file")
+
+
 def check_new(path: Path) -> None:
     """Refuse to make a file where there is something.
 

@@ -23,6 +23,7 @@ ROWS = (
     ("effective_lr_before_jump", "effective learning rate before a jump"),
     ("effective_lr_after_jump", "effective learning rate after it"),
 )
+WHOLE = ("first_jump", "period", "mean_period", "n_jumps")
 WHAT = {
     "periodic": "destabilises again and again",
     "equilibrium": "settles: its weight norm comes to rest",
@@ -123,6 +124,11 @@ def _whole(value: float) -> str:
     return str(count(int(round(value, -digits))))
 
 
+def _in_steps(value: float) -> Cell:
+    """A number of steps or jumps for a table, to three digits; a dash where there is none."""
+    return Cell(_whole(value), value=value) if np.isfinite(value) else number(value)
+
+
 def _short(value: float) -> str:
     """Steps to two digits: 280, 2.3k, 15k, 1.2M."""
     return EngFormatter(places=None, sep="")(float(f"{value:.2g}"))
@@ -171,8 +177,9 @@ def _numbers(said: dict[str, Any]) -> Table:
         value = said.get("period" if name == "mean_period" else name)
         if said.get(f"{name}_low") is None:
             continue
-        shown = number(value) if value is not None else Cell("–")
-        rows.append([text, shown, *(number(said[f"{name}_{end}"]) for end in ("low", "high"))])
+        as_cell = _in_steps if name in WHOLE else number
+        shown = as_cell(value) if value is not None else Cell("–")
+        rows.append([text, shown, *(as_cell(said[f"{name}_{end}"]) for end in ("low", "high"))])
     return Table(
         "Medians and 90 % intervals", ["", "median", "5 % are below", "5 % are above"], rows
     )
@@ -207,7 +214,7 @@ def _what_if(rows: list[dict[str, Any]]) -> Table:
         [
             number(one["weight_decay"]),
             Cell(WHAT[one["regime"]], role="words"),
-            *(number(np.nan if one[name] is None else one[name]) for name in WHAT_IF),
+            *(Cell("–") if one[name] is None else _in_steps(one[name]) for name in WHAT_IF),
         ]
         for one in rows
     ]
@@ -243,7 +250,8 @@ def _pilot_table(tree: xr.DataTree) -> Table:
         [
             str(run),
             Cell(str(runs["regime"].sel(run=run).values), role="words"),
-            *(number(float(runs[name].sel(run=run))) for name in names),
+            number(float(runs["intrinsic_lr"].sel(run=run))),
+            *(_in_steps(float(runs[name].sel(run=run))) for name in names[1:]),
         ]
         for run in runs["run"].values
     ]

@@ -117,3 +117,18 @@ def test_what_it_cannot_do_it_says(one, laws, study_file, tmp_path):
     young = until(one, onsets(one)[0] // 2).isel(step=slice(10, None))
     with pytest.raises(ValueError, match=r"the first jump is told from the beginning, .* step 10"):
         outlook(young, study=study_file)
+
+
+def test_a_study_of_another_network_is_refused(one, study_file, study, tmp_path):
+    sized = study["empirical"].to_dataset()
+    sized = sized.assign(n_weights=("run", np.full(sized.sizes["run"], 500)))
+    groups = {name: study[name].to_dataset() for name in (*layout.GROUPS, "calibration")}
+    texts = {name: study.attrs[name] for name in ("config", "provenance")}
+    path = tmp_path / "sized.nc"
+    store.write(path, groups | {"empirical": sized}, **texts)
+    run = until(one, onsets(one)[0] // 2)
+    without = outlook(run, study=study_file).median_wait
+    assert outlook(run, study=path).median_wait == without  # the run's own size is not known
+    assert outlook(run.assign(n_weights=("run", [500])), study=path).median_wait == without
+    with pytest.raises(ValueError, match=r"another network: it has 500 .* that of the run 501"):
+        outlook(run.assign(n_weights=("run", [501])), study=path)
