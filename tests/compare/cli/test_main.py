@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -96,9 +97,17 @@ def test_usage_errors_are_one_line(arguments, sentence, capsys):
     [
         (["run", "none.toml"], "cannot read study none.toml: No such file or directory"),
         (["report", "none.nc"], "cannot read none.nc: no such file"),
+        (["report", "empty"], "cannot read empty: it is a folder"),
+        (["report", "full"], "cannot read full: it is a folder; give full/study.nc"),
+        (["diagnose", "full"], "cannot read full: it is a folder; give full/study.nc"),
+        (["predict", "--lr=1", "--wd=1e-2", "--from=full"], "it is a folder; give full/study.nc"),
     ],
 )
-def test_missing_files_are_named(arguments, sentence, capsys):
+def test_missing_files_are_named(arguments, sentence, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    Path("full").mkdir()
+    Path("full/study.nc").write_bytes(b"")
     assert main(arguments) == 2
     assert sentence in capsys.readouterr().err
 

@@ -135,3 +135,13 @@ def test_a_derived_class_is_measured_and_not_predicted():
         sawtooth.predict_equilibrium(found, str(found["run"].values[0]))
     plain, _ = watched()
     assert np.isfinite(sawtooth.predict_equilibrium(plain, str(plain["run"].values[0])).norm)
+
+
+def test_an_epsilon_that_is_not_small_is_named():
+    norm = nn.BatchNorm1d(8, affine=False, eps=1e-3)
+    model = nn.Sequential(nn.Linear(6, 8, bias=False), norm, nn.Linear(8, 3))
+    found, laws = watched(model=model)
+    assert float(laws["norm_law_residual"][0]) > 3e-5
+    assert "a normalisation with epsilon = 0.001 leaves" in reason(laws)
+    (run,) = read_runs(found).values()
+    assert 0 < np.abs(law_failures.radial_cosine(run)).max() < law_failures.RADIAL

@@ -6,7 +6,7 @@ from scipy.stats import norm
 
 from compare.calibration.laws.evidence import KICKS, QUANTITIES, SCATTER
 from compare.calibration.laws.regularised import Laws, Prior
-from compare.predict import outlook
+from compare.predict import from_study, outlook
 from theory.laws import decay_rate
 
 START = -4.5
@@ -253,3 +253,10 @@ def test_a_network_that_may_never_jump_is_less_surely_periodic():
     assert found["n_jumps_low"] == 0 < found["n_jumps_high"]
     settled = outlook.summary(network, 0.5, 12 / RATE, resting=0.95)
     assert (settled["regime"], settled["period"]) == ("equilibrium", None)
+
+
+@pytest.mark.parametrize(
+    ("decay", "expected"), [(1e-3, 4.0), (4e-3, 1.0), (8e-3, 1.0), (1e-2, 1.0), (4e-2, 0.25)]
+)
+def test_extrapolation_is_from_the_nearest_that_was_seen(decay, expected):
+    assert from_study._outside([4e-3, 1e-2, 5e-3], decay) == pytest.approx(expected)

@@ -513,3 +513,18 @@ def test_steps_recorded_in_a_cuda_graph_end_the_records_with_a_sentence(monkeypa
     assert monitor.reason.startswith("a step in a CUDA graph is recorded once")
     assert monitor.dataset().sizes["step"] == 3
     assert monitor.n_steps == 5
+
+
+def test_decay_that_turns_the_weights_around_ends_the_record():
+    """Before the first step nothing is left to save, later what was recorded is kept."""
+    model, optimizer, monitor = watched(OPTIMIZERS["sgd"])
+    train(model, optimizer, monitor, 3)
+    optimizer.param_groups[0]["weight_decay"] = 1.5 / optimizer.param_groups[0]["lr"]
+    train(model, optimizer, monitor, 2)
+    assert "is not below 1: each step turns the weights around" in monitor.reason
+    assert monitor.dataset().sizes["step"] == 3
+    model, optimizer, monitor = watched(OPTIMIZERS["sgd"])
+    optimizer.param_groups[0]["weight_decay"] = 1.5 / optimizer.param_groups[0]["lr"]
+    train(model, optimizer, monitor, 2)
+    with pytest.raises(ValueError, match="nothing was recorded: learning_rate \\* weight_decay"):
+        monitor.dataset()

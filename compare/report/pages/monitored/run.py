@@ -129,12 +129,13 @@ def cards(run: Followed) -> list[Card]:
 
 
 def _title(run: Followed) -> str:
-    """Optimizer and setting of a run."""
+    """Optimizer and setting of a run, and its seed where there are several runs."""
     one = run.trajectories.sel(run=run.id)
     rule = ", ".join(filter(None, (str(one[name].values) for name in ("update_rule", "variant"))))
     lr, wd, momentum = (float(one[name]) for name in ("learning_rate", "weight_decay", "momentum"))
     heavy = f", momentum {momentum:.4g}" if momentum else ""
-    return f"{rule}: η = {lr:.4g}, λ = {wd:.4g}{heavy}"
+    seed = f", seed {int(one['seed'])}" if run.trajectories.sizes["run"] > 1 else ""
+    return f"{rule}: η = {lr:.4g}, λ = {wd:.4g}{heavy}{seed}"
 
 
 def _facts(run: Followed) -> list[str]:
@@ -157,7 +158,9 @@ def _notes(run: Followed) -> list[str]:
         else _relaxation(run, run.settled)
     ]
     if refused := str(run.observed["reason_norm_law_residual"].values):
-        notes.append(f"Not held to the exact laws: {refused}.")
+        checked = np.isfinite(run.observed["norm_law_residual"])
+        what = "The exact laws do not hold" if checked else "Not held to the exact laws"
+        notes.append(f"{what}: {refused}.")
     return notes
 
 
