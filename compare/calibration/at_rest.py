@@ -1,6 +1,7 @@
 """Whether a network goes on jumping at all: what runs that came to rest say of it."""
 
 import math
+from dataclasses import dataclass
 
 from scipy.special import ndtr
 
@@ -9,11 +10,37 @@ from compare.calibration.laws.regularised import Laws
 from compare.calibration.observed_cycles import SettingCycles
 
 RESTING = 0.1  # share of networks that come to rest where decay is slow: five of the 48 known
+OF_REST = 0.1  # spread of ln(elr) at rest over runs
+OF_GRADIENT = 0.2  # the same over ln of the decay, for gradients change with it
 CYCLES = 10  # periods, about, by which a run's regime is told
 
 
-def probability(before: Laws, settings: list[SettingCycles]) -> float:
-    """Probability that a network comes to rest at any slower decay too.
+@dataclass(frozen=True)
+class Rest:
+    """A network that may never jump, whose norm comes to rest instead.
+
+    Attributes:
+        probability: that it is one.
+        decay: share of the norm that decay takes in a step, where rest was seen.
+        log_elr: mean ``ln(elr)`` there; 0 where none was seen.
+    """
+
+    probability: float = 0.0
+    decay: float = 1.0
+    log_elr: float = 0.0
+
+    def at(self, decay: float) -> tuple[float, float]:
+        """``ln(elr)`` at rest at another decay, and its standard deviation.
+
+        Gradients of one size would hold the norm where elr goes with the root of the decay
+        (docs/theory.md, section 2); how they change is not known.
+        """
+        away = math.log(decay / self.decay)
+        return self.log_elr + away / 2, math.hypot(OF_REST, OF_GRADIENT * away)
+
+
+def rest_of(before: Laws, settings: list[SettingCycles]) -> Rest:
+    """What runs say of a network that may come to rest at any slower decay too.
 
     A network that cannot fit its data, as where images change all the time, keeps a gradient that
     holds its norm up. A run that jumps even once is none of such a network: batches and labels that
@@ -27,9 +54,11 @@ def probability(before: Laws, settings: list[SettingCycles]) -> float:
     """
     seen = [one for one in settings if one.n_resting]
     if not seen or any(one.runs or one.never for one in settings):
-        return 0.0
+        return Rest()
     by_chance = min(_expected(before, one.intrinsic_lr) for one in seen)
-    return RESTING / (RESTING + (1 - RESTING) * by_chance)
+    slowest = min(seen, key=lambda one: one.intrinsic_lr)
+    probability = RESTING / (RESTING + (1 - RESTING) * by_chance)
+    return Rest(probability, slowest.intrinsic_lr, sum(slowest.at_rest) / slowest.n_resting)
 
 
 def _expected(laws: Laws, intrinsic_lr: float) -> float:

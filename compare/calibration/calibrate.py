@@ -7,7 +7,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from compare.calibration import at_rest, hazard_fit, kick_fit, simple_laws
+from compare.calibration import hazard_fit, kick_fit, simple_laws
+from compare.calibration.at_rest import Rest, rest_of
 from compare.calibration.beginning import Beginning
 from compare.calibration.laws import evidence
 from compare.calibration.laws.evidence import QUANTITIES
@@ -37,7 +38,7 @@ class Calibration:
         power_law: T as a power of ``eta lam``; None likewise, or for one setting alone.
         runs: ids of the runs that were used.
         first_growth: of ``ln(rho^2)`` until the first jump, in the mean over runs.
-        resting: probability that the network comes to rest at any slower decay too.
+        rest: whether the network comes to rest at any slower decay too.
     """
 
     laws: Laws
@@ -48,7 +49,7 @@ class Calibration:
     power_law: SimpleLaw | None
     runs: tuple[str, ...]
     first_growth: float
-    resting: float
+    rest: Rest
 
     @property
     def beginning(self) -> Beginning:
@@ -123,7 +124,7 @@ def calibrate(sample: Sample, prior: Prior) -> Calibration:
         power_law=simple_laws.power_law(cycling) if cycling else None,
         runs=sample.runs,
         first_growth=_first_growth(sample.settings),
-        resting=at_rest.probability(before, sample.settings),
+        rest=rest_of(before, sample.settings),
     )
 
 

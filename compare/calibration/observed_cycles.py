@@ -65,13 +65,19 @@ class SettingCycles:
         runs: those that jump at least once.
         never: for each run on its way to a first jump, ``ln(elr)`` that decay alone would have
             reached.
-        n_resting: runs that do not jump because their norm has come to rest.
+        at_rest: ``ln(elr)`` over the last half of each run that does not jump because its norm
+            has come to rest.
     """
 
     intrinsic_lr: float
     runs: tuple[RunCycles, ...]
     never: tuple[float, ...] = ()
-    n_resting: int = 0
+    at_rest: tuple[float, ...] = ()
+
+    @property
+    def n_resting(self) -> int:
+        """Runs that do not jump because their norm has come to rest."""
+        return len(self.at_rest)
 
     @property
     def rate(self) -> float:
@@ -120,13 +126,13 @@ def _of_setting(runs: list[RecordedRun], intrinsic_lr: float) -> SettingCycles:
     """Cycles of the runs of a setting, and how far those came that have none."""
     still = [run for run in runs if len(run.log_elr) > 2 and not len(run.jumps.onsets)]
     regimes = [classify(run.log_elr, run.jumps, intrinsic_lr, finite=True) for run in still]
-    moving = [run.log_elr for run, one in zip(still, regimes, strict=True) if one != "equilibrium"]
+    paths = [(run.log_elr, one == "equilibrium") for run, one in zip(still, regimes, strict=True)]
     rate = decay_rate(intrinsic_lr)
     return SettingCycles(
         intrinsic_lr,
         runs=tuple(_of_run(run, intrinsic_lr) for run in runs if len(run.jumps.onsets)),
-        never=tuple(float(one[0] + rate * (len(one) - 1)) for one in moving),
-        n_resting=len(still) - len(moving),
+        never=tuple(float(one[0] + rate * (len(one) - 1)) for one, rests in paths if not rests),
+        at_rest=tuple(float(one[len(one) // 2 :].mean()) for one, rests in paths if rests),
     )
 
 

@@ -62,6 +62,23 @@ def paths(network: Network, times: FloatArray, start: float, steps: IntArray) ->
     return found
 
 
+def coming_to_rest(levels: FloatArray, decay: float, start: float, steps: IntArray) -> FloatArray:
+    """``ln(elr)`` of runs whose norm comes to rest, at some steps, (n_runs, n_steps).
+
+    With gradients of one size ``rho^4``, and with it ``elr^-2``, goes to its equilibrium as
+    ``exp(-4 eta lam t)`` (docs/theory.md, section 2).
+
+    Args:
+        levels: ``ln(elr)`` at rest, (n_runs,).
+        decay: share of the norm that decay takes in a step.
+        start: ``ln(elr)`` at initialisation.
+        steps: where to look, (n_steps,).
+    """
+    fading = np.exp(-4 * decay * steps)
+    end = np.exp(-2 * levels)[:, None]
+    return np.asarray(-np.log(end + (np.exp(-2 * start) - end) * fading) / 2)
+
+
 def _repeated(jumps: FloatArray, steps: IntArray) -> FloatArray:
     """Steps, those after the last jump put back into the cycles before it."""
     if not np.isfinite(jumps[-1]):

@@ -1,12 +1,14 @@
 """A forecast: pilots are trained, and what they say of the planned run is drawn from it."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from compare.calibration.at_rest import Rest
 from compare.calibration.beginning import Beginning
 from compare.calibration.calibrate import Calibration
 from compare.calibration.laws.regularised import Laws
@@ -34,7 +36,7 @@ class Forecast:
         beginning: how its runs begin.
         pilots: what was trained for it.
         diverged: probability that the run stops being finite.
-        resting: probability that its network does not jump at all, however slow the decay.
+        rest: whether its network does not jump at all, however slow the decay.
     """
 
     run: PlannedRun
@@ -42,7 +44,7 @@ class Forecast:
     beginning: Beginning
     pilots: tuple[Pilot, ...]
     diverged: float = 0.0
-    resting: float = 0.0
+    rest: Rest = field(default_factory=Rest)
 
     @classmethod
     def of(
@@ -50,7 +52,7 @@ class Forecast:
     ) -> "Forecast":
         """The forecast that a calibration on pilots makes."""
         known = calibration.laws, calibration.beginning
-        return cls(run, *known, tuple(pilots), diverged, calibration.resting)
+        return cls(run, *known, tuple(pilots), diverged, calibration.rest)
 
     @property
     def start(self) -> float:
@@ -65,7 +67,7 @@ class Forecast:
     @cached_property
     def borders(self) -> dict[str, float | None]:
         """What would avoid the first jump, or bring the norm to rest; None if it surely rests."""
-        if self.resting >= advice.SURE:
+        if self.rest.probability >= advice.SURE:
             return dict.fromkeys(advice.NAMES)
         return advice.advice(self.run, self.laws, self.beginning)
 
@@ -83,14 +85,19 @@ class Forecast:
             "pilot_steps": sum(one.total for one in self.pilots),
             "pilot_intrinsic_lr": lrs,
             "extrapolation": min(lrs) / run.intrinsic_lr,
-            "caution": caution.sentences(run, self.resting),
+            "caution": caution.sentences(run, self.rest.probability),
         }
 
     def summary_of(self, network: Network, run: PlannedRun) -> dict[str, Any]:
         """What will happen to the planned run, or to one like it."""
-        return outlook.summary(
-            network, run.learning_rate, run.n_steps, diverged=self.diverged, resting=self.resting
+        resting = self.rest.probability
+        said = outlook.summary(
+            network, run.learning_rate, run.n_steps, diverged=self.diverged, resting=resting
         )
+        if said["regime"] == "equilibrium" and resting:
+            log_elr, _ = self.rest.at(run.decay)
+            said["equilibrium_norm"] = math.sqrt(run.learning_rate / math.exp(log_elr))
+        return said
 
     def dataset(self) -> xr.Dataset:
         """The fan of paths and the distribution of jumps, for the file and its page.
@@ -107,8 +114,13 @@ class Forecast:
             self.laws, run.decay, self.start, n_steps=run.n_steps, n_draws=FAN_DRAWS
         )
         times = outlook.jump_times(network, run.n_steps)
+        n_resting = round(self.rest.probability * FAN_DRAWS)
+        times[:n_resting] = np.inf
         steps = np.unique(np.linspace(0, run.n_steps - 1, POINTS).astype(int))
         log_elr = fan.paths(network, times, self.start, steps)
+        level, spread = self.rest.at(run.decay)
+        levels = level + spread * np.random.default_rng(0).standard_normal(n_resting)
+        log_elr[:n_resting] = fan.coming_to_rest(levels, run.decay, self.start, steps)
         elr = np.exp(np.quantile(log_elr, QUANTILES, axis=0))
         edges = np.linspace(0, run.n_steps, BINS + 1)
         seen = np.isfinite(times)

@@ -204,8 +204,9 @@ FORECAST = {
         "Effective learning rate and weight norm against steps of the planned run, on log scales: "
         "bands that hold half and nine tenths of all paths, and one path.",
         "Where the run may be at each step: dark, half of all paths; light, nine tenths. The line "
-        "above is one run as it may go: a slow rise, a sudden fall. Jumps come at random times, so "
-        "that the bands lose the sawtooth after the first few.",
+        "above is one run as it may go: into a rest, or a slow rise and a sudden fall, again and "
+        "again. Jumps come at random times, so that the bands lose the sawtooth after the first "
+        "few.",
         narrow=True,
     ),
     "jumps": Caption(

@@ -62,3 +62,14 @@ def test_after_the_last_jump_that_was_drawn_its_cycles_come_again():
     np.testing.assert_allclose(again[:-1], drawn[:-1])
     expected = _undrawn(network(1), times, np.array([0.0, 6000.0, 9000.0, 12_000.0]))
     np.testing.assert_allclose(expected, [0.0, 1500 / 1200, 3000 / 1200])
+
+
+def test_with_gradients_of_one_size_the_norm_comes_to_rest_as_the_norm_law_says():
+    decay, g, eta, rho = 1e-2, 3.0, 0.5, 2.0
+    level = np.log(np.sqrt(2 * decay) / g)  # elr at the equilibrium of small decay
+    steps = np.arange(200)
+    (path,) = fan.coming_to_rest(np.array([level]), decay, np.log(eta / rho**2), steps)
+    for log_elr in path:
+        assert np.exp(log_elr) == pytest.approx(eta / rho**2, rel=0.03)
+        rho = np.hypot((1 - decay) * rho, eta * g / rho)
+    assert path[-1] == pytest.approx(level, abs=0.02)

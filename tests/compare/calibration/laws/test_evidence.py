@@ -141,5 +141,5 @@ def test_beyond_the_border_of_the_sawtooth_little_is_learnt_of_it():
 
 
 def test_what_came_to_rest_tells_of_the_regime_alone():
-    one = replace(seen(cycles([20, 30, 25], regime="equilibrium")), n_resting=1)
+    one = replace(seen(cycles([20, 30, 25], regime="equilibrium")), at_rest=(-3.0,))
     assert set(learnt([one]).evidence.quantity) == {"growth"}
