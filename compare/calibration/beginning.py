@@ -13,11 +13,13 @@ class Beginning:
 
     Attributes:
         log_elr: ``ln(elr)`` at initialisation.
-        growth: of ``ln(rho^2)`` from there until the first jump.
+        growth: of ``ln(rho^2)`` from there until the first jump; None where what is known of
+            first jumps comes from several rates, or it was not recorded: then elr at the first jump
+            is taken as that which the laws say, whatever the rate.
     """
 
     log_elr: float
-    growth: float
+    growth: float | None
 
     def at(self, factor: float) -> float:
         """Where a run at a multiple of the rate seems to have started, ``ln(elr)``.
@@ -29,6 +31,8 @@ class Beginning:
         rates": measured on four networks, not derived.
         """
         away = math.log(factor)
+        if self.growth is None:
+            return self.log_elr + away
         falls_away = LEAST + SHARE * self.growth
         more = HIGHER * away if away > 0 else falls_away * math.expm1(away)
         return self.log_elr + away - more

@@ -37,7 +37,8 @@ class Calibration:
         baseline: ``T eta lam = const``; None where no period is complete.
         power_law: T as a power of ``eta lam``; None likewise, or for one setting alone.
         runs: ids of the runs that were used.
-        first_growth: of ``ln(rho^2)`` until the first jump, in the mean over runs.
+        first_growth: of ``ln(rho^2)`` until the first jump, in the mean over runs; None where these
+            have several learning rates, what those do being in the laws then.
         rest: whether the network comes to rest at any slower decay too.
     """
 
@@ -48,7 +49,7 @@ class Calibration:
     baseline: SimpleLaw | None
     power_law: SimpleLaw | None
     runs: tuple[str, ...]
-    first_growth: float
+    first_growth: float | None
     rest: Rest
 
     @property
@@ -66,6 +67,7 @@ class Sample:
         momentum: that they were trained with.
         initial_norm: weight norm at initialisation.
         start: ``ln(elr)`` there.
+        one_rate: whether all have the same learning rate.
         loss_law: ``loss_at_unit_gradient`` and ``loss_exponent``.
         runs: their ids.
     """
@@ -74,6 +76,7 @@ class Sample:
     momentum: float
     initial_norm: float
     start: float
+    one_rate: bool
     loss_law: tuple[float, float]
     runs: tuple[str, ...]
 
@@ -96,6 +99,7 @@ def observe(runs: Runs, chosen: Sequence[str]) -> Sample:
         momentum=next(iter(seen.values())).momentum,
         initial_norm=float(np.mean([run.weight_norm[0] for run in seen.values()])),
         start=float(np.mean([run.log_elr[0] for run in seen.values()])),
+        one_rate=len({run.learning_rate for run in seen.values()}) == 1,
         loss_law=_loss_law(seen),
         runs=tuple(seen),
     )
@@ -123,7 +127,7 @@ def calibrate(sample: Sample, prior: Prior) -> Calibration:
         baseline=simple_laws.constant(cycling) if cycling else None,
         power_law=simple_laws.power_law(cycling) if cycling else None,
         runs=sample.runs,
-        first_growth=_first_growth(sample.settings),
+        first_growth=_first_growth(sample.settings) if sample.one_rate else None,
         rest=rest_of(before, sample.settings),
     )
 
@@ -145,8 +149,8 @@ def laws_from_json(text: str) -> tuple[Laws, Beginning]:
         raise ValueError("no calibrated laws of this version are there")
     try:
         held = json.loads(text)
-        # files that are older do not tell how much the norm grew until the first jump
-        return laws, Beginning(float(held["start"]), float(held.get("first_growth", 0.0)))
+        growth = held.get("first_growth")  # not in files that are older
+        return laws, Beginning(float(held["start"]), None if growth is None else float(growth))
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError("no calibrated start of this version is there") from error
 

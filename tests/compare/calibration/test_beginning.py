@@ -25,6 +25,10 @@ def test_above_more_is_added_than_the_start_is_higher():
     assert BEGINNING.at(4.0) == pytest.approx(-4.0 - 0.25 * np.log(4.0))
 
 
+def test_where_growth_is_not_known_only_the_start_moves():
+    assert Beginning(-4.0, None).at(0.1) == pytest.approx(-4.0 - np.log(10))
+
+
 @pytest.mark.slow
 def test_the_first_jump_at_a_quarter_of_the_rate_comes_when_it_is_said():
     decay, rates = 2e-3, (0.5, 0.125)
@@ -36,6 +40,7 @@ def test_the_first_jump_at_a_quarter_of_the_rate_comes_when_it_is_said():
     calibration = calibrate(observe(runs, chosen), priors.prior_for("mlp-40-40"))
     grown = [run.jumps.onsets[0] * 4e-3 - run.log_elr[run.jumps.onsets[0]] for run in own]
     assert calibration.first_growth == pytest.approx(np.mean(grown) + own[0].log_elr[0], rel=0.02)
+    assert calibrate(observe(runs, list(runs)), priors.prior_for("mlp-40-40")).first_growth is None
     at_own, at_lower = (np.mean([run.jumps.onsets[0] for run in some]) for some in (own, lower))
     rate = -2 * np.log1p(-decay)
     reach = calibration.start + rate * at_own
