@@ -1,6 +1,6 @@
 """The first jump at other learning rates and the same decay, and what is said of it.
 
-    python benchmarks/other_rates.py    # six minutes on one core
+    python benchmarks/other_rates.py    # ten minutes on one core
 
 For each network and decay: ln of the effective learning rate that decay alone would have reached
 at the first jump (``reach``), at four rates, six seeds each; and that which is said from the

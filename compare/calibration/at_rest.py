@@ -9,7 +9,7 @@ from compare.calibration.laws.evidence import BORDER_OF_REGIMES, error_of_mean
 from compare.calibration.laws.regularised import Laws
 from compare.calibration.observed_cycles import SettingCycles
 
-RESTING = 0.1  # share of networks that come to rest where decay is slow: five of the 48 known
+RESTING = 0.1  # share of networks that rest where decay is slow: 4 of the 37 MLPs that are known
 OF_REST = 0.1  # spread of ln(elr) at rest over runs
 OF_GRADIENT = 0.2  # the same over ln of the decay, for gradients change with it
 CYCLES = 10  # periods, about, by which a run's regime is told
