@@ -73,6 +73,9 @@ def main() -> None:
     for model, trained in NETWORKS:
         for decay in DECAYS:
             found = first_jumps(model, trained, decay)
+            if OWN not in found:
+                print(f"{model}, {trained} | {decay:g} | {OWN:g} | runs without a jump")
+                continue
             own = found[OWN]
             beginning = Beginning(own.start, own.reach - own.onset)
             for lr in OTHERS:

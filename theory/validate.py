@@ -54,8 +54,8 @@ def fraction(name: str, value: float) -> float:
     Raises:
         ValueError: if it is not from 0 to below 1.
     """
-    if not 0 <= value < 1:
-        raise ValueError(f"{name} must be from 0 to below 1, got {value}")
+    if not (is_finite(value) and 0 <= value < 1):
+        raise ValueError(f"{name} must be from 0 to below 1, got {_shown(value)}")
     return float(value)
 
 

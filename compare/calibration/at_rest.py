@@ -55,13 +55,13 @@ def rest_of(before: Laws, settings: list[SettingCycles]) -> Rest:
     seen = [one for one in settings if one.n_resting]
     if not seen or any(one.runs or one.never for one in settings):
         return Rest()
-    by_chance = min(_expected(before, one.intrinsic_lr) for one in seen)
+    by_chance = min(_rests_by_chance(before, one.intrinsic_lr) for one in seen)
     slowest = min(seen, key=lambda one: one.intrinsic_lr)
     probability = RESTING / (RESTING + (1 - RESTING) * by_chance)
     return Rest(probability, slowest.intrinsic_lr, sum(slowest.at_rest) / slowest.n_resting)
 
 
-def _expected(laws: Laws, intrinsic_lr: float) -> float:
+def _rests_by_chance(laws: Laws, intrinsic_lr: float) -> float:
     """Probability that a usual network rests in a setting."""
     middle, spread = laws.of("growth", intrinsic_lr)
     scatter = error_of_mean(laws, "growth", intrinsic_lr, CYCLES, 1)

@@ -30,9 +30,13 @@ class Beginning:
         and the first jump begins a little lower. The numbers are those of docs/results.md, "Other
         rates": measured on four networks, not derived.
         """
-        away = math.log(factor)
+        return self.apparent(self.log_elr + math.log(factor))
+
+    def apparent(self, log_elr: float) -> float:
+        """The same for a run that starts at ``log_elr``."""
+        away = log_elr - self.log_elr
         if self.growth is None:
-            return self.log_elr + away
+            return log_elr
         falls_away = LEAST + SHARE * self.growth
         more = HIGHER * away if away > 0 else falls_away * math.expm1(away)
-        return self.log_elr + away - more
+        return log_elr - more

@@ -37,8 +37,8 @@ class Calibration:
         baseline: ``T eta lam = const``; None where no period is complete.
         power_law: T as a power of ``eta lam``; None likewise, or for one setting alone.
         runs: ids of the runs that were used.
-        first_growth: of ``ln(rho^2)`` until the first jump, in the mean over runs; None where these
-            have several learning rates, what those do being in the laws then.
+        first_growth: of ``ln(rho^2)`` until the first jump, in the mean over runs; None where none
+            jumped, or where they have several learning rates, what those do being in the laws then.
         rest: whether the network comes to rest at any slower decay too.
     """
 
@@ -132,10 +132,10 @@ def calibrate(sample: Sample, prior: Prior) -> Calibration:
     )
 
 
-def _first_growth(settings: list[SettingCycles]) -> float:
+def _first_growth(settings: list[SettingCycles]) -> float | None:
     """Growth of ``ln(rho^2)`` until the first jump, in the mean over all runs that jump."""
     grown = [run.first_kick for cycles in settings for run in cycles.runs]
-    return float(np.mean(grown)) if grown else 0.0
+    return float(np.mean(grown)) if grown else None
 
 
 def laws_from_json(text: str) -> tuple[Laws, Beginning]:

@@ -9,6 +9,7 @@ from typing import Any
 from compare.cli.parsing import DONE, Commands, as_path
 
 OF_THE_OPTIMIZER = ("grad_norm", "momentum", "n_weights", "beta1", "beta2", "rho0")
+IN_WORDS = ("rest_probability", "caution")  # said in the sentence at the end
 UNITS = {
     "angular_update": " rad per step",
     "relaxation_steps": " steps",
@@ -110,7 +111,7 @@ def as_lines(result: Mapping[str, Any]) -> str:
     lines = [
         f"{name:{width}}  {_shown(value)}{UNITS.get(name, '')}"
         for name, value in result.items()
-        if value is not None and name != "caution"
+        if value is not None and name not in IN_WORDS
     ]
     return "\n".join([*lines, "", meaning(result)])
 

@@ -18,20 +18,25 @@ GRID = 121
 NAMES = ("avoid_weight_decay", "avoid_learning_rate", "equilibrium_weight_decay")
 
 
-def advice(run: PlannedRun, laws: Laws, beginning: Beginning) -> dict[str, float | None]:
+def advice(
+    run: PlannedRun, laws: Laws, beginning: Beginning, resting: float = 0.0
+) -> dict[str, float | None]:
     """The borders nearest to a planned run, other things being as planned.
 
     Args:
         run: the planned run.
         laws: what is known of its network.
         beginning: how its runs begin at the planned learning rate.
+        resting: probability that it never jumps, however it is trained.
 
     Returns:
         ``avoid_weight_decay`` and ``avoid_learning_rate``, the largest with which the run ends
         before its first jump with probability ``SURE``; ``equilibrium_weight_decay``, the smallest
         with which its norm comes to rest instead, as surely. None where there is none within
-        ``DECADES``.
+        ``DECADES``, or where it surely rests.
     """
+    if resting >= SURE:
+        return dict.fromkeys(NAMES)
 
     def at_decay(factor: float) -> PlannedRun:
         return replace(run, weight_decay=factor * run.weight_decay)
@@ -40,16 +45,18 @@ def advice(run: PlannedRun, laws: Laws, beginning: Beginning) -> dict[str, float
         return replace(run, learning_rate=factor * run.learning_rate)
 
     def quiet(other: PlannedRun) -> float:
-        return no_jump(other, laws, beginning.at(other.learning_rate / run.learning_rate))
+        start = beginning.at(other.learning_rate / run.learning_rate)
+        return resting + (1 - resting) * no_jump(other, laws, start)
 
-    def resting(other: PlannedRun) -> float:
+    def settled(other: PlannedRun) -> float:
         network = outlook.networks(laws, other.decay, beginning.log_elr)
-        return outlook.regime_probabilities(network, other.n_steps)["equilibrium"]
+        chances = outlook.regime_probabilities(network, other.n_steps, resting=resting)
+        return chances["equilibrium"]
 
     largest_decay, largest_rate = (
         _border(make, quiet, rising=False) for make in (at_decay, at_rate)
     )
-    smallest = _border(at_decay, resting, rising=True)
+    smallest = _border(at_decay, settled, rising=True)
     found = (
         _times(run.weight_decay, largest_decay),
         _times(run.learning_rate, largest_rate),

@@ -13,9 +13,9 @@ def sentences(run: PlannedRun, resting: float) -> str:
     found = []
     if resting:
         found.append(
-            "The norm of every pilot came to rest without a jump. A network that cannot fit its "
-            "data never jumps, however slow the decay; that this is one has a probability of "
-            f"{100 * resting:.0f} %."
+            "The norm of every pilot that stayed finite came to rest without a jump. A network "
+            "that cannot fit its data never jumps, however slow the decay; that this is one has a "
+            f"probability of {min(round(100 * resting), 99)} %."
         )
     if run.recipe.augment:
         found.append(

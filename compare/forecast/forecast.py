@@ -17,13 +17,14 @@ from compare.forecast.pilots import Pilot
 from compare.forecast.planned_run import PlannedRun
 from compare.predict import outlook
 from compare.predict.outlook import Network
-from theory.arrays import FloatArray
+from theory.arrays import FloatArray, IntArray
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 POINTS = 400
 FAN_DRAWS = 500
 SAMPLES = 3
 BINS = 60
+SEED_OF_REST = 0
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,8 @@ class Forecast:
 
     @cached_property
     def borders(self) -> dict[str, float | None]:
-        """What would avoid the first jump, or bring the norm to rest; None if it surely rests."""
-        if self.rest.probability >= advice.SURE:
-            return dict.fromkeys(advice.NAMES)
-        return advice.advice(self.run, self.laws, self.beginning)
+        """What would avoid the first jump, or bring the norm to rest."""
+        return advice.advice(self.run, self.laws, self.beginning, self.rest.probability)
 
     def values(self) -> dict[str, Any]:
         """The forecast in numbers, by the names of docs/data.md; None where nothing is said."""
@@ -85,6 +84,7 @@ class Forecast:
             "pilot_steps": sum(one.total for one in self.pilots),
             "pilot_intrinsic_lr": lrs,
             "extrapolation": min(lrs) / run.intrinsic_lr,
+            "rest_probability": self.rest.probability,
             "caution": caution.sentences(run, self.rest.probability),
         }
 
@@ -113,14 +113,8 @@ class Forecast:
         network = outlook.networks(
             self.laws, run.decay, self.start, n_steps=run.n_steps, n_draws=FAN_DRAWS
         )
-        times = outlook.jump_times(network, run.n_steps)
-        n_resting = round(self.rest.probability * FAN_DRAWS)
-        times[:n_resting] = np.inf
         steps = np.unique(np.linspace(0, run.n_steps - 1, POINTS).astype(int))
-        log_elr = fan.paths(network, times, self.start, steps)
-        level, spread = self.rest.at(run.decay)
-        levels = level + spread * np.random.default_rng(0).standard_normal(n_resting)
-        log_elr[:n_resting] = fan.coming_to_rest(levels, run.decay, self.start, steps)
+        times, log_elr = self._paths(network, steps)
         elr = np.exp(np.quantile(log_elr, QUANTILES, axis=0))
         edges = np.linspace(0, run.n_steps, BINS + 1)
         seen = np.isfinite(times)
@@ -141,6 +135,22 @@ class Forecast:
             },
             {"quantile": list(QUANTILES), "planned_step": steps},
         )
+
+    def _paths(self, network: Network, steps: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Jumps of each draw, infinite where there is none, and its ``ln(elr)`` at some steps.
+
+        Those that come to rest are the last ones, the first where most do: they are drawn.
+        """
+        run, n_draws = self.run, len(network.period)
+        times = outlook.jump_times(network, run.n_steps)
+        log_elr = fan.paths(network, times, self.start, steps)
+        resting = round(self.rest.probability * n_draws)
+        rests = slice(resting) if 2 * resting >= n_draws else slice(n_draws - resting, None)
+        middle, spread = self.rest.at(run.decay)
+        levels = middle + spread * np.random.default_rng(SEED_OF_REST).standard_normal(resting)
+        times[rests] = np.inf
+        log_elr[rests] = fan.coming_to_rest(levels, run.decay, self.start, steps)
+        return times, log_elr
 
 
 def _undrawn(network: Network, times: FloatArray, edges: FloatArray) -> FloatArray:

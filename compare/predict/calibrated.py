@@ -127,8 +127,8 @@ def _row(
     """All predictions for one setting."""
     calibration, model = one.calibration, one.calibration.model
     decay = laws.long_run_decay(learning_rate, weight_decay, momentum)
-    there = learning_rate / model.initial_norm**2
-    start = calibration.beginning.at(there / np.exp(calibration.start))
+    there = float(np.log(learning_rate / model.initial_norm**2))
+    start = calibration.beginning.apparent(there)
     network = outlook.networks(calibration.laws, decay, start, n_steps=n_steps)
     # a period also where rest is the more probable: its error is to be seen
     found = outlook.summary(network, learning_rate, n_steps) | outlook.sawtooth(network, n_steps)

@@ -49,7 +49,7 @@ def predict_from_study(
     learning_rate, weight_decay = validate.setting(learning_rate, weight_decay)
     validate.positive("weight_decay", weight_decay)
     if steps is not None:
-        validate.within("steps", steps, 1, LONGEST_RUN)
+        steps = validate.within("steps", validate.whole("steps", steps), 1, LONGEST_RUN)
     known = read_calibrated(study)
     with store.blaming(Path(study)):
         return _of_calibrated(known, learning_rate, weight_decay, steps)
@@ -78,8 +78,7 @@ def _of_calibrated(
     """What laws and a model say of a run; see ``predict_from_study``."""
     laws, beginning = known.laws, known.beginning
     decay = long_run_decay(learning_rate, weight_decay, laws.momentum)
-    own_rate = math.exp(beginning.log_elr) * known.model.initial_norm**2
-    start = beginning.at(learning_rate / own_rate)
+    start = beginning.apparent(math.log(learning_rate / known.model.initial_norm**2))
     n_steps = _usual_steps(laws, decay, start) if steps is None else steps
     network = outlook.networks(laws, decay, start, n_steps=n_steps)
     return {

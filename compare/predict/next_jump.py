@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from compare.calibration.beginning import Beginning
 from compare.calibration.laws.evidence import RUN_SCATTER, scatter
 from compare.calibration.laws.regularised import Laws
 from compare.predict import outlook as of_runs
@@ -77,11 +78,23 @@ def outlook(
             f"{study} is of another network: it has {held} scale-invariant weights, and that of "
             f"the run {n_weights}"
         )
-    return ahead(recorded, known.laws, n_steps=n_steps)
+    return ahead(recorded, known.laws, known.beginning, n_steps=n_steps)
 
 
-def ahead(run: RecordedRun, laws: Laws | None, *, n_steps: int | None = None) -> Outlook:
+def ahead(
+    run: RecordedRun,
+    laws: Laws | None,
+    beginning: Beginning | None = None,
+    *,
+    n_steps: int | None = None,
+) -> Outlook:
     """The same for a run that was read, with the laws of its network where they are known.
+
+    Args:
+        run: the run.
+        laws: of its network.
+        beginning: how the runs begin that the laws come from.
+        n_steps: to look ahead.
 
     Raises:
         ValueError: saying why nothing is told.
@@ -95,7 +108,7 @@ def ahead(run: RecordedRun, laws: Laws | None, *, n_steps: int | None = None) ->
         )
     if len(run.jumps.onsets):
         return look_ahead(run, known_cycles(laws, run.decay), n_steps=n_steps)
-    return _first_jump(run, laws, n_steps)
+    return _first_jump(run, laws, beginning, n_steps)
 
 
 def known_cycles(laws: Laws, decay: float) -> KnownCycles:
@@ -128,7 +141,9 @@ def _freedom(laws: Laws, spread: str, decay: float) -> float:
     return float(np.clip(0.5 / error**2, PRIOR_WEIGHT, MOST_FREEDOM))
 
 
-def _first_jump(run: RecordedRun, laws: Laws, n_steps: int | None) -> Outlook:
+def _first_jump(
+    run: RecordedRun, laws: Laws, beginning: Beginning | None, n_steps: int | None
+) -> Outlook:
     """The outlook of a run that has not jumped so far, from what decay alone has done.
 
     Raises:
@@ -142,6 +157,7 @@ def _first_jump(run: RecordedRun, laws: Laws, n_steps: int | None) -> Outlook:
     reach, error = laws.of("reach", run.decay)
     width = float(np.hypot(scatter(laws, "reach", run.decay), error))
     start = float(run.log_elr[0])
+    start = start if beginning is None else beginning.apparent(start)
     at_start = Outlook(
         onset=Student(reach, width, _freedom(laws, "first_spread", run.decay)),
         share=Student(0.0, 0.0, PRIOR_WEIGHT),

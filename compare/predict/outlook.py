@@ -241,8 +241,10 @@ def summary(
     numbers: Mapping[str, Any] = sawtooth(network, n_steps)
     if regime in ("equilibrium", "divergence"):
         numbers = dict.fromkeys(numbers, None)
-    elif resting > LOW:
-        numbers = {**numbers, "n_jumps_low": 0.0}
+    elif resting:
+        counts = n_jumps(network, jump_times(network, n_steps), n_steps)
+        counts[: round(resting * len(counts))] = 0  # one draw is as good as another
+        numbers = {**numbers, **_ends("n_jumps", counts)}
     settles = regime == "equilibrium" and _known(network.onset)
     rest = _rest(network, learning_rate) if settles else None
     return {**said, **numbers, "equilibrium_norm": rest}

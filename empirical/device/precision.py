@@ -32,6 +32,30 @@ def of(name: str, device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
+def exact_products() -> Iterator[None]:
+    """Compute float32 products and convolutions in float32 inside the block, on a GPU too.
+
+    By the older switch of cuDNN, where nobody has used the newer: a network may ask for it.
+    """
+    cudnn: Any = torch.backends.cudnn
+    try:
+        before = cudnn.allow_tf32
+    except RuntimeError:  # torch refuses to read it once the newer one was set
+        with products_in("ieee"):
+            yield
+        return
+    products, name = _switches()[0]
+    kept = getattr(products, name)
+    cudnn.allow_tf32 = False
+    setattr(products, name, False if name == "allow_tf32" else "ieee")
+    try:
+        yield
+    finally:
+        setattr(products, name, kept)
+        cudnn.allow_tf32 = before
+
+
+@contextmanager
 def products_in(arithmetic: str) -> Iterator[None]:
     """Compute float32 products and convolutions on a GPU in ``ieee`` or ``tf32`` inside the block.
 

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 from torch import Tensor, nn
 
-from empirical.device import precision
+from empirical.device import machine, precision
 from empirical.invariance.inputs import Inputs, copied
 from empirical.invariance.isolation import RandomNumbers, quiet
 from empirical.invariance.joint_groups import joint_groups
@@ -173,7 +174,8 @@ def scale_invariant_parameters(
     batch: Inputs = copied((arguments, dict(keywords or {})))
     random = RandomNumbers(model)
     try:
-        with quiet(), precision.products_in("ieee"):
+        exact = precision.exact_products() if machine.uses_a_gpu() else nullcontext()
+        with quiet(), exact:
             probe = Probe(model, batch, max_examples=max_examples, seed=seed, random=random)
             return _search(probe, tolerance)
     finally:

@@ -204,7 +204,7 @@ def _advice(said: dict[str, Any]) -> list[str]:
             f"{number(said['equilibrium_weight_decay'])}; the weights then turn so fast that the "
             "loss stays high."
         )
-    if said["regime"] == "equilibrium" and not lines:
+    if said.get("rest_probability") and not lines:  # the key is not in files that are older
         return ["No first jump is to be expected, so there is none to avoid."]
     return lines or ["No weight decay within six decades would avoid the first jump."]
 

@@ -14,6 +14,7 @@ def planned(**recipe):
     [
         ({}, 0.0, ""),
         ({}, 0.62, "has a probability of 62 %."),
+        ({}, 0.9999, "has a probability of 99 %."),
         ({"augment": True}, 0.0, "on augmented images, and some that are never jump."),
         ({"label_noise": 0.1}, 0.0, "the first jump has come up to three times later"),
     ],
@@ -22,12 +23,3 @@ def test_what_cannot_be_known_is_said_and_nothing_else(recipe, resting, said):
     found = caution.sentences(planned(**recipe), resting)
     assert said in found
     assert bool(found) == bool(said)
-
-
-def test_steps_are_whole_numbers_and_texts_are_none():
-    assert PlannedRun(0.5, 2e-3, 3e3).n_steps == 3000
-    assert isinstance(PlannedRun(0.5, 2e-3, 3e3).n_steps, int)
-    with pytest.raises(ValueError, match=r"steps must be a whole number, got 0.5"):
-        PlannedRun(0.5, 2e-3, 0.5)
-    with pytest.raises(ValueError, match=r"learning_rate must be .* got '0.2'"):
-        PlannedRun("0.2", 2e-3, 3000)

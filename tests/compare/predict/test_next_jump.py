@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from compare.calibration.beginning import Beginning
 from compare.calibration.calibrate import laws_from_json
 from compare.predict.next_jump import ahead, known_cycles, outlook
 from compare.study import layout, store
@@ -132,3 +133,14 @@ def test_a_study_of_another_network_is_refused(one, study_file, study, tmp_path)
     assert outlook(run.assign(n_weights=("run", [500])), study=path).median_wait == without
     with pytest.raises(ValueError, match=r"another network: it has 500 .* that of the run 501"):
         outlook(run.assign(n_weights=("run", [501])), study=path)
+
+
+def test_the_first_jump_at_another_rate_is_told_from_how_runs_begin(one, laws):
+    run = RecordedRun.of(until(one, 3), str(one["run"].values[0]))
+    start = float(run.log_elr[0])
+    same = ahead(run, laws, Beginning(start, 0.8)).median_wait
+    assert same == ahead(run, laws).median_wait
+    # at a quarter of the rate of the study what decay has to reach is lower by (1 + 0.8)/2 * 3/4
+    sooner = ahead(run, laws, Beginning(start + np.log(4), 0.8)).median_wait
+    rate = decay_rate(run.decay)
+    assert same - sooner == pytest.approx(0.9 * 0.75 / rate, rel=0.1)

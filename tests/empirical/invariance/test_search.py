@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from empirical.device import machine
 from empirical.invariance.joint_groups import joint_groups
 from empirical.invariance.search import scale_invariant_parameters
 
@@ -228,19 +229,26 @@ def test_groups_are_minimal_and_the_largest_of_alternatives_counts():
     assert joint_groups(radial, [sizes]) == [[0, 1], [3, 4]]
 
 
-def test_a_gpu_computes_products_in_float32_while_it_searches():
+def test_a_gpu_computes_products_in_float32_while_it_searches(monkeypatch):
     seen = set()
 
     class Watching(nn.Sequential):
         def forward(self, x):
             seen.add((cudnn.conv.fp32_precision, cuda.matmul.fp32_precision))
-            return super().forward(x)
+            with cudnn.flags(enabled=False):  # reads the older switch
+                return super().forward(x)
 
     cudnn, cuda = torch.backends.cudnn, torch.backends.cuda
     if not hasattr(cudnn, "conv"):
         pytest.skip("torch is older than this switch")
     before = cudnn.conv.fp32_precision, cuda.matmul.fp32_precision
     assert before[0] == "tf32"  # else the search has nothing to set
-    scale_invariant_parameters(Watching(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)), images())
-    assert seen == {("ieee", "ieee")}
+    model = Watching(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    plain = scale_invariant_parameters(model, images())
+    assert seen == {before}
+    monkeypatch.setattr(machine, "uses_a_gpu", lambda: True)
+    found = scale_invariant_parameters(model, images())
+    assert "tf32" not in set.union(*map(set, seen - {before}))
     assert (cudnn.conv.fp32_precision, cuda.matmul.fp32_precision) == before
+    assert cudnn.allow_tf32
+    assert verdicts(found) == verdicts(plain)

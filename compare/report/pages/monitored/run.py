@@ -134,8 +134,9 @@ def _title(run: Followed) -> str:
     rule = ", ".join(filter(None, (str(one[name].values) for name in ("update_rule", "variant"))))
     lr, wd, momentum = (float(one[name]) for name in ("learning_rate", "weight_decay", "momentum"))
     heavy = f", momentum {momentum:.4g}" if momentum else ""
-    seed = f", seed {int(one['seed'])}" if run.trajectories.sizes["run"] > 1 else ""
-    return f"{rule}: η = {lr:.4g}, λ = {wd:.4g}{heavy}{seed}"
+    seed = float(one["seed"]) if run.trajectories.sizes["run"] > 1 else np.nan
+    ending = f", seed {seed:.0f}" if np.isfinite(seed) else ""
+    return f"{rule}: η = {lr:.4g}, λ = {wd:.4g}{heavy}{ending}"
 
 
 def _facts(run: Followed) -> list[str]:
