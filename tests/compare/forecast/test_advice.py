@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 
 from compare.calibration.beginning import Beginning
-from compare.calibration.laws import priors
-from compare.calibration.laws.regularised import Laws
 from compare.forecast import advice
 from compare.forecast.planned_run import PlannedRun
 from compare.predict import outlook
@@ -13,14 +11,6 @@ from compare.predict import outlook
 PLANNED = PlannedRun(0.5, 4e-4, 36_000)
 START = -4.45
 BEGINNING = Beginning(START, 0.6)
-
-
-@pytest.fixture(scope="module")
-def laws():
-    known = Laws(priors.prior_for("mlp-64-64"))
-    for at in (1e-3, 4e-3):
-        known = known.seeing("reach", at, -2.9, 0.05).seeing("growth", at, -5.0, 0.1)
-    return known
 
 
 def test_at_the_border_nine_runs_of_ten_end_before_the_first_jump(laws):

@@ -5,8 +5,6 @@ import pytest
 
 from compare.calibration.at_rest import Rest
 from compare.calibration.beginning import Beginning
-from compare.calibration.laws import priors
-from compare.calibration.laws.regularised import Laws
 from compare.forecast.forecast import Forecast
 from compare.forecast.pilots import Pilot
 from compare.forecast.planned_run import PlannedRun
@@ -15,14 +13,6 @@ from compare.report.pages import forecast as page
 
 RUN = PlannedRun(0.5, 2e-3, 8000)
 PILOTS = (Pilot(1e-2, 1, 800),)
-
-
-@pytest.fixture(scope="module")
-def laws():
-    known = Laws(priors.prior_for("mlp-64-64"))
-    for at in (1e-3, 4e-3):
-        known = known.seeing("reach", at, -2.9, 0.05).seeing("growth", at, -5.0, 0.1)
-    return known
 
 
 def forecast(laws, probability, run=RUN):
