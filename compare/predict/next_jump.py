@@ -6,6 +6,7 @@ its first jump a run has none, and the study's law of first jumps alone says whe
 decay alone would have raised ``ln(elr)`` to.
 """
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +34,9 @@ from theory.trajectory import RecordedRun, require
 # The spread of a study is that about the mean onset, not about what a landing says: it gives way to
 # a run's own cycles.
 MOST_FREEDOM = 10.0
+# Difference of ln(weights) within which networks are one: a monitor follows gains and biases that
+# are invariant together with weights, a study does not.
+SAME_SIZE = 0.2
 
 
 def outlook(
@@ -72,7 +76,8 @@ def outlook(
     if study is None:
         return ahead(recorded, None, n_steps=n_steps)
     known = read_calibrated(study)
-    if n_weights and known.n_weights and n_weights not in known.n_weights:
+    alike = any(abs(math.log(n_weights / one)) < SAME_SIZE for one in known.n_weights if n_weights)
+    if n_weights and known.n_weights and not alike:
         held = ", ".join(map(str, sorted(known.n_weights)))
         raise ValueError(
             f"{study} is of another network: it has {held} scale-invariant weights, and that of "

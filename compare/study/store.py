@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import h5py
-import numpy as np
 import xarray as xr
 
 from compare.study import layout
@@ -114,8 +113,8 @@ def read_calibration(path: Path) -> tuple[str, set[int]]:
     with _opened(path) as tree:
         _check(path, tree, bare=False)
         n_weights = tree["empirical"].to_dataset().get("n_weights", xr.DataArray([]))
-        known = n_weights.values[np.isfinite(n_weights.values)]
-        return str(tree["comparison"].attrs.get("calibration", "")), set(known.astype(int).tolist())
+        known = {int(one) for one in n_weights.values.tolist() if one > 0}  # NaN is not
+        return str(tree["comparison"].attrs.get("calibration", "")), known
 
 
 def of_trajectories(path: Path, use: Callable[[xr.Dataset], T]) -> T:
