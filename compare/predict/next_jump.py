@@ -76,14 +76,23 @@ def outlook(
     if study is None:
         return ahead(recorded, None, n_steps=n_steps)
     known = read_calibrated(study)
-    alike = any(abs(math.log(n_weights / one)) < SAME_SIZE for one in known.n_weights if n_weights)
-    if n_weights and known.n_weights and not alike:
-        held = ", ".join(map(str, sorted(known.n_weights)))
+    if n_weights and known.n_weights:
+        _check_size(n_weights, known.n_weights, study)
+    return ahead(recorded, known.laws, known.beginning, n_steps=n_steps)
+
+
+def _check_size(n_weights: int, held: set[int], study: str | Path) -> None:
+    """Refuse a study of networks of other sizes.
+
+    Raises:
+        ValueError: with the sizes.
+    """
+    if not any(abs(math.log(n_weights / one)) < SAME_SIZE for one in held):
+        sizes = ", ".join(map(str, sorted(held)))
         raise ValueError(
-            f"{study} is of another network: it has {held} scale-invariant weights, and that of "
+            f"{study} is of another network: it has {sizes} scale-invariant weights, and that of "
             f"the run {n_weights}"
         )
-    return ahead(recorded, known.laws, known.beginning, n_steps=n_steps)
 
 
 def ahead(

@@ -238,24 +238,22 @@ def summary(
     chances = regime_probabilities(network, n_steps, diverged, resting)
     regime = max(chances, key=lambda name: chances[name])
     said: dict[str, Any] = {"regime": regime, "regime_probability": chances[regime]}
-    numbers: Mapping[str, Any] = sawtooth(network, n_steps)
+    numbers: Mapping[str, Any] = sawtooth(network, n_steps, resting)
     if regime in ("equilibrium", "divergence"):
         numbers = dict.fromkeys(numbers, None)
-    elif resting:
-        counts = n_jumps(network, jump_times(network, n_steps), n_steps)
-        counts[: round(resting * len(counts))] = 0  # one draw is as good as another
-        numbers = {**numbers, **_ends("n_jumps", counts)}
     settles = regime == "equilibrium" and _known(network.onset)
     rest = _rest(network, learning_rate) if settles else None
     return {**said, **numbers, "equilibrium_norm": rest}
 
 
-def sawtooth(network: Network, n_steps: float) -> dict[str, float | None]:
+def sawtooth(network: Network, n_steps: float, resting: float = 0.0) -> dict[str, float | None]:
     """Periods and jumps of a run by the names of ``summary``, whatever its regime may be.
 
-    None for elr where no jump was seen: its level is that of the network alone.
+    None for elr where no jump was seen: its level is that of the network alone. A share ``resting``
+    of the runs counts as without a jump.
     """
-    times = jump_times(network, n_steps)
+    counts = n_jumps(network, jump_times(network, n_steps), n_steps)
+    counts[: round(resting * len(counts))] = 0  # one draw is as good as another
     first = first_jumps(network)
     found: dict[str, float | None] = {}
     found["period"] = float(np.median(network.period))
@@ -268,7 +266,7 @@ def sawtooth(network: Network, n_steps: float) -> dict[str, float | None]:
         found[quantity] = float(np.exp(np.median(logs))) if known else None
         ends = _ends(quantity, np.exp(logs))
         found |= ends if known else dict.fromkeys(ends, None)
-    return found | _ends("n_jumps", n_jumps(network, times, n_steps))
+    return found | _ends("n_jumps", counts)
 
 
 def _known(logs: FloatArray) -> bool:

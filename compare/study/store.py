@@ -112,8 +112,9 @@ def read_calibration(path: Path) -> tuple[str, set[int]]:
     """
     with _opened(path) as tree:
         _check(path, tree, bare=False)
-        n_weights = tree["empirical"].to_dataset().get("n_weights", xr.DataArray([]))
-        known = {int(one) for one in n_weights.values.tolist() if one > 0}  # NaN is not
+        held = tree["empirical"].variables
+        n_weights = held["n_weights"].values.tolist() if "n_weights" in held else []
+        known = {int(one) for one in n_weights if one > 0}  # NaN is not
         return str(tree["comparison"].attrs.get("calibration", "")), known
 
 

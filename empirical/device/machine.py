@@ -40,7 +40,7 @@ def continued(machines: Sequence[str], device: torch.device) -> list[str]:
 
 def uses_a_gpu() -> bool:
     """Whether anything in this process has used a GPU: asking it for more would start it."""
-    return torch.cuda.is_available() and torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
 
 
 def resident() -> float | None:

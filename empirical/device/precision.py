@@ -1,11 +1,13 @@
 """The arithmetic of training, an explicit choice: float32, coarser products, or float64."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
+
+Switch: TypeAlias = tuple[Any, str]  # a place in torch, and the name of its attribute
 
 
 def dtype(name: str) -> torch.dtype:
@@ -31,42 +33,32 @@ def of(name: str, device: torch.device) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def exact_products() -> Iterator[None]:
+def exact_products() -> AbstractContextManager[None]:
     """Compute float32 products and convolutions in float32 inside the block, on a GPU too.
 
-    By the older switch of cuDNN, where nobody has used the newer: a network may ask for it.
+    There convolutions are in TF32, of 11 bits, where nobody chose. It is told by the older switch
+    of cuDNN, where nobody has used the newer: a network may ask for it.
     """
-    cudnn: Any = torch.backends.cudnn
+    switches, cudnn = _switches(), torch.backends.cudnn
     try:
-        before = cudnn.allow_tf32
+        _ = cudnn.allow_tf32
+        switches = [switches[0], (cudnn, "allow_tf32")]
     except RuntimeError:  # torch refuses to read it once the newer one was set
-        with products_in("ieee"):
-            yield
-        return
-    products, name = _switches()[0]
-    kept = getattr(products, name)
-    cudnn.allow_tf32 = False
-    setattr(products, name, False if name == "allow_tf32" else "ieee")
-    try:
-        yield
-    finally:
-        setattr(products, name, kept)
-        cudnn.allow_tf32 = before
+        pass
+    return _set("ieee", switches)
 
 
 @contextmanager
-def products_in(arithmetic: str) -> Iterator[None]:
-    """Compute float32 products and convolutions on a GPU in ``ieee`` or ``tf32`` inside the block.
-
-    Convolutions are in TF32, of 11 bits, where nobody chose.
-    """
-    before = _arithmetic()
-    _set_arithmetic([arithmetic] * len(before))
+def _set(arithmetic: str, switches: Sequence[Switch]) -> Iterator[None]:
+    """Set switches to ``ieee`` or ``tf32`` inside the block."""
+    before = [getattr(*switch) for switch in switches]
+    for place, name in switches:
+        setattr(place, name, arithmetic == "tf32" if name == "allow_tf32" else arithmetic)
     try:
         yield
     finally:
-        _set_arithmetic(before)
+        for switch, value in zip(switches, before, strict=True):
+            setattr(*switch, value)
 
 
 @contextmanager
@@ -75,26 +67,16 @@ def _gpu_flags(arithmetic: str) -> Iterator[None]:
     search = torch.backends.cudnn.benchmark
     torch.backends.cudnn.benchmark = True
     try:
-        with products_in(arithmetic):
+        with _set(arithmetic, _switches()):
             yield
     finally:
         torch.backends.cudnn.benchmark = search
 
 
-def _switches() -> list[tuple[Any, str]]:
+def _switches() -> list[Switch]:
     """Where torch keeps the arithmetic: by name from 2.9 on, where the older flags warn."""
     products: Any = torch.backends.cuda.matmul
     cudnn: Any = torch.backends.cudnn
     if hasattr(products, "fp32_precision"):
         return [(place, "fp32_precision") for place in (products, cudnn.conv, cudnn.rnn)]
     return [(products, "allow_tf32"), (cudnn, "allow_tf32")]
-
-
-def _arithmetic() -> list[str]:
-    values = [getattr(*switch) for switch in _switches()]
-    return [value if isinstance(value, str) else "tf32" if value else "ieee" for value in values]
-
-
-def _set_arithmetic(values: list[str]) -> None:
-    for (place, name), value in zip(_switches(), values, strict=True):
-        setattr(place, name, value == "tf32" if name == "allow_tf32" else value)

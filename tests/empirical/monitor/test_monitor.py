@@ -479,7 +479,7 @@ def test_a_save_replaces_nothing_but_an_older_one(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["nesterov", "adam"])
+@pytest.mark.parametrize("name", ["sgd", "nesterov", "adam", "lion"])
 def test_saved_files_are_reported_without_torch(name, tmp_path):
     monitor, _ = monitored(OPTIMIZERS[name], every=2, data="<noise>")
     path = tmp_path / "deep" / "run.nc"

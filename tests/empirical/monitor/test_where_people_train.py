@@ -364,7 +364,7 @@ def test_networks_are_compiled_as_often_as_without(make, given, backend):
     assert [name.removeprefix("layers.") for name in monitor.names] == list(NAMES)
     assert monitor.n_steps == N
     assert residual(monitor) < 1e-6
-    assert counter.frame_count == unwatched.frame_count
+    assert counter.frame_count == unwatched.frame_count <= 1  # 0: torch 2.11, in place
 
 
 @pytest.mark.parametrize("name", ["sgd", "momentum"])
