@@ -1,6 +1,7 @@
 """What all figures share: style, colours, axes of steps, thinned series, SVG."""
 
 import io
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, MaxNLocator
+from matplotlib.ticker import EngFormatter, LogFormatterSciNotation, MaxNLocator
 
 from compare.report.html import theme
 from theory.arrays import FloatArray
@@ -27,6 +28,7 @@ PUBLISHED = theme.SERIES["green"].light
 COLORS = tuple(shade.light for shade in theme.SERIES.values())
 MAX_POINTS = 1500
 NARROW: Any = {"handlelength": 1.2, "columnspacing": 1.0}  # of legends below a single panel
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 STYLE: Any = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -80,28 +82,34 @@ def any_names() -> Iterator[None]:
         yield
 
 
-def arrange(figure: Figure, *, rect: tuple[float, float, float, float] = (0, 0, 1, 1)) -> None:
-    """Fit all labels into a part of the figure; ticks of logarithmic axes become powers of ten.
+class Powers(LogFormatterSciNotation):
+    """Powers of ten without markup, 10⁻² and 3×10⁻²: texts are drawn as they are."""
 
-    Texts are drawn as they are, since a name may hold dollar signs, but these are numbers.
-    """
-    _as_powers_of_ten(figure)
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """The text of a tick."""
+        marked = super().__call__(x, pos)
+        text = marked.removeprefix(r"$\mathdefault{").removesuffix("}$").replace(r"\times", "×")
+        return re.sub(r"\^\{(.*?)\}", lambda found: found[1].translate(RAISED), text)
+
+
+def arrange(figure: Figure, *, rect: tuple[float, float, float, float] = (0, 0, 1, 1)) -> None:
+    """Fit all labels into a part of the figure."""
+    _without_markup(figure)
     figure.tight_layout(rect=rect)
 
 
-def _as_powers_of_ten(figure: Figure) -> None:
-    """Let all ticks of logarithmic axes be powers of ten, those that stand there now."""
-    axes = [axis for one in figure.axes for axis in (one.xaxis, one.yaxis)]
-    if powers := [axis for axis in axes if axis.get_scale() == "log"]:
-        figure.draw_without_rendering()  # ticks are made when they are drawn
-        for axis in powers:
-            for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
-                tick.label1.set_parse_math(True)
+def _without_markup(figure: Figure) -> None:
+    """Let logarithmic axes that have matplotlib's own ticks write them as ``Powers``."""
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        if type(axis.get_major_formatter()) is LogFormatterSciNotation:
+            axis.set_major_formatter(Powers())
+        if type(axis.get_minor_formatter()) is LogFormatterSciNotation:
+            axis.set_minor_formatter(Powers())
 
 
 def svg(figure: Figure) -> str:
     """Return a figure as SVG text, for light and dark pages, and close it."""
-    _as_powers_of_ten(figure)  # again: axes that were given more room have more ticks
+    _without_markup(figure)
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", dpi=200, metadata={"Date": None})
     plt.close(figure)

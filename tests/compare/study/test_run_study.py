@@ -1,15 +1,19 @@
 """A small study end to end, interrupted in every way, as a user runs it."""
 
+import contextlib
+import io
 import json
 import signal
 import subprocess
 import sys
 import time
+from contextlib import redirect_stderr, redirect_stdout
 
 import numpy as np
 import pytest
 import xarray as xr
 
+from compare.cli.main import main
 from compare.study import layout, store
 
 from ..accessible import problems
@@ -41,9 +45,12 @@ weight_decay = 6e-3
 """
 
 
-def sawtooth(folder, *arguments, **options):
-    command = [sys.executable, "-m", "compare.cli.main", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, **options)
+def sawtooth(folder, *arguments):
+    """A command of this process, in a folder; what it returned and said as of one of its own."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(folder), redirect_stdout(out), redirect_stderr(err):
+        returned = main(list(arguments))
+    return subprocess.CompletedProcess(arguments, returned, out.getvalue(), err.getvalue())
 
 
 def names(folder):

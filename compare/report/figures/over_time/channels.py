@@ -5,10 +5,10 @@ import textwrap
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from compare.measure.channels import Channels
-from compare.report.figures.style import NETWORK, STYLE, arrange, count_steps, svg
+from compare.report.figures.style import NETWORK, STYLE, Powers, arrange, count_steps, svg
 from compare.report.html import theme
 from theory.arrays import BoolArray
 from theory.vocabulary import label
@@ -100,7 +100,7 @@ def _ticks(axis: Axes) -> None:
     low, high = axis.get_ylim()
     few = high / low < NARROW
     axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=6))
-    axis.yaxis.set_major_formatter(LogFormatterSciNotation(minor_thresholds=(np.inf, np.inf)))
+    axis.yaxis.set_major_formatter(Powers(minor_thresholds=(np.inf, np.inf)))
     axis.yaxis.set_minor_formatter(NullFormatter())
 
 
