@@ -123,6 +123,14 @@ PLAIN = (
 )
 SMALL_CONVNETS = ("convnet-4", "convnet-6")  # trained in all ways, and on CIFAR-10
 CONVNETS = ("convnet-4", "convnet-6", "convnet-8", "convnet-12")  # on digits
+CONVNETS_ON_CIFAR = (  # images of each class, batch size
+    ("convnet-4", 50, 50, "CIFAR-10, 50"),
+    ("convnet-12", 25, 50, "CIFAR-10, 25"),
+    ("convnet-6", 100, 100, "CIFAR-10, 100"),
+    ("convnet-6", 50, 50, "CIFAR-10, 50"),
+    ("convnet-4", 200, 128, "CIFAR-10, 200"),
+    ("convnet-12", 50, 50, "CIFAR-10, 50"),
+)
 SMALL = ("mlp-30-30", "mlp-34-34", "mlp-36-36")  # near the border of those that come to rest
 LENGTHS = {  # of what is forecast: steps at 2e-4 and at 5e-5
     "plain": {
@@ -170,6 +178,10 @@ def battery(images: str = "") -> list[Entry]:
     made += [Entry(m, "momentum", CONVNETS_WITH_MOMENTUM) for m in SMALL_CONVNETS]
     if images:
         made += [replace(of_convnet(m, images), targets=()) for m in SMALL_CONVNETS]
+        made += [
+            replace(of_convnet(model, images, number, size), variant=variant, targets=())
+            for model, number, size, variant in CONVNETS_ON_CIFAR
+        ]
     return made
 
 
@@ -208,11 +220,11 @@ def unlike(images: str = "") -> list[Entry]:
     return made
 
 
-def of_convnet(model: str, images: str) -> Entry:
-    """A ConvNet on 250 images of CIFAR-10."""
-    data = {"data": f"folder:{images}", "train_per_class": 25, "test_per_class": 10}
+def of_convnet(model: str, images: str, per_class: int = 25, batch_size: int = 50) -> Entry:
+    """A ConvNet on 250 images of CIFAR-10, or another number of each class."""
+    data = {"data": f"folder:{images}", "train_per_class": per_class, "test_per_class": 10}
     fast, slow = Long({2e-2: 700, 1e-2: 1400, 5e-3: 2600}, 4), Long({1.5e-3: 7000}, 4)
-    changes = (*data.items(), ("batch_size", 50))
+    changes = (*data.items(), ("batch_size", batch_size))
     return Entry(model, "CIFAR-10", (slow, fast), (1.5e-3,), changes)
 
 

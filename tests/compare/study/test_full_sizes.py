@@ -15,7 +15,8 @@ pytestmark = pytest.mark.slow
 STUDIES = Path(__file__).parents[3] / "studies"
 WITH_FULL = sorted(path for path in STUDIES.glob("*.toml") if "[full]" in path.read_text())
 FULL = [path for path in WITH_FULL if path.stem != "digits"]  # the demo is not a published figure
-BATCH, N_IMAGES = 128, 132
+BATCH = 128
+FEWER, N_IMAGES = 32, 36  # of two epochs
 
 
 def test_every_published_figure_has_its_size():
@@ -52,7 +53,7 @@ def folder(tmp_path_factory):
     """So few images that two epochs are four steps, the second and fourth on a short batch."""
     top = tmp_path_factory.mktemp("images") / "cifar10"
     rng = np.random.default_rng(0)
-    for part, count in (("train", N_IMAGES), ("test", 20)):
+    for part, count in (("train", N_IMAGES), ("test", 10)):
         for i in range(count):
             path = top / part / str(i % 10) / f"{i}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +63,7 @@ def folder(tmp_path_factory):
 
 @pytest.mark.parametrize("path", FULL, ids=lambda path: path.stem)
 def test_two_epochs_of_the_full_size(path, folder, tmp_path):
-    given = {"data": f"folder:{folder}", "seeds": 1, "steps": 4}
+    given = {"data": f"folder:{folder}", "seeds": 1, "steps": 4, "batch_size": FEWER}
     if "sphere" in path.stem:
         given["sharpness_examples"] = 0  # of width 32 takes a CPU a minute a run
     full = toml_file.read(path, given, full=True)
