@@ -2,6 +2,7 @@
 
 signals        a log as series
 columns        the columns of a log by their meaning
+rows           one row for each step, gaps closed
 read_log       CSV and netCDF files as columns
 spikes         where the loss spikes, in units of its own noise
 finding        what one mechanism has to say of a run, and the verdict

@@ -1,14 +1,17 @@
 """What is no mechanism of training: restarts of the learning rate, single bad batches, nothing."""
 
 import numpy as np
+from scipy.stats import binom
 
 from compare.diagnose.finding import Finding
 from compare.diagnose.signals import Signals
-from compare.diagnose.spikes import Spikes
+from compare.diagnose.spikes import LEAST, MIN_SPIKES, Spikes
 
 NAME = "none of these"
 RAISED = 1.5  # a learning rate that rises by this factor within a few records restarts
 WITHIN = 3  # records from a restart to the spike that it makes, or a twentieth of a cycle
+OF_CYCLE = 0.125  # and no more than this share of it
+BY_CHANCE = 1e-3  # largest probability that as many spikes lie there by chance
 ALMOST_ALL = 0.8
 LONG_QUIET = 3.0  # longest waits so far, after which a spike does not recur
 
@@ -22,14 +25,19 @@ def look_for_restarts(signals: Signals, spikes: Spikes) -> Finding:
         raised = np.flatnonzero(rate[1:] > RAISED * rate[:-1]) + 1
     if len(raised) < 2 or not spikes.recur:
         return Finding(NAME, "against", f"the learning rate is raised {len(raised)} times")
-    reach = max(WITHIN, float(np.diff(raised).mean()) / 20)
-    since = spikes.onsets[:, None] - raised[None]
-    follow = float(((since >= -reach) & (since <= reach)).any(axis=1).mean())
+    cycle = float(np.diff(raised).mean())
+    reach = int(max(1, min(max(WITHIN, cycle / 20), OF_CYCLE * cycle)))
+    near = np.zeros(signals.n_records, dtype=bool)
+    for at in raised:
+        near[max(at - reach, 0) : at + reach + 1] = True
+    n_near = int(near[spikes.onsets].sum())
+    follow, chance = n_near / len(spikes), binom.sf(n_near - 1, len(spikes), near.mean())
     said = (
         f"{100 * follow:.0f} % of {len(spikes)} spikes begin where the learning rate is raised, "
         f"which happens {len(raised)} times"
     )
-    return Finding(NAME, "shown" if follow >= ALMOST_ALL else "against", said)
+    shown = follow >= ALMOST_ALL and chance <= BY_CHANCE
+    return Finding(NAME, "shown" if shown else "against", said)
 
 
 def look_for_outliers(signals: Signals, spikes: Spikes) -> Finding:
@@ -39,7 +47,7 @@ def look_for_outliers(signals: Signals, spikes: Spikes) -> Finding:
     all data there is no bad batch.
     """
     if not len(spikes):
-        return Finding(NAME, "shown", _quiet(spikes))
+        return _quiet(spikes)
     abrupt = float(spikes.abrupt.mean())
     at = signals.step[spikes.peaks]
     waits = np.diff(at, prepend=signals.step[0])
@@ -54,8 +62,13 @@ def look_for_outliers(signals: Signals, spikes: Spikes) -> Finding:
     return Finding(NAME, "unknown", said, "a longer log")
 
 
-def _quiet(spikes: Spikes) -> str:
-    return (
-        f"no record of the loss stands out of its noise (a factor of {np.exp(spikes.noise):.2g}) "
-        "by six times as much"
-    )
+def _quiet(spikes: Spikes) -> Finding:
+    """What is said of a loss without spikes, or with ones that are too small to go by."""
+    noise = f"its noise (a factor of {np.exp(spikes.noise):.2g})"
+    if spikes.n_small >= MIN_SPIKES:
+        said = (
+            f"{spikes.n_small} records of the loss stand out of {noise}, none of them by a factor "
+            f"of {np.exp(LEAST):.2g}, from which on it is a spike"
+        )
+        return Finding(NAME, "possible", said)
+    return Finding(NAME, "shown", f"no record of the loss stands out of {noise} by six times it")

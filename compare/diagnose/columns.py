@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from compare.diagnose import rows
 from compare.diagnose.signals import Signals
 from theory.arrays import FloatArray
 
@@ -14,7 +15,7 @@ ALIASES = {
     "loss": ("loss", "train_loss", "training_loss", "train_loss_step", "loss_train"),
     "learning_rate": ("learning_rate", "lr", "train_lr", "train_learning_rate", "eta"),
     "weight_decay": ("weight_decay", "wd", "train_wd", "train_weight_decay", "lambda"),
-    "weight_norm": ("weight_norm", "train_weight_norm", "param_norm", "norm", "w_norm"),
+    "weight_norm": ("weight_norm", "train_weight_norm", "param_norm", "w_norm"),
     "grad_norm": ("grad_norm", "train_grad_norm", "gradient_norm", "grad_norm_total"),
     "last_layer_norm": ("last_layer_norm", "last_layer_weight_norm", "head_norm"),
     "steps_per_epoch": ("steps_per_epoch", "epoch_length", "batches_per_epoch"),
@@ -26,7 +27,6 @@ ALIASES = {
     "momentum": ("momentum",),
 }
 SERIES = ("learning_rate", "weight_decay", "weight_norm", "grad_norm", "last_layer_norm")
-LOGGED = 0.5  # least share of the rows in which a column must have a number
 CONSTANTS = ("steps_per_epoch", "beta2", "momentum")
 
 
@@ -34,7 +34,7 @@ def of_columns(columns: Mapping[str, Any], name: str = "the log") -> Signals:
     """Make signals of columns by name, each a sequence of numbers or one number.
 
     Raises:
-        ValueError: if step or loss is missing, or the steps do not increase.
+        ValueError: if step or loss is missing, or a number is out of range.
     """
     found = _by_meaning(columns)
     for needed in ("step", "loss"):
@@ -98,48 +98,45 @@ def _whole(
     series: dict[str, FloatArray], constants: dict[str, float | None], optimizer: str, name: str
 ) -> Signals:
     """Leave out rows without a loss and what comes after a loss that is not finite."""
-    step, loss, notes = series["step"], series["loss"], []
-    logged = ~np.isnan(loss) & np.isfinite(step)
+    lost = int((~np.isfinite(series["step"])).sum())
+    series, notes = rows.one_for_each_step(series)
+    step, loss = series["step"], series["loss"]
+    logged = ~np.isnan(loss)
     if not logged.any():
         raise ValueError(f"{name} holds no row with a step and a loss")
-    if not logged.all():
-        notes.append(f"{int((~logged).sum())} rows without a step or a finite loss were left out")
+    if lost := lost + int((~logged).sum()):
+        notes.append(f"{lost} rows without a step or a finite loss were left out")
     infinite = np.flatnonzero(np.isinf(loss))
     if len(infinite):
         logged[infinite[0] :] = False
         notes.append(f"the loss is infinite at step {step[infinite[0]]:g}, the rest was left out")
-    late = np.flatnonzero(np.diff(step[logged]) <= 0)
-    if len(late):
-        at = step[logged][late[0] + 1]
-        raise ValueError(
-            f"{name}: steps must increase, but step {at:g} does not follow a smaller one"
-        )
-    kept = {key: filled(step[logged], values[logged]) for key, values in series.items()}
-    known: dict[str, Any] = {
-        key: kept[key] for key in SERIES if key in kept and np.isfinite(kept[key]).all()
-    }
+    if not logged.any():
+        raise ValueError(f"{name} holds no row with a step and a finite loss")
+    kept, too_few = rows.filled(series, logged)
+    known: dict[str, Any] = {key: kept[key] for key in SERIES if key in kept}
     given: dict[str, Any] = {key: value for key, value in constants.items() if value is not None}
     if "steps_per_epoch" not in given and (length := _epoch_length(kept)):
         given["steps_per_epoch"] = length
-    return Signals(
-        kept["step"], kept["loss"], **known, **given, optimizer=optimizer, notes=tuple(notes)
-    )
-
-
-def filled(step: FloatArray, values: FloatArray) -> FloatArray:
-    """Values with gaps closed by a line; all NaN where fewer than half were logged."""
-    known = np.isfinite(values)
-    if known.mean() < LOGGED:
-        return np.full(len(values), np.nan)
-    return np.interp(step, step[known], values[known])
+    said = (*notes, *too_few)
+    return Signals(kept["step"], kept["loss"], **known, **given, optimizer=optimizer, notes=said)
 
 
 def _epoch_length(series: Mapping[str, FloatArray]) -> float | None:
-    """Steps in an epoch, from sizes or from a column that counts epochs."""
+    """Steps in an epoch, from sizes or from a column that counts epochs.
+
+    A last batch that is smaller counts, as loaders give it unless they are told otherwise.
+    """
     if "batch_size" in series and "data_size" in series:
-        return float(max(1, series["data_size"][0] // series["batch_size"][0]))
+        data, batch = series["data_size"][0], series["batch_size"][0]
+        if not min(data, batch) > 0:
+            raise ValueError(f"batch_size and data_size must be above 0, got {batch:g}, {data:g}")
+        return float(np.ceil(data / batch))
     if "epoch" not in series:
         return None
     step, epoch = series["step"], series["epoch"]
-    starts = step[1:][np.floor(epoch[1:]) > np.floor(epoch[:-1])]
-    return float((starts[-1] - starts[0]) / (len(starts) - 1)) if len(starts) > 1 else None
+    risen = np.diff(epoch)
+    if (epoch == np.floor(epoch)).all() and (risen <= 1).all():
+        starts = step[1:][risen > 0]  # nearer than the ends, which lie within an epoch
+        return float((starts[-1] - starts[0]) / (len(starts) - 1)) if len(starts) > 1 else None
+    passed = epoch[-1] - epoch[0]
+    return float((step[-1] - step[0]) / passed) if passed > 0 else None

@@ -17,6 +17,7 @@ STEEPEST = 0.1  # share of a rise of elr in which decay is undisturbed, as in `o
 MIN_RECORDS = 5
 # Gradients of scale-invariant weights only slow the decay of the norm; 0.99 to 1.02 is published.
 SAME_RATE = (0.7, 1.1)
+WITH_MOMENTUM = 100.0  # times as fast, where it may be 0.99 and was not logged
 GROWING = 0.4  # share of the time; one half for noise about a rest, which looks the same backwards
 OF_THE_JUMPS = 0.75  # share of the jumps at which the loss is higher than on the way there
 
@@ -86,7 +87,8 @@ def _of_jumps(signals: Signals, jumps: Jumps) -> Finding:
         f"{100 * higher:.0f} % of the jumps"
     )
     if not SAME_RATE[0] <= ratio <= SAME_RATE[1]:
-        near = ratio > SAME_RATE[0] / 2
+        faster = 2.0 if signals.momentum is not None else WITH_MOMENTUM
+        near = SAME_RATE[0] / 2 < ratio < faster * SAME_RATE[1]
         more = "momentum, and the norm of the normalised weights alone"
         return Finding(NAME, "possible" if near else "against", said, more if near else "")
     if share >= GROWING:

@@ -36,7 +36,9 @@ def read(path: Path, run: str | None = None) -> Signals:
         return store.of_trajectories(path, lambda held: of_dataset(held, run))
     if run is not None:
         raise ValueError(f"--run is of a netCDF file; {path} has one run")
-    return of_columns(_columns(path), str(path))
+    columns, notes = _columns(path)
+    signals = of_columns(columns, str(path))
+    return replace(signals, notes=(*signals.notes, *notes))
 
 
 def of_dataset(trajectories: xr.Dataset, run: str | None = None) -> Signals:
@@ -76,20 +78,29 @@ def of_dataset(trajectories: xr.Dataset, run: str | None = None) -> Signals:
 
 
 def supplied(signals: Signals, **values: Any) -> Signals:
-    """Signals with what the log lacks and the user knows.
+    """Signals with what the log lacks and the user knows; what the log holds stays.
 
     Args:
         signals: of the log.
         values: fields of ``Signals`` as plain numbers; None for what is not known.
     """
     given = {key: value for key, value in values.items() if value is not None}
+    held = [key for key in given if not _is_missing(getattr(signals, key))]
+    notes = [f"the {key} that was given was not used: the log has its own" for key in held]
+    given = {key: value for key, value in given.items() if key not in held}
     for key in set(given) & set(SERIES):
         given[key] = np.full(signals.n_records, float(given[key]))
-    return replace(signals, **given)
+    return replace(signals, **given, notes=(*signals.notes, *notes))
 
 
-def _columns(path: Path) -> dict[str, list[str]]:
-    """The columns of a CSV file as text; empty where a column says nothing to us.
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value)
+
+
+def _columns(path: Path) -> tuple[dict[str, list[str]], list[str]]:
+    """The columns of a CSV file as text, empty where one says nothing to us, and what was left out.
+
+    A last row that was cut short is left out: the run may still be writing it.
 
     Raises:
         ValueError: if it is no CSV file, or a larger one than can be read.
@@ -100,9 +111,11 @@ def _columns(path: Path) -> dict[str, list[str]]:
             header = next(rows, [])
             known = [i for i, name in enumerate(header) if is_known(name)]
             values: list[list[str]] = [[] for _ in header]
-            number = 1
+            number, cut = 1, False
             for number, row in enumerate(rows, 2):
-                _check_row(row, header, number, path)
+                _check_row(row, header, number, path, after_a_cut=cut)
+                if cut := len(row) < len(header):
+                    continue
                 for i in known:
                     values[i].append(row[i])
                 if number * len(known) > MOST_VALUES:
@@ -112,9 +125,10 @@ def _columns(path: Path) -> dict[str, list[str]]:
                     )
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path} is not a readable CSV file ({error})") from error
-    if number < 2:
+    if number < 2 + cut:
         raise ValueError(f"{path} is empty: a header and at least one row are needed")
-    return dict(zip(header, values, strict=True))
+    notes = [f"the last row, {number}, was cut short and left out"] if cut else []
+    return dict(zip(header, values, strict=True)), notes
 
 
 def _lines(file: TextIO, path: Path) -> Iterator[str]:
@@ -125,9 +139,10 @@ def _lines(file: TextIO, path: Path) -> Iterator[str]:
         yield line
 
 
-def _check_row(row: list[str], header: list[str], number: int, path: Path) -> None:
-    """Refuse a row of another length than the header."""
-    if len(row) != len(header):
-        raise ValueError(
-            f"{path} has {len(header)} columns in its header and {len(row)} in row {number}"
-        )
+def _check_row(
+    row: list[str], header: list[str], number: int, path: Path, *, after_a_cut: bool
+) -> None:
+    """Refuse a row that is longer than the header, or any row after one that is shorter."""
+    if after_a_cut or len(row) > len(header):
+        found = f"fewer in row {number - 1}" if after_a_cut else f"{len(row)} in row {number}"
+        raise ValueError(f"{path} has {len(header)} columns in its header and {found}")

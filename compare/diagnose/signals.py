@@ -1,5 +1,6 @@
 """The columns of a log, as far as they were logged."""
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -7,8 +8,8 @@ import numpy as np
 
 from theory.arrays import FloatArray
 
-ADAPTIVE = ("adam", "adamw", "amsgrad", "nadam", "radam", "rmsprop", "adamax", "adagrad")
-PLAIN = ("sgd", "gd", "momentum")
+ADAPTIVE = ("adam", "amsgrad", "rmsprop", "adagrad", "adafactor", "adadelta", "lamb")  # in a name
+PLAIN = ("sgd", "sgdm", "sgdw", "gd", "momentum", "nesterov")  # words of it
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +26,7 @@ class Signals:
         last_layer_norm: norm of the weights of the last layer.
         steps_per_epoch: optimizer steps in one pass over the data.
         momentum: heavy-ball coefficient.
-    optimizer: name of the optimizer in lower case, "" if unknown.
+        optimizer: name of the optimizer in lower case, "" if unknown.
         beta2: decay of Adam's second moment.
         notes: what was left out of the log, a sentence each.
 
@@ -89,7 +90,8 @@ class Signals:
         """Whether the optimizer divides by a second moment; None if its name does not say."""
         if any(name in self.optimizer for name in ADAPTIVE):
             return True
-        return False if self.optimizer in PLAIN else None
+        words = re.split(r"[^a-z0-9]+", self.optimizer)
+        return False if set(words) & set(PLAIN) else None
 
     @property
     def full_batch(self) -> bool | None:

@@ -10,7 +10,7 @@ from theory.arrays import BoolArray, FloatArray, IntArray
 
 MIN_SPIKES = 3  # two gaps, the fewest that can be compared
 NOISES = 6.0  # of a Gaussian, reached once in 1e9 records
-DOUBLING = float(np.log(2))  # a spike at least doubles the loss
+LEAST = float(np.log(1.5))  # a spike of ln(loss) is at least as high
 OF_THE_LARGEST = 1 / 3  # of the height of the largest in ln(loss); smaller ones are its wiggles
 SHARE_OF_LOG = 20  # the baseline is a running median over this part of the log
 SOON = 0.1  # of the usual gap
@@ -28,6 +28,7 @@ class Spikes:
         single: whether a spike is one record that stands alone, (n_spikes,).
         abrupt: whether at least half of a rise happens from one record to the next, (n_spikes,).
         noise: standard deviation of ``ln(loss)`` from record to record.
+        n_small: how many maxima stand out of the noise and are lower than a spike.
     """
 
     peaks: IntArray
@@ -36,6 +37,7 @@ class Spikes:
     single: BoolArray
     abrupt: BoolArray
     noise: float
+    n_small: int = 0
 
     def __len__(self) -> int:
         return len(self.peaks)
@@ -52,7 +54,7 @@ def noise_of(values: FloatArray) -> float:
 
 
 def find_spikes(log_loss: FloatArray) -> Spikes:
-    """Find peaks that at least double the loss and stand out of its noise.
+    """Find peaks that raise the loss by half at least and stand out of its noise.
 
     Args:
         log_loss: ``ln(loss)`` of consecutive records, (n_records,).
@@ -60,7 +62,9 @@ def find_spikes(log_loss: FloatArray) -> Spikes:
     window = max(21, len(log_loss) // SHARE_OF_LOG) | 1
     above = log_loss - median_filter(log_loss, window, mode="nearest")
     noise = noise_of(log_loss)
-    least = max(NOISES * noise, DOUBLING)
+    out = NOISES * noise or np.inf  # no noise, no measure of it
+    least = max(NOISES * noise, LEAST)
+    n_small = len(find_peaks(above, height=(out, least), prominence=out)[0])
     peaks, found = find_peaks(above, height=least, prominence=least)
     large = found["prominences"] >= OF_THE_LARGEST * found["prominences"].max(initial=0)
     events = _events(peaks[large])
@@ -77,7 +81,7 @@ def find_spikes(log_loss: FloatArray) -> Spikes:
     single = (peaks - onsets <= 2) & narrow & alone
     firsts = [event[0] for event in events]
     abrupt = [_largest_step(above[a : b + 1]) for a, b in zip(onsets, firsts, strict=True)]
-    return Spikes(peaks, onsets, above[peaks], single, np.array(abrupt, dtype=bool), noise)
+    return Spikes(peaks, onsets, above[peaks], single, np.array(abrupt, dtype=bool), noise, n_small)
 
 
 def _events(peaks: IntArray) -> list[IntArray]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from compare.diagnose.diagnose import diagnose
+from compare.diagnose.spikes import find_spikes
 
 from . import made_logs
 
@@ -122,6 +123,38 @@ def test_spikes_that_follow_restarts_are_none():
     found = diagnose(log)
     assert found.verdict == "none of these"
     assert "begin where the learning rate is raised" in found.evidence[0]
+
+
+@pytest.mark.parametrize("cycle", [8, 10])
+def test_spikes_at_random_places_are_not_said_to_follow_frequent_restarts(cycle):
+    """Logged once an epoch, a window about each restart covers much of the log."""
+    rng = np.random.default_rng(0)
+    for seed in range(30):
+        log = made_logs.quiet(n=400, seed=seed)
+        log["lr"] = 0.05 * (1 + np.cos(np.pi * (log["step"] % cycle) / cycle)) + 1e-4
+        log["loss"][rng.choice(400, 4, replace=False)] *= 20
+        assert "where the learning rate is raised" not in diagnose(log).evidence[0]
+
+
+@pytest.mark.parametrize(("factor", "n_spikes"), [(1.7, 5), (1.3, 0)])
+def test_spikes_of_a_large_model_double_no_loss(factor, n_spikes):
+    """From 2.5 to 4.3 within ten records, five times; lower ones are not called nothing."""
+    log = made_logs.quiet()
+    log["loss"] = 2.5 * np.exp(0.02 * made_logs.noise(len(log["step"])))
+    for at in (400, 900, 1500, 2000, 2600):
+        log["loss"][at : at + 10] *= factor ** np.minimum(1, np.linspace(0.2, 2, 10))
+    assert len(find_spikes(np.log(log["loss"]))) == n_spikes
+    found = diagnose(log)
+    assert not found.sure and "no record of the loss stands out" not in str(found)
+    if not n_spikes:
+        assert "none of them by a factor of 1.5" in found.evidence[0]
+
+
+@pytest.mark.parametrize(("times", "answer"), [(3, "possible"), (1000, "against")])
+def test_no_momentum_lets_a_norm_fall_a_thousand_times_as_fast_as_decay(times, answer):
+    log = made_logs.sawtooth()
+    log["wd"] = log["wd"] / times
+    assert finding(diagnose(log), "sawtooth").answer == answer
 
 
 @pytest.mark.parametrize(("times_lr", "answer"), [(2.0, "shown"), (1.5, "against")])

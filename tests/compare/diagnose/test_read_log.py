@@ -28,19 +28,78 @@ def test_columns_go_by_many_names(tmp_path):
 
 
 def test_rows_without_a_loss_are_left_out_and_gaps_are_closed(tmp_path):
-    text = "step,loss,grad_norm,weight_norm\n0,3,1,5\n1,,2,5\n2,2,,\n3,1,4,\n4,inf,9,\n5,1,9,\n"
+    text = "step,loss,grad_norm,weight_norm\n0,3,1,5\n1,,2,\n2,2,,\n3,1,4,\n4,inf,9,\n5,1,9,\n"
     found = read(write(tmp_path, text))
     assert found.step.tolist() == [0, 2, 3]
     assert found.grad_norm.tolist() == [1, 3, 4]
     assert found.weight_norm is None  # one in three is too few
-    assert len(found.notes) == 2 and "infinite at step 4" in found.notes[1]
+    assert len(found.notes) == 3 and "infinite at step 4" in found.notes[1]
+    assert "weight_norm has a number in 33 % of the rows" in found.notes[2]
+
+
+def test_rows_of_one_step_are_joined():
+    """As a logger writes them that gives the learning rate a row of its own."""
+    nan = np.nan
+    step, loss = [9, 9, 19, 19, 29], [nan, 3.0, 2.0, nan, 1.0]
+    found = of_columns({"step": step, "loss": loss, "lr": [0.1, nan, nan, 0.2, 0.3]})
+    assert found.step.tolist() == [9, 19, 29] and found.loss.tolist() == [3, 2, 1]
+    assert found.learning_rate.tolist() == [0.1, 0.2, 0.3]
+    assert found.notes == ()
+
+
+def test_columns_with_rows_of_their_own_are_read_at_the_steps_of_the_loss():
+    nan = np.nan
+    log = {"step": [8, 10, 18, 20], "loss": [nan, 3.0, nan, 2.0], "lr": [0.1, nan, 0.2, nan]}
+    assert of_columns(log).learning_rate == pytest.approx([0.12, 0.2])
+
+
+def test_what_a_resumed_run_repeats_counts_once():
+    log = {"step": [0, 10, 20, 30, 20, 30, 40], "loss": [7, 6, 5, 4, 3, 2, 1]}
+    found = of_columns(log)
+    assert found.step.tolist() == [0, 10, 20, 30, 40]
+    assert found.loss.tolist() == [7, 6, 3, 2, 1]
+    assert "steps go back to 20" in found.notes[0] and "1 earlier rows" in found.notes[0]
+
+
+def test_a_last_row_that_was_cut_short_is_left_out(tmp_path):
+    found = read(write(tmp_path, "step,loss,lr\n0,2,0.1\n1,1,0.1\n2,"))
+    assert found.step.tolist() == [0, 1]
+    assert found.notes == ("the last row, 4, was cut short and left out",)
+
+
+def test_what_the_log_holds_is_not_replaced():
+    log = of_columns({"step": [0, 1, 2], "loss": [1, 1, 1], "lr": [0.1, 0.2, 0.3]})
+    found = read_log.supplied(log, learning_rate=0.5, weight_decay=1e-3, optimizer="sgd")
+    assert found.learning_rate.tolist() == [0.1, 0.2, 0.3]
+    assert found.weight_decay.tolist() == [1e-3] * 3 and found.optimizer == "sgd"
+    assert found.notes == ("the learning_rate that was given was not used: the log has its own",)
+
+
+@pytest.mark.parametrize(
+    ("name", "adaptive"),
+    [
+        ("SGD with momentum", False),
+        ("torch.optim.SGD", False),
+        ("sgdm", False),
+        ("torch.optim.AdamW", True),
+        ("Adafactor", True),
+        ("lion", None),
+        ("", None),
+    ],
+)
+def test_optimizers_go_by_what_their_names_say(name, adaptive):
+    log = {"step": [0, 1], "loss": [1, 1], "optimizer": name}
+    assert of_columns(log).adaptive is adaptive
 
 
 @pytest.mark.parametrize(
     ("columns", "length"),
     [
         ({"epoch": [0, 0, 0, 1, 1, 1, 2, 2]}, 3),
-        ({"batch_size": 128, "data_size": 1437}, 11),
+        ({"epoch": np.arange(8) / 2.5}, 2.5),
+        ({"epoch": [0, 3, 6, 9, 12, 15, 18, 21]}, 1 / 3),
+        ({"batch_size": 128, "data_size": 1437}, 12),
+        ({"batch_size": 256, "data_size": 400}, 2),
         ({"batch_size": 100, "data_size": 100}, 1),
         ({"steps_per_epoch": 391}, 391),
         ({}, None),
@@ -48,7 +107,7 @@ def test_rows_without_a_loss_are_left_out_and_gaps_are_closed(tmp_path):
 )
 def test_the_epoch_has_a_length(columns, length):
     log = {"step": np.arange(8), "loss": np.ones(8)}
-    assert of_columns(log | columns).steps_per_epoch == length
+    assert of_columns(log | columns).steps_per_epoch == pytest.approx(length)
 
 
 def test_a_dataset_tells_the_gradient_of_the_weights():
@@ -67,7 +126,9 @@ def test_a_dataset_tells_the_gradient_of_the_weights():
         ("step,accuracy\n0,1\n", "has no column loss"),
         ("loss\n1\n", "has no column step"),
         ("step,loss\n0,1\n1,high\n", "column loss holds what is no number"),
-        ("step,loss\n0,1\n0,1\n", "step 0 does not follow a smaller one"),
+        ("step,loss,lr\n0,1,1\n1,2\n2,1,1\n", "3 columns in its header and fewer in row 3"),
+        ("step,loss\n0\n", "is empty"),
+        ("step,loss,batch_size,data_size\n0,1,0,9\n1,1,0,9\n", "must be above 0, got 0, 9"),
         ("step,loss\n0,1\n1,2,3\n", "2 columns in its header and 3 in row 3"),
         ("step,loss\n0,\n1,nan\n", "no row with a step and a loss"),
         ("step,loss,lr\n0,1,-1\n1,1,-1\n", "learning_rate must not be negative, got -1"),
