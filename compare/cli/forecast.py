@@ -8,6 +8,8 @@ from typing import Any
 
 from compare.cli.parsing import DONE, Commands, add_set, as_path, say_stopped
 
+OWN_OPTIONS = ("model", "data", "batch_size")  # that --set does not take
+
 
 def add_to(commands: Commands) -> None:
     """Declare the command."""
@@ -59,7 +61,10 @@ def execute(options: argparse.Namespace) -> int:
     from theory.strict_dataclass import read
 
     recipe: dict[str, Any] = toml_file.assignments(options.others)
-    recipe |= {name: getattr(options, name) for name in ("model", "data", "batch_size")}
+    for name in OWN_OPTIONS:
+        if name in recipe:
+            raise ValueError(f"--set {name} has an option of its own: --{name.replace('_', '-')}")
+        recipe[name] = getattr(options, name)
     planned = PlannedRun(
         options.lr,
         options.wd,

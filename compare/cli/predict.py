@@ -45,8 +45,8 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--optimizer",
         choices=("sgd", "adamw", "adam", "lion"),
-        default="sgd",
-        help="adam is Adam with L2 regularisation; adamw and lion decay the weights themselves",
+        help="sgd (default); adam is Adam with L2 regularisation; adamw and lion decay the weights "
+        "themselves",
     )
     parser.add_argument(
         "--grad-norm",
@@ -80,7 +80,7 @@ def _closed_forms(options: argparse.Namespace) -> dict[str, Any]:
         raise ValueError("--steps goes with --from")
     given = {name: getattr(options, name) for name in OF_THE_OPTIMIZER}
     try:
-        return predict(options.lr, options.wd, optimizer=options.optimizer, **given)
+        return predict(options.lr, options.wd, optimizer=options.optimizer or "sgd", **given)
     except ValueError as error:
         raise ValueError(_as_flags(str(error))) from error
 
@@ -88,7 +88,7 @@ def _closed_forms(options: argparse.Namespace) -> dict[str, Any]:
 def _from_study(options: argparse.Namespace) -> dict[str, Any]:
     from compare.predict.from_study import predict_from_study
 
-    for name in OF_THE_OPTIMIZER:
+    for name in ("optimizer", *OF_THE_OPTIMIZER):
         if getattr(options, name) is not None:
             raise ValueError(f"{_flag(name)} does not go with --from: the study knows it")
     return predict_from_study(options.study, options.lr, options.wd, options.steps)

@@ -18,7 +18,9 @@ PARTS_FOLDER = "parts"
 
 def is_unfinished(out: Path) -> bool:
     """Whether training in the folder was interrupted."""
-    return (out / CHECKPOINT_FILE).exists() or (out / PARTS_FOLDER).exists()
+    parts = out / PARTS_FOLDER
+    left = parts.iterdir() if parts.is_dir() else ()
+    return (out / CHECKPOINT_FILE).exists() or not all(map(files.is_lock, left))
 
 
 def is_finished(out: Path) -> bool:
@@ -73,4 +75,6 @@ def _difference(found: str, wanted: str) -> str:
 def check_no_study(out: Path) -> None:
     """Refuse a folder whose study is finished; raises ``ValueError``."""
     if (out / STUDY_FILE).exists():
-        raise ValueError(f"{out} holds a finished study; choose another --out")
+        raise ValueError(
+            f"{out} holds a finished study; remove {out / STUDY_FILE} or choose another --out"
+        )

@@ -45,8 +45,9 @@ class Grid:
         n_steps: optimizer steps.
         record_every: steps between records.
         initial_norm: weight norm at step 0; 1 on the sphere.
-        schedule: ``constant``, ``step``, ``cosine``, or ``growing``, which runs without decay the
-            twin that follows the same directions as the run with decay.
+        schedule: ``constant``, ``step``, ``cosine``, ``rising``, ``probing`` (see
+            ``theory.laws.schedules``), or ``growing``, which runs without decay the twin that
+            follows the same directions as the run with decay.
         dynamics: momentum, noise, sphere, exponents.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import xarray as xr
 
 from theory import validate
@@ -44,7 +45,7 @@ def simulate(
         seeds: number of initial directions.
         record_every: steps between records.
         rho0: initial weight norm.
-        schedule: ``constant``, ``step``, ``cosine``, ``rising`` or ``growing``.
+        schedule: one of ``theory.laws.schedules.SCHEDULES``; see ``Grid``.
         momentum: heavy-ball coefficient.
         noise: standard deviation of the effective gradient per tangent direction.
         sphere: keep the norm at 1.
@@ -57,8 +58,7 @@ def simulate(
         ValueError: for a bad loss or a setting out of range.
     """
     rates, decays = (
-        (float(values),) if isinstance(values, int | float) else tuple(map(float, values))
-        for values in (learning_rate, weight_decay)
+        tuple(map(float, np.atleast_1d(values))) for values in (learning_rate, weight_decay)
     )
     asked = Grid(
         learning_rates=rates,

@@ -1,5 +1,6 @@
 """Toy losses by the names that the command line gives them, or by a formula."""
 
+import difflib
 from collections.abc import Callable
 
 from theory.toy_losses import losses
@@ -25,15 +26,25 @@ def named_loss(text: str) -> ToyLoss:
         "rayleigh": lambda given: losses.rayleigh(given or [0.0, 1.0]),
         "multi-block": lambda given: losses.multi_block(given or [1.0, 2.0]),
         "isotropic": lambda given: losses.isotropic(_whole(given, 2)),
-        "logistic": lambda given: losses.logistic(LOGISTIC_POINTS, *(given or [10.0])[:1]),
+        "logistic": lambda given: losses.logistic(LOGISTIC_POINTS, _single(given, 10.0)),
     }
     if name not in builders:
+        if ":" in text:  # no formula
+            close = difflib.get_close_matches(name, builders, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(builders)}"
+            raise ValueError(f"unknown loss {name}; {hint}")
         return losses.custom(text)
     try:
         given = [float(number) for number in rest.split(",")] if rest else []
     except ValueError:
         raise ValueError(f"{name} takes numbers separated by commas, got {rest!r}") from None
     return builders[name](given)
+
+
+def _single(given: list[float], default: float) -> float:
+    if len(given) > 1:
+        raise ValueError(f"logistic takes one number, got {given}")
+    return given[0] if given else default
 
 
 def _whole(given: list[float], default: int) -> int:

@@ -70,7 +70,11 @@ def _local_cluster(n_workers: int) -> Any:
         workers[i] = {"cls": Nanny, "options": options}
     scheduler = {
         "cls": Scheduler,
-        "options": {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"},
+        "options": {
+            "host": "127.0.0.1",
+            "dashboard_address": "127.0.0.1:0",
+            "allowed_failures": 0,  # how often a part is tried again is ours to say
+        },
     }
     make: Any = SpecCluster  # untyped
     with _interrupts_blocked():

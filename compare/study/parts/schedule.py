@@ -82,8 +82,9 @@ class _Work:
         self.losses[part.name] = (reached, n_losses)
         if n_losses >= MOST_LOSSES:
             raise ValueError(
-                f"the part of {part.runs[0]} lost its worker {n_losses} times without getting "
-                f"further; a smaller group_size than {len(part.runs)} may fit in its memory"
+                f"the part of {part.runs[0]} was given up {n_losses} times for lost workers, "
+                f"without getting further; a smaller group_size than {len(part.runs)} may fit in "
+                "their memory"
             ) from error
         return self.submit(part)
 

@@ -52,6 +52,8 @@ def test_losses_are_named_on_the_command_line(text, dimension, value):
         (["x**2+y", *GRID], "not scale-invariant: the term x**2"),
         (["x**2/(x**2+z(y))", *GRID], "unknown function z"),
         (["rayleigh:1,a", *GRID], "rayleigh takes numbers separated by commas, got '1,a'"),
+        (["rayliegh:1,2", *GRID], "unknown loss rayliegh; did you mean rayleigh?"),
+        (["logistic:4,5", *GRID], "logistic takes one number, got [4.0, 5.0]"),
         (["rayleigh:1,1", *GRID], "at least two different values"),
         (["isotropic:2.5", *GRID], "one whole number, got [2.5]"),
         (["isotropic", *GRID, "--seeds", "-1"], "seeds must be >= 1, got -1"),

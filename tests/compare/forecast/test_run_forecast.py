@@ -112,6 +112,7 @@ def test_a_folder_that_exists_is_kept(made, capsys):
         (["--lr", "nan"], "learning_rate must be a positive"),
         (["--set", "schedule=cosine"], "constant learning rate"),
         (["--set", "modl=3"], "unknown key modl"),
+        (["--set", "batch_size=64"], "--set batch_size has an option of its own: --batch-size"),
         (["--model", "nope"], "model must be"),
     ],
 )

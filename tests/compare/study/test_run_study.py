@@ -238,6 +238,9 @@ def test_predict_from_a_study_gives_the_period_of_any_setting(folder):
     refused = sawtooth(folder, *asked, "--grad-norm", "3")
     assert refused.returncode == 2
     assert "--grad-norm does not go with --from" in refused.stderr
+    refused = sawtooth(folder, *asked, "--optimizer", "sgd")
+    assert refused.returncode == 2
+    assert "--optimizer does not go with --from" in refused.stderr
 
 
 def test_interrupted_overwrite_is_resumed_not_forgotten(folder, tmp_path):

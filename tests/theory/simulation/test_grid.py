@@ -10,6 +10,7 @@ from theory.laws import schedules
 from theory.simulation import grid as simulate
 from theory.simulation import write_file
 from theory.simulation.grid import Grid
+from theory.simulation.simulate import simulate as by_name
 from theory.simulation.toy_ensemble import Dynamics
 from theory.toy_losses import losses
 
@@ -126,6 +127,16 @@ def test_schedules_change_the_rate_of_the_run():
         np.testing.assert_allclose(dataset["effective_lr"], 0.1 * factors / norm**2, rtol=1e-14)
     assert schedules.factors("step", 8).tolist() == pytest.approx([1] * 4 + [0.1] * 2 + [0.01] * 2)
     assert schedules.factors("cosine", 4)[[0, 2]] == pytest.approx([1, 0.5])
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.array])
+def test_numbers_of_numpy_are_numbers(kind):
+    """1/16 and 1/8 are the same in all of them."""
+    plain, other = (
+        by_name("isotropic", lr, wd, n_steps=30)
+        for lr, wd in ((0.0625, 0.125), (kind(0.0625), kind(0.125)))
+    )
+    xr.testing.assert_identical(plain, other)
 
 
 def test_the_growing_schedule_is_the_twin():

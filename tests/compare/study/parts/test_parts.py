@@ -122,7 +122,9 @@ def test_a_part_that_lost_its_worker_is_submitted_again(tmp_path, whole):
 
 
 def test_a_part_that_loses_every_worker_is_given_up(tmp_path):
-    with pytest.raises(ValueError, match="lost its worker 3 times without getting further"):
+    with pytest.raises(
+        ValueError, match="given up 3 times for lost workers, without getting further"
+    ):
         trained(tmp_path, AtOnce(n_lost=1000))
 
 
@@ -192,6 +194,17 @@ def test_shards_merge_to_the_study(tmp_path, whole):
     assert sorted(path.name for path in (tmp_path / "all").iterdir()) == ["report.html", "study.nc"]
     assert (tmp_path / "1" / "parts").is_dir()
     assert np.isfinite(merged["comparison"]["norm_law_residual"]).all()
+
+
+def test_a_lock_that_a_killed_shard_left_does_not_let_a_study_be_trained_again(
+    tmp_path, monkeypatch
+):
+    for i in (1, 2):
+        run_study.run_shard(study(), tmp_path, i, 2)
+    (tmp_path / "parts" / ".shard-2-of-3.lock").touch()
+    run_study.merge([tmp_path], tmp_path)
+    monkeypatch.delattr(train_networks, "_train")
+    assert run_study.run(study(), tmp_path, resume=True) == []
 
 
 def test_a_shard_twice_is_refused_resumed_or_replaced(tmp_path):
