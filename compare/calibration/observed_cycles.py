@@ -125,7 +125,7 @@ def same_settings(intrinsic_lr: FloatArray) -> list[tuple[float, BoolArray]]:
 def _of_setting(runs: list[RecordedRun], intrinsic_lr: float) -> SettingCycles:
     """Cycles of the runs of a setting, and how far those came that have none."""
     still = [run for run in runs if len(run.log_elr) > 2 and not len(run.jumps.onsets)]
-    regimes = [classify(run.log_elr, run.jumps, intrinsic_lr, finite=True) for run in still]
+    regimes = [classify(run.log_elr, run.jumps, run.rise_by_decay, finite=True) for run in still]
     paths = [(run.log_elr, one == "equilibrium") for run, one in zip(still, regimes, strict=True)]
     rate = decay_rate(intrinsic_lr)
     return SettingCycles(
@@ -156,7 +156,7 @@ def _of_run(run: RecordedRun, intrinsic_lr: float) -> RunCycles:
         loss_floor=_floor(run.train_loss[jumps.onsets[0] :]),
         growth=log_share(share),
         growing_after=_growing_after(jumps),
-        regime=classify(log_elr, jumps, intrinsic_lr, finite=True),
+        regime=classify(log_elr, jumps, run.rise_by_decay, finite=True),
     )
 
 

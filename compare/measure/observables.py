@@ -67,8 +67,7 @@ def _of_the_norm(run: RecordedRun) -> dict[str, float | str]:
     """What the norm does: jumps, phase A, rest, regime."""
     if len(run.weight_norm) < 3:
         return {"regime": "convergence" if run.finite else "divergence", **_too_short()}
-    between = 1 - (1 - run.decay) ** run.every  # what decay takes from record to record
-    regime = classify(run.log_elr, run.jumps, between, finite=run.finite)
+    regime = classify(run.log_elr, run.jumps, run.rise_by_decay, finite=run.finite)
     scheduled = run.scheduled and run.update_rule != "growing"
     measured = {
         "regime": regime,
@@ -83,7 +82,8 @@ def _of_the_norm(run: RecordedRun) -> dict[str, float | str]:
 
 def _at_scheduled_rate(run: RecordedRun) -> dict[str, float | str]:
     """What changes where the learning rate does: the elr of jumps, and refusals."""
-    log_elr, jumps = np.log(run.effective_lr), run.jumps
+    with np.errstate(divide="ignore"):
+        log_elr, jumps = np.log(run.effective_lr), run.jumps
     refused = ("decay_rate_ratio", "equilibrium_norm", "mean_squared_g", "log_balance_ratio")
     return {
         **dict.fromkeys(refused, float("nan")),

@@ -111,7 +111,7 @@ def measure(runs: Runs) -> xr.Dataset:
     for row, (run, one) in enumerate(zip(runs.values(), found, strict=True)):
         for name in BORDERS:
             border = getattr(one, name.removeprefix("cycle_"))
-            columns[name][row, : len(border)] = run.every * border
+            columns[name][row, : len(border)] = run.start + run.every * border
     parts = np.array([shares(one) for one in found])
     return xr.Dataset(
         {name: (("run", "cycle"), values) for name, values in columns.items()}

@@ -7,11 +7,11 @@ import xarray as xr
 
 from compare.measure import observables
 from compare.measure.laws import exact_laws
+from theory.cycle_models.next_jump.from_run import DECAYED
 from theory.trajectory import Runs, read_runs, require
 from theory.vocabulary.attributes import describe
 
-# Update rules whose decay shrinks the norm by eta lam a step, which regimes are told by.
-DECAYING = ("sgd", "growing", "adamw", "lion")
+DECAYING = (*DECAYED, "growing")  # rules by whose decay regimes can be told
 
 
 def observe(trajectories: xr.Dataset) -> xr.Dataset:

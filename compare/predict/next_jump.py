@@ -116,6 +116,10 @@ def ahead(
     if laws is None:
         return look_ahead(run, n_steps=n_steps)
     from_run.check(run)
+    if run.update_rule != "sgd":
+        raise ValueError(
+            f"a study knows what follows from sgd, and the run was made by {run.update_rule}"
+        )
     if laws.momentum != run.momentum:
         raise ValueError(
             f"the study's momentum must be the run's, {run.momentum:g}, got {laws.momentum:g}"

@@ -107,4 +107,5 @@ def _predicted(unstable: UnstableLaws, eta: float, lam: float, n_steps: int, noi
 def _regime(norm: FloatArray, eta: float, lam: float) -> str:
     log_elr = np.log(laws.effective_lr(norm, eta))
     with np.errstate(all="ignore"):  # the decay rate is not defined where eta lam >= 1
-        return classify(log_elr, find_jumps(log_elr), eta * lam, finite=True)
+        rise = laws.decay_rate(eta * lam) * np.arange(len(log_elr), dtype=float)
+        return classify(log_elr, find_jumps(log_elr), rise, finite=True)

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from empirical.data.images import ImageData
 from empirical.invariance.network_copy import describe_error
@@ -209,17 +210,25 @@ def _made_by_user(name: str, data: ImageData) -> nn.Module:
     Raises:
         ValueError: with the error of the user's code, or if it makes no module.
     """
-    arguments = (data.image_shape, data.n_classes)
+    make = _imported(name)
     try:
-        made = _imported(name)(*arguments)
-    except ValueError:
-        raise
+        made = make(data.image_shape, data.n_classes)
     except Exception as error:  # the user's own code may raise anything
         called = f"{name.partition(':')[2]}({data.image_shape}, {data.n_classes})"
         raise ValueError(f"model {name!r}: {called} raised {describe_error(error)}") from error
     if not isinstance(made, nn.Module):
         raise ValueError(f"model {name!r} made a {type(made).__name__}, not a torch module")
+    if any(map(is_lazy, (*made.parameters(), *made.buffers()))):
+        _find_sizes(made, name, data)
     return made
+
+
+def _find_sizes(made: nn.Module, name: str, data: ImageData) -> None:
+    """Let lazy layers see images, from which they learn how many inputs they have."""
+    training = made.training
+    with torch.no_grad():
+        _outputs(made.eval(), name, data)
+    made.train(training)
 
 
 def _imported(name: str) -> Callable[[tuple[int, int, int], int], nn.Module]:
@@ -237,16 +246,25 @@ def _imported(name: str) -> Callable[[tuple[int, int, int], int], nn.Module]:
     return made  # type: ignore[no-any-return]
 
 
-def _check_output(example: nn.Module, name: str, data: ImageData) -> None:
-    """Refuse a module that does not map images to one logit for each class."""
-    images = _some_images(data)
+def _outputs(module: nn.Module, name: str, data: ImageData) -> Any:
+    """What a user's module makes of some images.
+
+    Raises:
+        ValueError: with the error of the user's code.
+    """
     try:
-        shape = tuple(example(images).shape)
+        return module(_some_images(data))
     except Exception as error:  # the user's own code may raise anything
         shown = "x".join(map(str, data.image_shape))
         raise ValueError(
             f"model {name!r} does not take images of {shown}: {describe_error(error)}"
         ) from error
+
+
+def _check_output(example: nn.Module, name: str, data: ImageData) -> None:
+    """Refuse a module that does not map images to one logit for each class."""
+    images = _some_images(data)
+    shape = tuple(_outputs(example, name, data).shape)
     if shape != (len(images), data.n_classes):
         raise ValueError(
             f"model {name!r} maps {len(images)} images to {shape}, "

@@ -30,8 +30,10 @@ REQUIRED = (
 SETTINGS = ("learning_rate", "weight_decay", "intrinsic_lr", "momentum", "seed", "model", "data")
 FINITE = ("learning_rate", "weight_decay", "intrinsic_lr", "momentum", "n_steps")
 # Series that are above 0, or not below, in every record before the end of a run.
-POSITIVE = ("weight_norm", "next_weight_norm", "effective_lr", "ode_weight_norm")
-NOT_NEGATIVE = ("effective_grad_norm", "step_learning_rate", "effective_update_norm")
+POSITIVE = ("weight_norm", "next_weight_norm", "ode_weight_norm")
+# The rates are 0 at the start of a warm-up and at the end of a decay.
+RATES = ("effective_lr", "step_learning_rate")
+NOT_NEGATIVE = (*RATES, "effective_grad_norm", "effective_update_norm")
 TEXTS = frozenset(
     {
         *("run", "status", "reason", "update_rule", "variant", "model", "data"),

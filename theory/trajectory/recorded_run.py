@@ -131,6 +131,17 @@ class RecordedRun:
         return np.asarray(np.log(laws.effective_lr(self.weight_norm, self.learning_rate)))
 
     @cached_property
+    def rise_by_decay(self) -> FloatArray:
+        """By which decay alone would have raised ``log_elr`` until each record, (n_records,).
+
+        At the rates that it was trained with; between two records at that of the first.
+        """
+        rates, index = np.unique(self.step_learning_rate, return_inverse=True)
+        shares = [laws.long_run_decay(r, self.weight_decay, self.momentum) for r in rates]
+        rises = self.every * np.array([laws.decay_rate(share) for share in shares])
+        return np.concatenate([[0.0], np.cumsum(rises[index][:-1])])
+
+    @cached_property
     def jumps(self) -> Jumps:
         """Where the norm jumps; none in fewer than three records."""
         if len(self.log_elr) < 3:

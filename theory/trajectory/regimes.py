@@ -3,7 +3,6 @@
 import numpy as np
 
 from theory.arrays import FloatArray
-from theory.laws import decay_rate
 from theory.trajectory.jumps import Jumps
 
 REGIMES = ("convergence", "periodic", "equilibrium", "divergence")
@@ -24,13 +23,20 @@ def growing_share(jumps: Jumps) -> float:
     return float(growing / (landings[-1] - jumps.start))
 
 
-def classify(log_elr: FloatArray, jumps: Jumps, intrinsic_lr: float, *, finite: bool) -> str:
+def classify(log_elr: FloatArray, jumps: Jumps, rise_by_decay: FloatArray, *, finite: bool) -> str:
     """Name the regime of a run.
 
     ``divergence`` when it stopped being finite; ``periodic`` when the norm jumps and each growth
     takes less than a quarter of the time, half-way between a sawtooth and reversible noise;
     ``equilibrium`` when growth and decay share the time or, without jumps, cancel over the second
-    half; else ``convergence``, where decay alone moves the norm.
+    half to less than half of what decay takes; else ``convergence``, where decay alone moves the
+    norm or it still grows.
+
+    Args:
+        log_elr: ``ln(eta / rho^2)`` of each record at a constant eta, (n_records,).
+        jumps: of the norm.
+        rise_by_decay: by which decay alone would have raised it until each record, (n_records,).
+        finite: whether the run is.
     """
     if not finite:
         return "divergence"
@@ -38,8 +44,8 @@ def classify(log_elr: FloatArray, jumps: Jumps, intrinsic_lr: float, *, finite: 
         sawtooth = growing_share(jumps) < PERIODIC_SHARE
         return "periodic" if sawtooth else "equilibrium"
     half = len(log_elr) // 2
-    decayed = decay_rate(intrinsic_lr) * (len(log_elr) - 1 - half)
-    balanced = decayed > 0 and log_elr[-1] - log_elr[half] < decayed / 2
+    decayed = rise_by_decay[-1] - rise_by_decay[half]
+    balanced = abs(log_elr[-1] - log_elr[half]) < decayed / 2
     return "equilibrium" if balanced else "convergence"
 
 

@@ -60,6 +60,26 @@ def test_a_sawtooth_is_measured_exactly():
     assert measured["log_balance_ratio"] == pytest.approx(1, abs=2e-3)
 
 
+@pytest.mark.parametrize("end", [1.0, 0.01])
+def test_a_scheduled_rate_without_gradients_leaves_decay_alone(end):
+    """Half a cosine, or a constant rate: the norm does nothing but shrink."""
+    t = np.arange(4000) / 4000
+    rates = LR * (end + (1 - end) * (1 + np.cos(np.pi * t)) / 2)
+    norms = 2.0 * np.cumprod(np.append(1.0, 1 - rates[:-1] * WD))
+    measured = measured_run(norms, np.full(4000, 1e-9), LR, WD, rates=rates)
+    assert measured["regime"] == "convergence"
+
+
+def test_a_norm_that_still_grows_is_not_at_rest():
+    """A gradient that would rest at ``(g^2 eta / 2 lam)^(1/4)``, 14.1, seen before and there."""
+    g = 20 * np.sqrt(2 * WD / LR) * 10
+    young, _ = recursion(np.full(100, g), start=4.0)
+    assert young[-1] > 1.1 * young[50]
+    assert measured_run(young, np.full(100, g), LR, WD)["regime"] == "convergence"
+    settled, _ = recursion(np.full(8000, g), start=4.0)
+    assert measured_run(settled, np.full(8000, g), LR, WD)["regime"] == "equilibrium"
+
+
 def test_two_cycles_are_refused_with_a_reason():
     norms, gs = sawtooth(3)
     measured = measured_run(norms, gs, LR, WD)

@@ -9,6 +9,7 @@ from compare.measure import gradient_valley, phases
 from compare.report.figures.over_time import phase_shading
 from compare.report.tables.phases import phase_table
 from theory import trajectory
+from theory.simulation.simulate import simulate
 from theory.trajectory import RunSpec, read_runs
 from theory.trajectory.jumps import find_jumps
 
@@ -159,3 +160,13 @@ def test_flat_noise_turns_in_about_one_of_a_hundred():
     for n in (20, 150, 1000):
         turned = [gradient_valley.turn(rng.normal(size=n)) < n for _ in range(300)]
         assert np.mean(turned) < 0.04
+
+
+def test_borders_are_steps_of_the_run_wherever_its_records_begin():
+    toy = simulate("isotropic", 0.1, 0.1, n_steps=2000)
+    whole, cut = (
+        phases.measure(read_runs(one))["cycle_onset"].values[0]
+        for one in (toy, toy.isel(step=slice(700, None)))
+    )
+    later = cut[np.isfinite(cut)]
+    assert len(later) > 5 and set(later) <= set(whole)

@@ -115,6 +115,9 @@ def test_what_it_cannot_do_it_says(one, laws, study_file, tmp_path):
     heavy = one.assign_coords(momentum=("run", [0.9]))
     with pytest.raises(ValueError, match=r"the study's momentum must be the run's, 0.9, got 0"):
         outlook(heavy, study=study_file)
+    other = one.assign(update_rule=("run", ["adamw"]))
+    with pytest.raises(ValueError, match=r"follows from sgd, and the run was made by adamw"):
+        outlook(other, study=study_file)
     young = until(one, onsets(one)[0] // 2).isel(step=slice(10, None))
     with pytest.raises(ValueError, match=r"the first jump is told from the beginning, .* step 10"):
         outlook(young, study=study_file)

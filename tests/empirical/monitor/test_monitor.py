@@ -15,7 +15,7 @@ from compare.measure.laws import exact_laws
 from empirical.monitor.monitor import Monitor
 from empirical.monitor.step_log import CHUNK
 from empirical.networks import architectures
-from theory.trajectory import read_runs
+from theory.trajectory import read_runs, require
 
 N = 60
 
@@ -209,6 +209,7 @@ def test_schedules_enter_the_effective_rate():
     assert float(laws["norm_law_residual"][0]) < 1e-6
     assert float(laws["elr_law_residual"][0]) < 1e-6
     assert float(laws["angle_law_residual"][0]) < 1e-4
+    require(found, "the file")  # what a reader asks of it
 
 
 def rate(optimizer):

@@ -53,13 +53,26 @@ class Spare(Plain):
         self.spare = nn.Linear(3, 3)
 
 
+class Lazy(nn.Module):
+    """Layers that learn from the first images how many inputs they have."""
+
+    def __init__(self, shape, n_classes):
+        super().__init__()
+        self.first, self.norm = nn.LazyLinear(8, bias=False), nn.LazyBatchNorm1d(affine=False)
+        self.head = nn.LazyLinear(n_classes)
+
+    def forward(self, x):
+        return self.head(torch.relu(self.norm(self.first(x.flatten(1)))))
+
+
 @pytest.fixture(autouse=True)
 def mine(monkeypatch):
     """A file of a user's."""
     module = ModuleType("mine")
-    for kind in (Plain, Dropped, Spectral, Both, Spare):
+    for kind in (Plain, Dropped, Spectral, Both, Spare, Lazy):
         setattr(module, kind.__name__, kind)
     module.nothing = lambda: None
+    module.unpacked = lambda shape, n_classes: [a for a, b in [shape]]
     module.broken = lambda shape, n_classes: missing_name  # noqa: F821
     monkeypatch.setitem(sys.modules, "mine", module)
 
@@ -94,9 +107,15 @@ def test_passes_that_draw_or_leave_something_are_noticed():
     assert separate == {"Plain": False, "Dropped": True, "Spectral": True}
 
 
+def test_lazy_layers_are_those_of_known_sizes():
+    run = [RunSpec(0.1, 0.05, 0, 12)]
+    np.testing.assert_array_equal(norms("Lazy", run), norms("Plain", run))
+
+
 @pytest.mark.parametrize(
     ("model", "said"),
     [
+        ("unpacked", r"unpacked\(\(3, 32, 32\), 10\) raised ValueError: too many values to unpack"),
         ("nothing", r"nothing\(\(3, 32, 32\), 10\) raised TypeError: .* takes 0 positional"),
         ("broken", r"raised NameError: name 'missing_name' is not defined"),
     ],
