@@ -31,7 +31,7 @@ from scipy.stats import norm
 
 from compare.calibration.calibrate import Calibration, calibrate, observe
 from compare.calibration.laws import evidence, priors
-from compare.calibration.laws.population import KnownNetwork
+from compare.calibration.laws.population import DATA, KnownNetwork
 from compare.calibration.laws.regularised import Laws, Prior
 from compare.calibration.observed_cycles import SettingCycles, collect
 from compare.forecast import pilots
@@ -90,6 +90,11 @@ class Entry:
     @property
     def trained(self) -> str:
         return "all" if self.variant == "all" else "scale-invariant"
+
+    @property
+    def data(self) -> str:
+        """What it is trained on, in a word: where images lie on a disk says nothing."""
+        return "CIFAR-10" if "data" in dict(self.changes) else DATA
 
     @property
     def recipe(self) -> Recipe:
@@ -278,7 +283,8 @@ def learn(folder: Path, images: str) -> list[KnownNetwork]:
         if settings := going_on(cycles_of(folder, entry)):
             found = evidence.learn(nothing, settings).evidence
             size = size_of(entry.recipe)
-            known.append(KnownNetwork(entry.model, entry.trained, entry.momentum, size, found))
+            way = entry.model, entry.trained, entry.momentum
+            known.append(KnownNetwork(*way, size, found, entry.data))
     return known
 
 

@@ -17,7 +17,7 @@ def by_setting(comparison: xr.Dataset) -> xr.Dataset:
         where settings have variants) with every numeric
         variable averaged over the seeds that have it, ``<name>_std`` and ``<name>_sem`` over
         these seeds, ``regime``, ``n_seeds`` and ``role``. ``period`` is the mean over all cycles
-        of all seeds.
+        of the seeds that have enough of them (``observables.MIN_CYCLES``).
     """
     groups = comparison.groupby(setting_ids(comparison))
     position = {str(run): i for i, run in enumerate(comparison["run"].values)}

@@ -19,7 +19,7 @@ from scipy.linalg import block_diag
 from compare.calibration.laws.evidence import QUANTITIES
 from compare.calibration.laws.network_size import FEATURES, NOT_KNOWN, NetworkSize, features
 from compare.calibration.laws.regularised import Evidence, Laws, Prior, related
-from theory.arrays import FloatArray
+from theory.arrays import BoolArray, FloatArray
 
 WEIGHT = 2.0  # of FLOOR, in networks
 OF_NO_NETWORK = 16.0  # times FLOOR's variances: wide enough to let the runs speak
@@ -30,6 +30,7 @@ OF_UNLIKE = 4.0  # times the variances of networks, of each quantity by itself, 
 PER_FEATURE = 4.0  # spread of a number's change with a feature, over that of networks
 CONVOLUTIONAL, DENSE = ("convnet", "resnet18"), ("mlp",)  # families of the project's own
 UNDECIDED = 0.5  # probability of convolution where nothing is known of an architecture
+DATA = "digits"  # what most known networks were trained on
 # level, slope, straight and steps of a quantity before any network: mean, then spread
 FLOOR: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "log_kick": ((-0.1, -0.05, 0.0, 6.0), (0.05, 0.03, 0.02, 1)),
@@ -60,6 +61,7 @@ class KnownNetwork:
         momentum: that it was trained with.
         size: of it and of its data.
         evidence: what its runs said.
+        data: what it was trained on.
     """
 
     model: str
@@ -67,11 +69,26 @@ class KnownNetwork:
     momentum: float
     size: NetworkSize
     evidence: Evidence
+    data: str = DATA
 
     @property
     def convolution(self) -> float:
         """Probability that it is convolutional."""
         return convolution(self.model, self.size)
+
+    @property
+    def shares(self) -> FloatArray:
+        """See ``shares_of``."""
+        return shares_of(self.convolution, self.data)
+
+
+def shares_of(convolution: float, data: str) -> FloatArray:
+    """How much of a network is convolutional, and that on other data than the digits, (2,).
+
+    Kernels fit the digits as no other weights do, and kicks grow without end; photographs they do
+    not (docs/results.md).
+    """
+    return convolution * np.array([1.0, float(data != DATA)])
 
 
 def convolution(model: str, size: NetworkSize | None) -> float:
@@ -98,12 +115,12 @@ class Population:
         known: the networks.
         kinds: ways in which they are trained (which weights, momentum), each with its own mean.
         centre: features of a network of usual size, (3,).
-        n_shares: 1 where some are convolutional and some are not, else 0.
+        unlike: which of ``shares_of`` some have and some have not, (2,).
         design: what multiplies the rows of ``numbers`` for each network, (n, n_rows).
         told: precision with which its runs tell the numbers of each network, (n, 4 q, 4 q).
         weighted: this times the likeliest ones, (n, 4 q).
         numbers: mean of each kind, then for each choice of trained weights the change with each
-            feature, then that with convolution where some are and some are not, (n_rows, 4 q).
+            feature, then that with each of ``unlike``, (n_rows, 4 q).
         unknown: covariance of what is not known of these, one after another.
         covariance: of networks about their means, (4 q, 4 q).
     """
@@ -111,7 +128,7 @@ class Population:
     known: tuple[KnownNetwork, ...]
     kinds: Kinds
     centre: FloatArray
-    n_shares: int
+    unlike: BoolArray
     design: FloatArray
     told: FloatArray
     weighted: FloatArray
@@ -124,9 +141,8 @@ class Population:
         """Networks of which nothing was learnt yet but their means."""
         kinds = tuple(sorted({(one.trained, one.momentum) for one in known}))
         centre = np.mean([features(one.size.measures) for one in known], axis=0)
-        convolutions = np.array([[one.convolution] for one in known])
-        if len(np.unique(convolutions)) == 1:
-            convolutions = convolutions[:, :0]
+        shares = np.array([one.shares for one in known])
+        unlike = np.ptp(shares, axis=0) > 0
         rows = [
             _row(
                 kinds,
@@ -134,7 +150,7 @@ class Population:
                 features(one.size.measures) - centre,
                 share,
             )
-            for one, share in zip(known, convolutions, strict=True)
+            for one, share in zip(known, shares[:, unlike], strict=True)
         ]
         nothing = prior(floor(0), np.diag(floor(1) ** 2))
         told, weighted = zip(
@@ -144,7 +160,7 @@ class Population:
             known=tuple(known),
             kinds=kinds,
             centre=centre,
-            n_shares=convolutions.shape[1],
+            unlike=unlike,
             design=np.array(rows),
             told=np.array(told),
             weighted=np.array(weighted),
@@ -168,13 +184,14 @@ class Population:
     def _with_means(self) -> Population:
         """The means of the largest posterior given the covariance, and what is left unknown."""
         n_kinds, n = len(self.kinds), len(floor(0))
-        n_changes = self.design.shape[1] - n_kinds - self.n_shares
+        n_shares = int(self.unlike.sum())
+        n_changes = self.design.shape[1] - n_kinds - n_shares
         of_kinds = np.diag(1 / (OF_MEANS * floor(1) ** 2))
         of_changes = np.linalg.inv(self.covariance) / PER_FEATURE**2
         precision = block_diag(
-            *[of_kinds] * n_kinds, *[of_changes] * n_changes, *[of_kinds] * self.n_shares
+            *[of_kinds] * n_kinds, *[of_changes] * n_changes, *[of_kinds] * n_shares
         )
-        n_others = n * (n_changes + self.n_shares)
+        n_others = n * (n_changes + n_shares)
         pull = np.concatenate([*[of_kinds @ floor(0)] * n_kinds, np.zeros(n_others)])
         shrunk = self._shrunk(np.concatenate([self.weighted[..., None], self.told], axis=2))
         pull += np.einsum("ir,ia->ra", self.design, shrunk[..., 0]).ravel()
@@ -200,6 +217,7 @@ class Population:
         size: NetworkSize | None,
         *,
         convolution: float = 0.0,
+        data: str = DATA,
         alike: bool = True,
     ) -> tuple[FloatArray, FloatArray]:
         """Mean and covariance of the numbers of one more network.
@@ -213,19 +231,21 @@ class Population:
             size: of the network; None for that of any which is known. One outside of their range
                 has the mean of the nearest, and is known no better than one of any size.
             convolution: probability that it is convolutional.
+            data: what it is trained on.
             alike: whether all else about it is as with the known ones. Else it goes by a size that
                 is not its own: smaller batches or noisy labels leave a gradient at the end as
                 fewer weights do, and it is known no better than one of any size. Each quantity is
                 then known worse by itself too, with what sizes outside of the known ones add.
         """
-        if self.n_shares and 0 < convolution < 1:
-            return self._either(momentum, trained, size, convolution, alike=alike)
+        if self.unlike.any() and 0 < convolution < 1:
+            return self._either(momentum, trained, size, convolution, data, alike=alike)
         weights = _weights(self.kinds, momentum, trained)
         sizes = np.array([one.size.measures for one in self.known])
         own = sizes.mean(axis=0) if size is None else size.measures
         nearest = np.clip(own, sizes.min(axis=0), sizes.max(axis=0))
         away = self.centre if size is None else features(nearest)
-        row = _row(self.kinds, weights, away - self.centre, np.full(self.n_shares, convolution))
+        shares = shares_of(convolution, data)[self.unlike]
+        row = _row(self.kinds, weights, away - self.centre, shares)
         mean = row @ self.numbers
         covariance = self.covariance
         if size is None or (nearest != own).any():
@@ -244,12 +264,13 @@ class Population:
         trained: str,
         size: NetworkSize | None,
         convolution: float,
+        data: str,
         *,
         alike: bool,
     ) -> tuple[FloatArray, FloatArray]:
         """Mean and covariance of a network that is convolutional with some probability."""
         (dense, of_dense), (convolved, of_convolved) = (
-            self.another(momentum, trained, size, convolution=share, alike=alike)
+            self.another(momentum, trained, size, convolution=share, data=data, alike=alike)
             for share in (0.0, 1.0)
         )
         apart = convolved - dense
@@ -259,7 +280,7 @@ class Population:
 
     def _of_sizes(self, weights: FloatArray) -> FloatArray:
         """Covariance of the means of networks of all known sizes, (4 q, 4 q)."""
-        shares = np.zeros(self.n_shares)
+        shares = np.zeros(int(self.unlike.sum()))
         usual = _row(self.kinds, weights, np.zeros(FEATURES), shares)
         change = np.array(
             [_row(self.kinds, weights, one, shares) - usual for one in np.eye(FEATURES)]
@@ -269,15 +290,13 @@ class Population:
         return np.asarray(change.T @ np.cov(sizes.T, bias=True) @ change)
 
 
-def _row(
-    kinds: Kinds, weights: FloatArray, away: FloatArray, convolutions: FloatArray
-) -> FloatArray:
+def _row(kinds: Kinds, weights: FloatArray, away: FloatArray, unlike: FloatArray) -> FloatArray:
     """What multiplies the numbers for a network of such kinds and features, (n_rows,)."""
     ways = sorted({trained for trained, _ in kinds})
     shares = [
         sum(w for w, (of, _) in zip(weights, kinds, strict=True) if of == way) for way in ways
     ]
-    return np.concatenate([weights, np.outer(shares, away).ravel(), convolutions])
+    return np.concatenate([weights, np.outer(shares, away).ravel(), unlike])
 
 
 def _weights(kinds: Kinds, momentum: float, trained: str) -> FloatArray:

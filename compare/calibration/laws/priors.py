@@ -17,6 +17,7 @@ import numpy as np
 from compare.calibration.laws.evidence import QUANTITIES
 from compare.calibration.laws.network_size import NetworkSize
 from compare.calibration.laws.population import (
+    DATA,
     DENSE,
     OF_NO_NETWORK,
     KnownNetwork,
@@ -35,9 +36,8 @@ OPEN = 3.0  # spread of the levels of ln(elr): any architecture, any data
 ANY_YOUTH = 0.5  # likewise of the youth of a network, where no network is known
 LEVELS = ("onset", "landing", "reach")
 LEARNING = ("reach",)  # a network that still learns jumps late, by steps, whatever its periods
-OF_CONVNETS = 0.5  # probability that a convolutional network is as the known ConvNets are
+OF_CONVNETS = 0.8  # probability that a convolutional network is as the known ConvNets are
 LATE, LATE_STEPS = 1.0, 20.0  # spread of its level and of its steps
-DATA = "digits"  # what the known networks were trained on
 ITERATIONS = 20
 
 
@@ -100,6 +100,7 @@ def prior_for(
         trained=trained,
         size=size,
         convolution=min(share, OF_CONVNETS),
+        data=data,
         alike=alike,
     )
     if data != DATA:
@@ -116,6 +117,7 @@ def from_networks(
     trained: str = "scale-invariant",
     size: NetworkSize | None = None,
     convolution: float = 0.0,
+    data: str = DATA,
     alike: bool = True,
 ) -> Prior:
     """Prior of one more network, trained in this way.
@@ -126,6 +128,7 @@ def from_networks(
         trained: which weights are.
         size: of the network and its data; None for one as large as any that is known.
         convolution: probability that it is convolutional.
+        data: what it is trained on.
         alike: whether all else about it is as with the others; see ``Population.another``.
     """
     if not known:
@@ -134,7 +137,10 @@ def from_networks(
     population = Population.of(known)
     for _ in range(ITERATIONS):
         population = population.improved()
-    return prior(*population.another(momentum, trained, size, convolution=convolution, alike=alike))
+    found = population.another(
+        momentum, trained, size, convolution=convolution, data=data, alike=alike
+    )
+    return prior(*found)
 
 
 def _with_open(
