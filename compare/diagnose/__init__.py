@@ -1,9 +1,6 @@
 """Which mechanism makes the loss of a run spike again and again, told from its log.
 
-signals        a log as series
-columns        the columns of a log by their meaning
-rows           one row for each step, gaps closed
-read_log       CSV and netCDF files as columns
+log            the log as series, from CSV and netCDF files or columns
 spikes         where the loss spikes, in units of its own noise
 finding        what one mechanism has to say of a run, and the verdict
 norm_sawtooth  decay of the norm between spikes, growth at them

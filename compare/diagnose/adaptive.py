@@ -4,7 +4,7 @@ import numpy as np
 from scipy.signal import lfilter
 
 from compare.diagnose.finding import Finding
-from compare.diagnose.signals import Signals
+from compare.diagnose.log.signals import Signals
 from compare.diagnose.spikes import Spikes
 from theory.arrays import FloatArray
 

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.stats import binom
 
 from compare.diagnose.finding import Finding
-from compare.diagnose.signals import Signals
+from compare.diagnose.log.signals import Signals
 from compare.diagnose.spikes import LEAST, MIN_SPIKES, Spikes
 
 NAME = "none of these"
@@ -65,10 +65,12 @@ def look_for_outliers(signals: Signals, spikes: Spikes) -> Finding:
 def _quiet(spikes: Spikes) -> Finding:
     """What is said of a loss without spikes, or with ones that are too small to go by."""
     noise = f"its noise (a factor of {np.exp(spikes.noise):.2g})"
-    if spikes.n_small >= MIN_SPIKES:
+    if spikes.n_out >= MIN_SPIKES:
         said = (
-            f"{spikes.n_small} records of the loss stand out of {noise}, none of them by a factor "
+            f"{spikes.n_out} records of the loss stand out of {noise}, none of them by a factor "
             f"of {np.exp(LEAST):.2g}, from which on it is a spike"
         )
-        return Finding(NAME, "possible", said)
-    return Finding(NAME, "shown", f"no record of the loss stands out of {noise} by six times it")
+        return Finding(NAME, "possible", said, "a log in which the loss rises by half")
+    few = "no" if not spikes.n_out else f"only {spikes.n_out}"
+    said = f"{few} record of the loss stands out of {noise} by six times it"
+    return Finding(NAME, "shown", said)

@@ -6,9 +6,10 @@ from typing import Any
 
 import xarray as xr
 
-from compare.diagnose import adaptive, chance, columns, edge, epoch, norm_sawtooth, read_log
+from compare.diagnose import adaptive, chance, edge, epoch, norm_sawtooth
 from compare.diagnose.finding import NOT_SURE, TOO_LITTLE, Diagnosis, Finding
-from compare.diagnose.signals import Signals
+from compare.diagnose.log import columns, read_log
+from compare.diagnose.log.signals import Signals
 from compare.diagnose.spikes import MIN_SPIKES, Spikes, find_spikes
 
 FEWEST = 50  # records from which anything is said

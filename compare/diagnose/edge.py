@@ -4,7 +4,7 @@ import numpy as np
 
 from compare.diagnose.adaptive import is_adaptive
 from compare.diagnose.finding import Finding
-from compare.diagnose.signals import Signals
+from compare.diagnose.log.signals import Signals
 from theory.arrays import BoolArray, FloatArray
 
 NAME = "edge of stability"

@@ -7,7 +7,7 @@ from scipy import stats
 from scipy.ndimage import uniform_filter1d
 
 from compare.diagnose.finding import Finding
-from compare.diagnose.signals import Signals
+from compare.diagnose.log.signals import Signals
 from compare.diagnose.spikes import Spikes
 from theory.arrays import FloatArray
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from compare.diagnose.finding import Finding
-from compare.diagnose.signals import Signals
+from compare.diagnose.log.signals import Signals
 from theory import laws
 from theory.arrays import FloatArray
 from theory.trajectory.jumps import Jumps, find_jumps

@@ -28,7 +28,7 @@ class Spikes:
         single: whether a spike is one record that stands alone, (n_spikes,).
         abrupt: whether at least half of a rise happens from one record to the next, (n_spikes,).
         noise: standard deviation of ``ln(loss)`` from record to record.
-        n_small: how many maxima stand out of the noise and are lower than a spike.
+        n_out: how many maxima stand out of the noise, those too that are lower than a spike.
     """
 
     peaks: IntArray
@@ -37,7 +37,7 @@ class Spikes:
     single: BoolArray
     abrupt: BoolArray
     noise: float
-    n_small: int = 0
+    n_out: int = 0
 
     def __len__(self) -> int:
         return len(self.peaks)
@@ -64,7 +64,7 @@ def find_spikes(log_loss: FloatArray) -> Spikes:
     noise = noise_of(log_loss)
     out = NOISES * noise or np.inf  # no noise, no measure of it
     least = max(NOISES * noise, LEAST)
-    n_small = len(find_peaks(above, height=(out, least), prominence=out)[0])
+    n_out = len(find_peaks(above, height=out, prominence=out)[0])
     peaks, found = find_peaks(above, height=least, prominence=least)
     large = found["prominences"] >= OF_THE_LARGEST * found["prominences"].max(initial=0)
     events = _events(peaks[large])
@@ -81,7 +81,7 @@ def find_spikes(log_loss: FloatArray) -> Spikes:
     single = (peaks - onsets <= 2) & narrow & alone
     firsts = [event[0] for event in events]
     abrupt = [_largest_step(above[a : b + 1]) for a, b in zip(onsets, firsts, strict=True)]
-    return Spikes(peaks, onsets, above[peaks], single, np.array(abrupt, dtype=bool), noise, n_small)
+    return Spikes(peaks, onsets, above[peaks], single, np.array(abrupt, dtype=bool), noise, n_out)
 
 
 def _events(peaks: IntArray) -> list[IntArray]:

@@ -218,17 +218,24 @@ def _made_by_user(name: str, data: ImageData) -> nn.Module:
         raise ValueError(f"model {name!r}: {called} raised {describe_error(error)}") from error
     if not isinstance(made, nn.Module):
         raise ValueError(f"model {name!r} made a {type(made).__name__}, not a torch module")
-    if any(map(is_lazy, (*made.parameters(), *made.buffers()))):
+    if _has_lazy_weights(made):
         _find_sizes(made, name, data)
     return made
 
 
 def _find_sizes(made: nn.Module, name: str, data: ImageData) -> None:
     """Let lazy layers see images, from which they learn how many inputs they have."""
-    training = made.training
+    modes = {module: module.training for module in made.modules()}
     with torch.no_grad():
         _outputs(made.eval(), name, data)
-    made.train(training)
+    for module, training in modes.items():
+        module.training = training
+    if _has_lazy_weights(made):
+        raise ValueError(f"model {name!r} has a lazy layer that no image reaches")
+
+
+def _has_lazy_weights(made: nn.Module) -> bool:
+    return any(map(is_lazy, (*made.parameters(), *made.buffers())))
 
 
 def _imported(name: str) -> Callable[[tuple[int, int, int], int], nn.Module]:
@@ -264,7 +271,10 @@ def _outputs(module: nn.Module, name: str, data: ImageData) -> Any:
 def _check_output(example: nn.Module, name: str, data: ImageData) -> None:
     """Refuse a module that does not map images to one logit for each class."""
     images = _some_images(data)
-    shape = tuple(_outputs(example, name, data).shape)
+    logits = _outputs(example, name, data)
+    if not isinstance(logits, Tensor):
+        raise ValueError(f"model {name!r} returns a {type(logits).__name__}, not logits")
+    shape = tuple(logits.shape)
     if shape != (len(images), data.n_classes):
         raise ValueError(
             f"model {name!r} maps {len(images)} images to {shape}, "

@@ -58,7 +58,8 @@ def simulate(
         ValueError: for a bad loss or a setting out of range.
     """
     rates, decays = (
-        tuple(map(float, np.atleast_1d(values))) for values in (learning_rate, weight_decay)
+        tuple(np.atleast_1d(np.asarray(values, dtype=float)).tolist())
+        for values in (learning_rate, weight_decay)
     )
     asked = Grid(
         learning_rates=rates,

@@ -13,6 +13,7 @@ from theory.arrays import BoolArray, FloatArray
 from theory.trajectory.jumps import Jumps, find_jumps
 
 SAME_RATE = 1e-6  # relative difference within which learning rates are one
+MOST_DECAY = 0.99  # share of the norm that is counted for a step, however large the rate
 SAME_THINNED = 2e-3  # the same, rebuilt from the four digits of a thinned study
 
 
@@ -134,12 +135,15 @@ class RecordedRun:
     def rise_by_decay(self) -> FloatArray:
         """By which decay alone would have raised ``log_elr`` until each record, (n_records,).
 
-        At the rates that it was trained with; between two records at that of the first.
+        At the rates that it was trained with, between two records at that of the first; for the
+        growing twin at that of the run with decay, whose effective learning rate it has.
         """
-        rates, index = np.unique(self.step_learning_rate, return_inverse=True)
+        known = np.isfinite(self.step_learning_rate) & (self.update_rule != "growing")
+        used = np.where(known, self.step_learning_rate, self.learning_rate)
+        rates, index = np.unique(used, return_inverse=True)
         shares = [laws.long_run_decay(r, self.weight_decay, self.momentum) for r in rates]
-        rises = self.every * np.array([laws.decay_rate(share) for share in shares])
-        return np.concatenate([[0.0], np.cumsum(rises[index][:-1])])
+        rises = [self.every * laws.decay_rate(min(share, MOST_DECAY)) for share in shares]
+        return np.concatenate([[0.0], np.cumsum(np.array(rises)[index][:-1])])
 
     @cached_property
     def jumps(self) -> Jumps:

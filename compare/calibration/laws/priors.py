@@ -79,7 +79,7 @@ def prior_for(
 
     Args:
         model: its architecture.
-        data: what it is trained on; other data than theirs leave the level of the loss open too.
+        data: what it is trained on; data other than the digits leave the level of the loss open.
         momentum: that it is trained with.
         trained: which of its weights are.
         size: of the network and its data, where it is known.
@@ -100,7 +100,7 @@ def prior_for(
         trained=trained,
         size=size,
         convolution=min(share, OF_CONVNETS),
-        data=data,
+        data=DATA if data.startswith(DATA) else data,  # noisy labels are no other images
         alike=alike,
     )
     if data != DATA:

@@ -87,12 +87,13 @@ def _losses(networks: xr.Dataset, run: str) -> Callable[[IntArray, int, int], Fl
     if "probe_loss" in networks:
         probed = networks["probe_loss"].sel(run=run)
         return lambda steps, low, high: np.asarray(probed.sel(eval_step=steps).values)
+    first = int(networks["step"].values[0])
     every, spacing = record_every(networks), np.diff(networks["eval_step"].values[:2]).sum()
     log_loss = np.log(np.maximum(recorded(networks, run, "train_loss"), 1e-300))
 
     def averaged(steps: IntArray, low: int, high: int) -> FloatArray:
-        starts = np.maximum(steps - spacing // 2, low) // every
-        stops = np.minimum(steps + spacing // 2 + 1, high) // every
+        starts = (np.maximum(steps - spacing // 2, low) - first) // every
+        stops = (np.minimum(steps + spacing // 2 + 1, high) - first) // every
         means = [log_loss[a : max(b, a + 1)].mean() for a, b in zip(starts, stops, strict=True)]
         return np.asarray(np.exp(means))
 

@@ -148,6 +148,7 @@ def test_spikes_of_a_large_model_double_no_loss(factor, n_spikes):
     assert not found.sure and "no record of the loss stands out" not in str(found)
     if not n_spikes:
         assert "none of them by a factor of 1.5" in found.evidence[0]
+        assert "rises by half" in found.decides
 
 
 @pytest.mark.parametrize(("times", "answer"), [(3, "possible"), (1000, "against")])

@@ -70,6 +70,17 @@ def test_a_scheduled_rate_without_gradients_leaves_decay_alone(end):
     assert measured["regime"] == "convergence"
 
 
+@pytest.mark.parametrize(("g", "regime"), [(0.0, "convergence"), (0.6, "equilibrium")])
+def test_the_growing_twin_has_the_regime_of_the_run_with_decay(g, regime):
+    """It has its effective learning rate, at a rate that grows beyond all bounds."""
+    norms, gs = recursion(np.full(30_000, g))
+    decayed = recorded_run(norms, gs, LR, WD)
+    growth = np.exp(np.minimum(RATE * np.arange(30_000), 300))
+    twin = replace(decayed, update_rule="growing", step_learning_rate=LR * growth)
+    assert observables.measure_run(decayed)["regime"] == regime
+    assert observables.measure_run(twin)["regime"] == regime
+
+
 def test_a_norm_that_still_grows_is_not_at_rest():
     """A gradient that would rest at ``(g^2 eta / 2 lam)^(1/4)``, 14.1, seen before and there."""
     g = 20 * np.sqrt(2 * WD / LR) * 10

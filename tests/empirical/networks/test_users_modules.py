@@ -65,13 +65,25 @@ class Lazy(nn.Module):
         return self.head(torch.relu(self.norm(self.first(x.flatten(1)))))
 
 
+class Unreached(Lazy):
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.spare = nn.LazyLinear(3)
+
+
+class Pairs(Plain):
+    def forward(self, x):
+        return super().forward(x), x
+
+
 @pytest.fixture(autouse=True)
 def mine(monkeypatch):
     """A file of a user's."""
     module = ModuleType("mine")
-    for kind in (Plain, Dropped, Spectral, Both, Spare, Lazy):
+    for kind in (Plain, Dropped, Spectral, Both, Spare, Lazy, Unreached):
         setattr(module, kind.__name__, kind)
     module.nothing = lambda: None
+    module.pairs = lambda shape, n_classes: Pairs(shape, n_classes)
     module.unpacked = lambda shape, n_classes: [a for a, b in [shape]]
     module.broken = lambda shape, n_classes: missing_name  # noqa: F821
     monkeypatch.setitem(sys.modules, "mine", module)
@@ -115,6 +127,8 @@ def test_lazy_layers_are_those_of_known_sizes():
 @pytest.mark.parametrize(
     ("model", "said"),
     [
+        ("pairs", "returns a tuple, not logits"),
+        ("Unreached", "has a lazy layer that no image reaches"),
         ("unpacked", r"unpacked\(\(3, 32, 32\), 10\) raised ValueError: too many values to unpack"),
         ("nothing", r"nothing\(\(3, 32, 32\), 10\) raised TypeError: .* takes 0 positional"),
         ("broken", r"raised NameError: name 'missing_name' is not defined"),

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from compare.diagnose import read_log
-from compare.diagnose.columns import of_columns
-from compare.diagnose.read_log import of_dataset, read
+from compare.diagnose.log import read_log
+from compare.diagnose.log.columns import of_columns
+from compare.diagnose.log.read_log import of_dataset, read
 from theory.simulation.simulate import simulate
 
 
@@ -58,7 +58,31 @@ def test_what_a_resumed_run_repeats_counts_once():
     found = of_columns(log)
     assert found.step.tolist() == [0, 10, 20, 30, 40]
     assert found.loss.tolist() == [7, 6, 3, 2, 1]
-    assert "steps go back to 20" in found.notes[0] and "1 earlier rows" in found.notes[0]
+    assert found.notes[0].startswith("2 rows were left out because their steps came again")
+
+
+def test_rows_without_a_loss_may_come_late():
+    """As a summary at the end, or a validation that is logged after the next steps."""
+    nan = np.nan
+    log = {"step": [0, 1, 2, 3, 1, 0], "loss": [4, 3, 2, 1, nan, nan], "lr": [1, 1, nan, 1, 2, nan]}
+    found = of_columns(log)
+    assert found.loss.tolist() == [4, 3, 2, 1] and found.notes == ()
+    assert found.learning_rate.tolist() == [1, 2, 1.5, 1]
+
+
+def test_a_column_is_used_only_where_it_was_logged():
+    nan = np.nan
+    loss = [3, 2, 1, 2, np.inf, 1, 1, 1]
+    late = {"step": range(8), "loss": loss, "lr": [nan] * 4 + [1, 1, 1, 1]}
+    assert of_columns(late).learning_rate is None  # all of it after the loss was infinite
+    start = {"step": range(8), "loss": [1] * 8, "lr": [1, 2, 3] + [nan] * 5}
+    assert of_columns(start).learning_rate is None
+
+
+def test_steps_in_an_epoch_that_were_given_replace_those_that_were_told():
+    log = of_columns({"step": [0, 1], "loss": [1, 1], "batch_size": 128, "data_size": 1437})
+    assert log.steps_per_epoch == 12
+    assert read_log.supplied(log, steps_per_epoch=11).steps_per_epoch == 11
 
 
 def test_a_last_row_that_was_cut_short_is_left_out(tmp_path):
@@ -97,6 +121,7 @@ def test_optimizers_go_by_what_their_names_say(name, adaptive):
     [
         ({"epoch": [0, 0, 0, 1, 1, 1, 2, 2]}, 3),
         ({"epoch": np.arange(8) / 2.5}, 2.5),
+        ({"epoch": [0, 0, 0, 1, 1, np.nan, 2, 2]}, 3),
         ({"epoch": [0, 3, 6, 9, 12, 15, 18, 21]}, 1 / 3),
         ({"batch_size": 128, "data_size": 1437}, 12),
         ({"batch_size": 256, "data_size": 400}, 2),
@@ -128,6 +153,7 @@ def test_a_dataset_tells_the_gradient_of_the_weights():
         ("step,loss\n0,1\n1,high\n", "column loss holds what is no number"),
         ("step,loss,lr\n0,1,1\n1,2\n2,1,1\n", "3 columns in its header and fewer in row 3"),
         ("step,loss\n0\n", "is empty"),
+        ("step,loss\n0,1\n1,1\n0,1\n1,1\n0,1\n", "after step 1 comes 0"),
         ("step,loss,batch_size,data_size\n0,1,0,9\n1,1,0,9\n", "must be above 0, got 0, 9"),
         ("step,loss\n0,1\n1,2,3\n", "2 columns in its header and 3 in row 3"),
         ("step,loss\n0,\n1,nan\n", "no row with a step and a loss"),

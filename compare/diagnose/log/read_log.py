@@ -9,8 +9,8 @@ from typing import Any, TextIO
 import numpy as np
 import xarray as xr
 
-from compare.diagnose.columns import SERIES, is_known, of_columns
-from compare.diagnose.signals import Signals
+from compare.diagnose.log.columns import SERIES, is_known, of_columns
+from compare.diagnose.log.signals import Signals
 from theory import files
 from theory.trajectory import recorded, require
 
@@ -83,9 +83,11 @@ def supplied(signals: Signals, **values: Any) -> Signals:
     Args:
         signals: of the log.
         values: fields of ``Signals`` as plain numbers; None for what is not known.
+            ``steps_per_epoch`` replaces that of the log, which may have been told from others.
     """
     given = {key: value for key, value in values.items() if value is not None}
-    held = [key for key in given if not _is_missing(getattr(signals, key))]
+    held = [key for key in given if key != "steps_per_epoch"]
+    held = [key for key in held if not _is_missing(getattr(signals, key))]
     notes = [f"the {key} that was given was not used: the log has its own" for key in held]
     given = {key: value for key, value in given.items() if key not in held}
     for key in set(given) & set(SERIES):

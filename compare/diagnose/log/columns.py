@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from compare.diagnose import rows
-from compare.diagnose.signals import Signals
+from compare.diagnose.log import rows
+from compare.diagnose.log.signals import Signals
 from theory.arrays import FloatArray
 
 # Names of columns in lower case, with _ for each of space, dot, dash and slash.
@@ -99,7 +99,7 @@ def _whole(
 ) -> Signals:
     """Leave out rows without a loss and what comes after a loss that is not finite."""
     lost = int((~np.isfinite(series["step"])).sum())
-    series, notes = rows.one_for_each_step(series)
+    series, notes = rows.one_for_each_step(series, name)
     step, loss = series["step"], series["loss"]
     logged = ~np.isnan(loss)
     if not logged.any():
@@ -108,17 +108,25 @@ def _whole(
         notes.append(f"{lost} rows without a step or a finite loss were left out")
     infinite = np.flatnonzero(np.isinf(loss))
     if len(infinite):
-        logged[infinite[0] :] = False
+        series = {key: values[: infinite[0]] for key, values in series.items()}
+        logged = logged[: infinite[0]]
         notes.append(f"the loss is infinite at step {step[infinite[0]]:g}, the rest was left out")
     if not logged.any():
         raise ValueError(f"{name} holds no row with a step and a finite loss")
     kept, too_few = rows.filled(series, logged)
+    if "epoch" in kept and _whole_numbers(series["epoch"]):
+        kept["epoch"] = np.floor(kept["epoch"])
     known: dict[str, Any] = {key: kept[key] for key in SERIES if key in kept}
     given: dict[str, Any] = {key: value for key, value in constants.items() if value is not None}
     if "steps_per_epoch" not in given and (length := _epoch_length(kept)):
         given["steps_per_epoch"] = length
     said = (*notes, *too_few)
     return Signals(kept["step"], kept["loss"], **known, **given, optimizer=optimizer, notes=said)
+
+
+def _whole_numbers(values: FloatArray) -> bool:
+    known = values[np.isfinite(values)]
+    return bool((known == np.floor(known)).all())
 
 
 def _epoch_length(series: Mapping[str, FloatArray]) -> float | None:
@@ -135,7 +143,7 @@ def _epoch_length(series: Mapping[str, FloatArray]) -> float | None:
         return None
     step, epoch = series["step"], series["epoch"]
     risen = np.diff(epoch)
-    if (epoch == np.floor(epoch)).all() and (risen <= 1).all():
+    if _whole_numbers(epoch) and (risen <= 1).all():
         starts = step[1:][risen > 0]  # nearer than the ends, which lie within an epoch
         return float((starts[-1] - starts[0]) / (len(starts) - 1)) if len(starts) > 1 else None
     passed = epoch[-1] - epoch[0]

@@ -11,35 +11,42 @@ import numpy as np
 from theory.arrays import BoolArray, FloatArray, IntArray
 
 LOGGED = 0.5  # least share of the rows with a loss in which a column must have a number
+MOST_REPEATED = 0.5  # of the rows with a loss; beyond, steps do not count through one run
 Series = Mapping[str, FloatArray]
 
 
-def one_for_each_step(series: Series) -> tuple[dict[str, FloatArray], list[str]]:
-    """Columns with rows of one step joined and what a later row repeats left out.
+def one_for_each_step(series: Series, name: str) -> tuple[dict[str, FloatArray], list[str]]:
+    """Columns with rows of one step joined, without the losses of steps that came again.
 
     Args:
-        series: columns by name, each (n_rows,), one of them ``step``.
+        series: columns by name, each (n_rows,), among them ``step`` and ``loss``.
+        name: of the log.
 
     Returns:
         The columns, each (n_steps,), steps increasing, NaN where nothing was logged; and a
         sentence for what was left out.
+
+    Raises:
+        ValueError: if more than half of the losses would be left out.
     """
     known = np.isfinite(series["step"])
-    step = series["step"][known]
-    later = np.minimum.accumulate(step[::-1])[::-1]
-    repeated = step > later
-    notes = []
-    if repeated.any():
-        back = later[np.flatnonzero(repeated)[-1]]
-        notes.append(
-            f"steps go back to {back:g}, as where a run is resumed: {int(repeated.sum())} earlier "
-            "rows from there on were left out"
-        )
-    steps, group = np.unique(step[~repeated], return_inverse=True)
-    joined = {
-        name: _last_known(values[known][~repeated], group, len(steps))
-        for name, values in series.items()
-    }
+    held = {key: values[known] for key, values in series.items()}
+    step, logged = held["step"], ~np.isnan(held["loss"])
+    to_come = np.where(logged, step, np.inf)  # the least step with a loss from here on
+    to_come = np.minimum.accumulate(to_come[::-1])[::-1]
+    kept = ~logged | (step <= to_come)
+    n_lost = int(logged.sum()) - len(np.unique(step[kept & logged]))
+    notes = [f"{n_lost} rows were left out because their steps came again"] if n_lost else []
+    if not kept.all():
+        last = np.flatnonzero(~kept)[-1]
+        if n_lost > MOST_REPEATED * logged.sum():
+            raise ValueError(
+                f"{name}: steps must increase through the run, but after step {step[last]:g} comes "
+                f"{to_come[last]:g}"
+            )
+        notes[0] += f", as where a run is resumed, the last time from step {to_come[last]:g} on"
+    steps, group = np.unique(step[kept], return_inverse=True)
+    joined = {key: _last_known(values[kept], group, len(steps)) for key, values in held.items()}
     return {**joined, "step": steps}, notes
 
 
@@ -64,7 +71,9 @@ def filled(series: Series, kept: BoolArray) -> tuple[dict[str, FloatArray], list
     step, found, notes = series["step"], {}, []
     for name, values in series.items():
         known = np.isfinite(values)
-        share = known.sum() / kept.sum()
+        at = step[known] if known.any() else np.array([np.inf])
+        within = (at[0] <= step[kept]) & (step[kept] <= at[-1])
+        share = min(known.sum() / kept.sum(), within.mean())
         if share >= LOGGED:
             found[name] = np.interp(step[kept], step[known], values[known])
         elif known.any():
