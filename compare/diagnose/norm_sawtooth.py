@@ -15,9 +15,10 @@ NAME = "sawtooth"
 MIN_JUMPS = 3
 STEEPEST = 0.1  # share of a rise of elr in which decay is undisturbed, as in `observables`
 MIN_RECORDS = 5
+COARSE = 10  # records in a period, below which noise hides how fast the norm falls
 # Gradients of scale-invariant weights only slow the decay of the norm; 0.99 to 1.02 is published.
 SAME_RATE = (0.7, 1.1)
-WITH_MOMENTUM = 100.0  # times as fast, where it may be 0.99 and was not logged
+FASTEST = 100.0  # of these rates: momentum of 0.99, or the noise of a log of few steps
 GROWING = 0.4  # share of the time; one half for noise about a rest, which looks the same backwards
 OF_THE_JUMPS = 0.75  # share of the jumps at which the loss is higher than on the way there
 
@@ -86,9 +87,10 @@ def _of_jumps(signals: Signals, jumps: Jumps) -> Finding:
         f"eta*lam is {period * found.expected:.2g}; the loss is higher during "
         f"{100 * higher:.0f} % of the jumps"
     )
+    if ratio < SAME_RATE[0] and period < COARSE * signals.every:
+        return Finding(NAME, "possible", said, "a log of every step")
     if not SAME_RATE[0] <= ratio <= SAME_RATE[1]:
-        faster = 2.0 if signals.momentum is not None else WITH_MOMENTUM
-        near = SAME_RATE[0] / 2 < ratio < faster * SAME_RATE[1]
+        near = SAME_RATE[0] / 2 < ratio < FASTEST
         more = "momentum, and the norm of the normalised weights alone"
         return Finding(NAME, "possible" if near else "against", said, more if near else "")
     if share >= GROWING:

@@ -151,6 +151,13 @@ def test_spikes_of_a_large_model_double_no_loss(factor, n_spikes):
         assert "rises by half" in found.decides
 
 
+@pytest.mark.parametrize(("every", "answer"), [(1, "against"), (25, "possible")])
+def test_a_coarse_log_does_not_exclude_a_norm_that_seems_to_fall_slowly(every, answer):
+    log = made_logs.sawtooth(decays_at=0.3, wd=0.02)
+    log = {key: v[::every] if np.ndim(v) else v for key, v in log.items()}
+    assert finding(diagnose(log), "sawtooth").answer == answer
+
+
 @pytest.mark.parametrize(("times", "answer"), [(3, "possible"), (1000, "against")])
 def test_no_momentum_lets_a_norm_fall_a_thousand_times_as_fast_as_decay(times, answer):
     log = made_logs.sawtooth()
