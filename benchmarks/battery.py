@@ -128,13 +128,13 @@ PLAIN = (
 )
 SMALL_CONVNETS = ("convnet-4", "convnet-6")  # trained in all ways, and on CIFAR-10
 CONVNETS = ("convnet-4", "convnet-6", "convnet-8", "convnet-12")  # on digits
-CONVNETS_ON_CIFAR = (  # images of each class, batch size
-    ("convnet-4", 50, 50, "CIFAR-10, 50"),
-    ("convnet-12", 25, 50, "CIFAR-10, 25"),
-    ("convnet-6", 100, 100, "CIFAR-10, 100"),
-    ("convnet-6", 50, 50, "CIFAR-10, 50"),
-    ("convnet-4", 200, 128, "CIFAR-10, 200"),
-    ("convnet-12", 50, 50, "CIFAR-10, 50"),
+CONVNETS_ON_CIFAR = (  # width, images of each class, batch size
+    ("convnet-4", 50, 50),
+    ("convnet-12", 25, 50),
+    ("convnet-6", 100, 100),
+    ("convnet-6", 50, 50),
+    ("convnet-4", 200, 128),
+    ("convnet-12", 50, 50),
 )
 SMALL = ("mlp-30-30", "mlp-34-34", "mlp-36-36")  # near the border of those that come to rest
 LENGTHS = {  # of what is forecast: steps at 2e-4 and at 5e-5
@@ -183,10 +183,7 @@ def battery(images: str = "") -> list[Entry]:
     made += [Entry(m, "momentum", CONVNETS_WITH_MOMENTUM) for m in SMALL_CONVNETS]
     if images:
         made += [replace(of_convnet(m, images), targets=()) for m in SMALL_CONVNETS]
-        made += [
-            replace(of_convnet(model, images, number, size), variant=variant, targets=())
-            for model, number, size, variant in CONVNETS_ON_CIFAR
-        ]
+        made += [replace(one, targets=()) for one in convnets_on_cifar(images)]
     return made
 
 
@@ -222,7 +219,16 @@ def unlike(images: str = "") -> list[Entry]:
     made += [Entry(m, "plain", OF_CONVNETS, (1e-3, 3e-4)) for m in CONVNETS]
     if images:
         made += [of_convnet(model, images) for model in ("convnet-8", *SMALL_CONVNETS)]
+        made += convnets_on_cifar(images)
     return made
+
+
+def convnets_on_cifar(images: str) -> list[Entry]:
+    """ConvNets of other widths on other numbers of images."""
+    return [
+        replace(of_convnet(model, images, per_class, size), variant=f"CIFAR-10, {per_class}")
+        for model, per_class, size in CONVNETS_ON_CIFAR
+    ]
 
 
 def of_convnet(model: str, images: str, per_class: int = 25, batch_size: int = 50) -> Entry:

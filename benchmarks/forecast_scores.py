@@ -155,4 +155,8 @@ def _way(row: dict[str, Any]) -> str:
     """What sets a network apart from dense ones on the digits."""
     if row["model"].startswith("mlp"):
         return str(row["variant"])
-    return "ConvNets, digits" if row["variant"] == "plain" else f"ConvNets, {row['variant']}"
+    return (
+        "ConvNets, digits"
+        if row["variant"] == "plain"
+        else f"ConvNets, {row['variant'].partition(',')[0]}"
+    )
