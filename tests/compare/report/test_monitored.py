@@ -97,6 +97,12 @@ def test_no_equilibrium_without_a_reason(changes, sentence):
         predicted(recorded_run(**changes))
 
 
+def test_where_the_rate_changes_a_norm_does_not_say_where_the_effective_rate_goes():
+    said = said_first(recorded_run(rates=np.linspace(LR, 0.1, 400)))
+    assert re.search(r"still (falls|grows): at a constant rate, expect", said)
+    assert "so expect a" not in said
+
+
 def test_sparse_records_are_measured_in_steps(networks):
     dense = networks.isel(run=slice(12, 16))
     sparse = dense.isel(step=slice(None, None, 5))

@@ -58,6 +58,8 @@ def _drifting(run: Followed) -> str:
     if not np.isfinite(drift) or abs(drift) < STEADY:
         return "The weight norm is steady."
     way, so = ("falls", "growing") if drift < 0 else ("grows", "falling")
+    if run.recorded.scheduled:
+        return f"The weight norm still {way}: at a constant rate, expect a {so} effective one."
     return f"The weight norm still {way}, so expect a {so} effective learning rate."
 
 
