@@ -37,13 +37,24 @@ def checked(
     expected = {one.name: one for one in fields(kind) if one.name not in elsewhere}
     for key in table:
         if key not in expected:
-            close = difflib.get_close_matches(key, [*expected, *elsewhere], n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(expected)}"
-            raise ValueError(f"unknown key {prefix}{key}; {hint}")
+            raise ValueError(f"unknown key {prefix}{key}; {hint(key, expected, elsewhere)}")
     for name, one in expected.items():
         if name not in table and one.default is MISSING and one.default_factory is MISSING:
             raise ValueError(f"missing key {prefix}{name}")
     return {key: _converted(prefix + key, value, hints[key]) for key, value in table.items()}
+
+
+def hint(word: str, known: Iterable[str], elsewhere: Iterable[str] = ()) -> str:
+    """What a word that is not known may have been meant to be, or all that are.
+
+    Args:
+        word: the word.
+        known: words that could stand there.
+        elsewhere: others that are suggested, but not listed.
+    """
+    known = list(known)
+    close = difflib.get_close_matches(word, [*known, *elsewhere], n=1)
+    return f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
 
 
 def _converted(name: str, value: Any, kind: Any) -> Any:

@@ -227,7 +227,7 @@ def _find_sizes(made: nn.Module, name: str, data: ImageData) -> None:
     """Let lazy layers see images, from which they learn how many inputs they have."""
     modes = {module: module.training for module in made.modules()}
     with torch.no_grad():
-        _outputs(made.eval(), name, data)
+        _outputs(made.eval(), name, _some_images(data))
     for module, training in modes.items():
         module.training = training
     if _has_lazy_weights(made):
@@ -253,16 +253,16 @@ def _imported(name: str) -> Callable[[tuple[int, int, int], int], nn.Module]:
     return made  # type: ignore[no-any-return]
 
 
-def _outputs(module: nn.Module, name: str, data: ImageData) -> Any:
-    """What a user's module makes of some images.
+def _outputs(module: nn.Module, name: str, images: Tensor) -> Any:
+    """What a user's module makes of images.
 
     Raises:
         ValueError: with the error of the user's code.
     """
     try:
-        return module(_some_images(data))
+        return module(images)
     except Exception as error:  # the user's own code may raise anything
-        shown = "x".join(map(str, data.image_shape))
+        shown = "x".join(map(str, images.shape[1:]))
         raise ValueError(
             f"model {name!r} does not take images of {shown}: {describe_error(error)}"
         ) from error
@@ -271,7 +271,7 @@ def _outputs(module: nn.Module, name: str, data: ImageData) -> Any:
 def _check_output(example: nn.Module, name: str, data: ImageData) -> None:
     """Refuse a module that does not map images to one logit for each class."""
     images = _some_images(data)
-    logits = _outputs(example, name, data)
+    logits = _outputs(example, name, images)
     if not isinstance(logits, Tensor):
         raise ValueError(f"model {name!r} returns a {type(logits).__name__}, not logits")
     shape = tuple(logits.shape)

@@ -1,8 +1,8 @@
 """Toy losses by the names that the command line gives them, or by a formula."""
 
-import difflib
 from collections.abc import Callable
 
+from theory.strict_dataclass import hint
 from theory.toy_losses import losses
 from theory.toy_losses.losses import ToyLoss
 
@@ -30,9 +30,7 @@ def named_loss(text: str) -> ToyLoss:
     }
     if name not in builders:
         if ":" in text:  # no formula
-            close = difflib.get_close_matches(name, builders, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(builders)}"
-            raise ValueError(f"unknown loss {name}; {hint}")
+            raise ValueError(f"unknown loss {name}; {hint(name, builders)}")
         return losses.custom(text)
     try:
         given = [float(number) for number in rest.split(",")] if rest else []

@@ -136,6 +136,11 @@ class Population:
     unknown: FloatArray
     covariance: FloatArray
 
+    @property
+    def n_shares(self) -> int:
+        """Rows of ``numbers`` for what some have and some have not."""
+        return int(self.unlike.sum())
+
     @classmethod
     def of(cls, known: Sequence[KnownNetwork]) -> Population:
         """Networks of which nothing was learnt yet but their means."""
@@ -184,14 +189,13 @@ class Population:
     def _with_means(self) -> Population:
         """The means of the largest posterior given the covariance, and what is left unknown."""
         n_kinds, n = len(self.kinds), len(floor(0))
-        n_shares = int(self.unlike.sum())
-        n_changes = self.design.shape[1] - n_kinds - n_shares
+        n_changes = self.design.shape[1] - n_kinds - self.n_shares
         of_kinds = np.diag(1 / (OF_MEANS * floor(1) ** 2))
         of_changes = np.linalg.inv(self.covariance) / PER_FEATURE**2
         precision = block_diag(
-            *[of_kinds] * n_kinds, *[of_changes] * n_changes, *[of_kinds] * n_shares
+            *[of_kinds] * n_kinds, *[of_changes] * n_changes, *[of_kinds] * self.n_shares
         )
-        n_others = n * (n_changes + n_shares)
+        n_others = n * (n_changes + self.n_shares)
         pull = np.concatenate([*[of_kinds @ floor(0)] * n_kinds, np.zeros(n_others)])
         shrunk = self._shrunk(np.concatenate([self.weighted[..., None], self.told], axis=2))
         pull += np.einsum("ir,ia->ra", self.design, shrunk[..., 0]).ravel()
@@ -237,7 +241,7 @@ class Population:
                 fewer weights do, and it is known no better than one of any size. Each quantity is
                 then known worse by itself too, with what sizes outside of the known ones add.
         """
-        if self.unlike.any() and 0 < convolution < 1:
+        if self.n_shares and 0 < convolution < 1:
             return self._either(momentum, trained, size, convolution, data, alike=alike)
         weights = _weights(self.kinds, momentum, trained)
         sizes = np.array([one.size.measures for one in self.known])
@@ -280,7 +284,7 @@ class Population:
 
     def _of_sizes(self, weights: FloatArray) -> FloatArray:
         """Covariance of the means of networks of all known sizes, (4 q, 4 q)."""
-        shares = np.zeros(int(self.unlike.sum()))
+        shares = np.zeros(self.n_shares)
         usual = _row(self.kinds, weights, np.zeros(FEATURES), shares)
         change = np.array(
             [_row(self.kinds, weights, one, shares) - usual for one in np.eye(FEATURES)]

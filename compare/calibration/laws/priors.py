@@ -50,14 +50,14 @@ def known_networks() -> tuple[KnownNetwork, ...]:
 
 def prior_of(recipe: Recipe, *, momentum: float, size: NetworkSize | None) -> Prior:
     """Prior of a network that is trained in this way; see ``prior_for``."""
-    data = f"{recipe.data} with label noise" if recipe.label_noise else recipe.data
     return prior_for(
         recipe.model,
-        data,
+        recipe.data,
         momentum=momentum,
         trained=recipe.trained,
         size=size,
         usual=recipe.usual,
+        noisy_labels=recipe.label_noise > 0,
     )
 
 
@@ -70,6 +70,7 @@ def prior_for(
     trained: str = "scale-invariant",
     size: NetworkSize | None = None,
     usual: bool = True,
+    noisy_labels: bool = False,
 ) -> Prior:
     """Prior of a network, from all known ones of another architecture.
 
@@ -84,13 +85,15 @@ def prior_for(
         trained: which of its weights are.
         size: of the network and its data, where it is known.
         usual: whether all else about its training is as with the known ones.
+        noisy_labels: whether some labels are wrong, which leaves the level of the loss open too.
     """
     others = [one for one in known_networks() if model != one.model and not one.size.same_as(size)]
     dense = [one for one in others if not one.convolution]
     share = convolution(model, size)
+    same_losses = data == DATA and not noisy_labels
     alike = (
         usual
-        and data == DATA
+        and same_losses
         and is_of(model, DENSE)
         and (size is None or size.n_examples in {one.size.n_examples for one in dense})
     )
@@ -100,10 +103,10 @@ def prior_for(
         trained=trained,
         size=size,
         convolution=min(share, OF_CONVNETS),
-        data=DATA if data.startswith(DATA) else data,  # noisy labels are no other images
+        data=data,
         alike=alike,
     )
-    if data != DATA:
+    if not same_losses:
         found = _with_open(found, ("loss_floor",))
     if not alike:
         found = _with_open(_with_open(found, LEARNING, LATE), LEARNING, LATE_STEPS, STEPS)
