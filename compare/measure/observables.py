@@ -124,7 +124,7 @@ def _too_short() -> dict[str, float | str]:
         "mean_squared_g",
         "log_balance_ratio",
     )
-    refused: dict[str, float | str] = {"n_jumps": 0.0, "n_cycles": 0.0}
+    refused: dict[str, float | str] = {"n_jumps": 0.0, "n_cycles": 0.0, "cycle_steps": 0.0}
     for name in names:
         refused[name] = float("nan")
     for name in ("period", "first_jump", "decay_rate_ratio", "equilibrium_norm"):
@@ -145,6 +145,7 @@ def _jump_statistics(run: RecordedRun) -> dict[str, float | str]:
     return {
         "n_jumps": float(len(jumps.onsets)),
         "n_cycles": float(len(gaps)),
+        "cycle_steps": float(gaps.sum()),
         "first_jump": float(run.every * jumps.onsets[0]) if any_jump else nan,
         "reason_first_jump": unseen,
         "period": float(gaps.mean()) if enough else nan,

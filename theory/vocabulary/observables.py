@@ -10,6 +10,7 @@ ROUNDING = (
 OBSERVABLES: dict[str, Variable] = {
     "n_jumps": Variable("jumps"),
     "n_cycles": Variable("complete cycles"),
+    "cycle_steps": Variable("steps of all complete cycles together", units="steps"),
     "first_jump": Variable("first jump", units="steps"),
     "period": Variable("mean period", "T", "steps"),
     "period_std": Variable("spread of single periods", units="steps"),

@@ -16,12 +16,48 @@ def test_settings_pool_cycles_and_spread_over_seeds(networks, roles):
     settings = over_seeds.by_setting(comparison)
     assert settings["intrinsic_lr"].values == pytest.approx([1e-3, 2e-3, 4e-3, 8e-3])
     runs = comparison.isel(run=slice(0, 12))
-    cycles = runs["n_cycles"]
-    pooled = float((runs["period"] * cycles).sum() / cycles.sum())
+    cycles, periods = runs["n_cycles"].values, runs["period"].values
+    pooled = (periods * cycles).sum() / cycles.sum()
     assert float(settings["period"][0]) == pytest.approx(pooled, rel=1e-12)
-    spread = runs["period"].std(ddof=1) / np.sqrt(12)
-    assert float(settings["period_sem"][0]) == pytest.approx(float(spread), rel=1e-12)
+    seeds = np.sqrt(np.sum((cycles * (periods - pooled)) ** 2) * 12 / 11) / cycles.sum()
+    assert float(settings["period_sem"][0]) == pytest.approx(seeds, rel=1e-12)
     assert settings["regime"].values.tolist() == ["periodic"] * 4
+    before = over_seeds.by_setting(comparison.drop_vars("cycle_steps"))  # of an earlier version
+    assert before["period"].values == pytest.approx(settings["period"].values, rel=1e-12)
+
+
+def test_seeds_with_a_few_long_cycles_count_towards_the_period_of_a_setting():
+    """Seeds with gaps of (100, 100, 130), (160, 160) and (300): left out, T would be 110."""
+    nan = np.nan
+    runs = xr.Dataset(
+        {
+            "n_cycles": ("run", [3.0, 2.0, 1.0, 0.0]),
+            "cycle_steps": ("run", [330.0, 320.0, 300.0, 0.0]),
+            "period": ("run", [110.0, nan, nan, nan]),
+            **{name: ("run", ["periodic"] * 4) for name in ("regime", "expected_regime")},
+            "n_jumps": ("run", [4.0, 3.0, 2.0, 1.0]),
+        },
+        {
+            "run": list("abcd"),
+            "seed": ("run", range(4)),
+            "role": ("run", ["held_out"] * 4),
+            "variant": ("run", [""] * 4),
+            **{
+                name: ("run", [value] * 4)
+                for name, value in {
+                    "learning_rate": 0.5,
+                    "weight_decay": 0.01,
+                    "momentum": 0.0,
+                    "intrinsic_lr": 0.005,
+                }.items()
+            },
+        },
+    )
+    settings = over_seeds.by_setting(runs)
+    assert float(settings["period"][0]) == pytest.approx(950 / 6)
+    away = np.array([330 - 3 * 950 / 6, 320 - 2 * 950 / 6, 300 - 950 / 6])
+    assert float(settings["period_sem"][0]) == pytest.approx(np.sqrt(1.5 * away @ away) / 6)
+    assert np.isnan(over_seeds.by_setting(runs.isel(run=[1]))["period"]).all()  # two cycles
 
 
 def test_median_error_looks_at_held_out_periodic_settings_only():
