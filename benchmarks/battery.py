@@ -31,7 +31,7 @@ from scipy.stats import norm
 
 from compare.calibration.calibrate import Calibration, calibrate, observe
 from compare.calibration.laws import evidence, priors
-from compare.calibration.laws.population import DATA, KnownNetwork
+from compare.calibration.laws.population import DATA, DENSE, KnownNetwork, is_of
 from compare.calibration.laws.regularised import Laws, Prior
 from compare.calibration.observed_cycles import SettingCycles, collect
 from compare.forecast import pilots
@@ -85,7 +85,7 @@ class Entry:
             return self.rate
         if self.momentum:
             return 0.05
-        return 0.4 if self.model.startswith("convnet") else 0.5
+        return 0.5 if is_of(self.model, DENSE) else 0.4
 
     @property
     def trained(self) -> str:
@@ -128,6 +128,7 @@ PLAIN = (
 )
 SMALL_CONVNETS = ("convnet-4", "convnet-6")  # trained in all ways, and on CIFAR-10
 CONVNETS = ("convnet-4", "convnet-6", "convnet-8", "convnet-12")  # on digits
+RESNET = "resnet18-4"
 CONVNETS_ON_CIFAR = (  # width, images of each class, batch size
     ("convnet-4", 50, 50),
     ("convnet-12", 25, 50),
@@ -216,9 +217,9 @@ def unlike(images: str = "") -> list[Entry]:
         Entry(model, kind, long, (1e-3, 3e-4), tuple(changes.items()), rate)
         for model, kind, changes, rate in networks
     ]
-    made += [Entry(m, "plain", OF_CONVNETS, (1e-3, 3e-4)) for m in CONVNETS]
+    made += [Entry(m, "plain", OF_CONVNETS, (1e-3, 3e-4)) for m in (*CONVNETS, RESNET)]
     if images:
-        made += [of_convnet(model, images) for model in ("convnet-8", *SMALL_CONVNETS)]
+        made += [of_convnet(m, images) for m in ("convnet-8", *SMALL_CONVNETS, RESNET)]
         made += convnets_on_cifar(images)
     return made
 

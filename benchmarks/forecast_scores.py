@@ -155,8 +155,6 @@ def _way(row: dict[str, Any]) -> str:
     """What sets a network apart from dense ones on the digits."""
     if row["model"].startswith("mlp"):
         return str(row["variant"])
-    return (
-        "ConvNets, digits"
-        if row["variant"] == "plain"
-        else f"ConvNets, {row['variant'].partition(',')[0]}"
-    )
+    family = "ResNet" if row["model"].startswith("resnet") else "ConvNets"
+    data = "digits" if row["variant"] == "plain" else row["variant"].partition(",")[0]
+    return f"{family}, {data}"
