@@ -31,7 +31,8 @@ from scipy.stats import norm
 
 from compare.calibration.calibrate import Calibration, calibrate, observe
 from compare.calibration.laws import evidence, priors
-from compare.calibration.laws.population import DATA, DENSE, KnownNetwork, is_of
+from compare.calibration.laws.evidence import longer, still_young
+from compare.calibration.laws.population import DATA, KnownNetwork
 from compare.calibration.laws.regularised import Laws, Prior
 from compare.calibration.observed_cycles import SettingCycles, collect
 from compare.forecast import pilots
@@ -77,19 +78,16 @@ class Entry:
 
     @property
     def momentum(self) -> float:
-        return 0.9 if self.variant == "momentum" else 0.0
+        _, momentum, value = self.variant.partition("momentum")
+        return float(value or 0.9) if momentum else 0.0
 
     @property
     def learning_rate(self) -> float:
-        if self.rate:
-            return self.rate
-        if self.momentum:
-            return 0.05
-        return 0.5 if is_of(self.model, DENSE) else 0.4
+        return self.rate or round(priors.usual_rate(self.model, self.momentum), 6)
 
     @property
     def trained(self) -> str:
-        return "all" if self.variant == "all" else "scale-invariant"
+        return "all" if self.variant.startswith("all") else "scale-invariant"
 
     @property
     def data(self) -> str:
@@ -138,6 +136,22 @@ CONVNETS_ON_CIFAR = (  # width, images of each class, batch size
     ("convnet-12", 50, 50),
 )
 SMALL = ("mlp-30-30", "mlp-34-34", "mlp-36-36")  # near the border of those that come to rest
+OTHER_WAYS = (  # momenta, rates and ways together that no known network has; 0: the usual rate
+    ("mlp-64-64", "momentum 0.5", 0.0),
+    ("mlp-48-48", "momentum 0.5", 0.0),
+    ("mlp-96-96", "momentum 0.8", 0.0),
+    ("mlp-64-64", "momentum 0.95", 0.0),
+    ("mlp-48-48-48", "momentum 0.98", 0.0),
+    ("mlp-64-64", "all, momentum", 0.0),
+    ("mlp-40-40", "all, momentum", 0.0),
+    ("mlp-48-48-48", "all, momentum 0.5", 0.0),
+    ("mlp-48-48", "rate", 0.02),
+    ("mlp-64-64", "rate", 2.0),
+    ("mlp-96-96", "all, rate", 0.1),
+    ("mlp-64-64", "rate, momentum", 0.5),
+    ("mlp-40-40-40", "rate, momentum", 0.01),
+    ("mlp-56-56", "rate", 0.004),
+)
 LENGTHS = {  # of what is forecast: steps at 2e-4 and at 5e-5
     "plain": {
         "mlp-64-64": (43200, 130000),
@@ -217,6 +231,9 @@ def unlike(images: str = "") -> list[Entry]:
         Entry(model, kind, long, (1e-3, 3e-4), tuple(changes.items()), rate)
         for model, kind, changes, rate in networks
     ]
+    for model, way, rate in OTHER_WAYS:
+        longer = (FEWER_WITH_MOMENTUM, Long({1e-3: 14000}, 6), Long({3e-4: 40000}, 4))
+        made.append(Entry(model, way, longer if "mom" in way else long, (1e-3, 3e-4), rate=rate))
     made += [Entry(m, "plain", OF_CONVNETS, (1e-3, 3e-4)) for m in (*CONVNETS, RESNET)]
     if images:
         made += [of_convnet(m, images) for m in ("convnet-8", *SMALL_CONVNETS, RESNET)]
@@ -257,7 +274,8 @@ def study_of(entry: Entry, long: Long) -> Study:
 
 def file_of(folder: Path, entry: Entry, long: Long) -> Path:
     values = "_".join(f"{value:g}" for value in long.steps)
-    return folder / f"{entry.model}_{entry.variant.replace(' ', '-')}_{values}.nc"
+    rate = f"_{entry.rate:g}" if entry.rate else ""
+    return folder / f"{entry.model}_{entry.variant.replace(' ', '-')}{rate}_{values}.nc"
 
 
 def train(folder: Path, entries: list[Entry]) -> None:
@@ -377,7 +395,7 @@ def forecast(entry: Entry, target: float, truth: SettingCycles, seed: int) -> di
     lengths, first = periods_until(planned.n_steps, truth), truth.all("first_step")
     period = float(lengths.mean())
     error = float(lengths.std() / len(lengths) ** 0.5)
-    prior = prior_of(planned.recipe, planned.momentum)
+    prior = prior_of(planned)
     plan = pilots.choose(
         planned,
         Laws(prior, momentum=planned.momentum),
@@ -413,12 +431,10 @@ def forecast(entry: Entry, target: float, truth: SettingCycles, seed: int) -> di
         "effective_lr_after_jump": float(np.exp(np.median(network.landing))),
         "scores": {
             "kick model": {
-                **scored(
-                    float(np.median(network.period)), float(network.period.std()), period, error
-                ),
+                **scored(float(np.median(network.period)), float(network.period.std()), period),
                 **of_singles(singles, lengths),
             },
-            **competitors(calibration, planned, lengths, period, error),
+            **competitors(calibration, planned, lengths, period),
         },
     }
 
@@ -439,10 +455,10 @@ def limits(folder: Path, entries: list[Entry]) -> Iterator[str]:
     found: dict[str, list[tuple[float, bool]]] = {}
     for entry in entries:
         settings, momentum = going_on(cycles_of(folder, entry)), entry.momentum
-        unknown = priors.prior_for(entry.model, momentum=momentum, trained=entry.trained)
-        sized, unsized = (
-            Laws(one, momentum=momentum) for one in (prior_of(entry.recipe, momentum), unknown)
-        )
+        recipe, rate = entry.recipe, entry.learning_rate
+        unknown = priors.prior_of(recipe, learning_rate=rate, momentum=momentum, size=None)
+        known = prior_of(entry.planned(SLOW, 1000))
+        sized, unsized = (Laws(one, momentum=momentum) for one in (known, unknown))
         for slow in settings:
             fast = [c for c in settings if c.intrinsic_lr >= 0.99 * 10 * slow.intrinsic_lr]
             if slow.intrinsic_lr > 1.2e-3 or not fast or n_periods(slow) < FEWEST_PERIODS:
@@ -466,8 +482,10 @@ def limits(folder: Path, entries: list[Entry]) -> Iterator[str]:
 
 def missed(laws: Laws, setting: SettingCycles) -> tuple[float, bool]:
     """By how much laws miss the logarithm of a mean period, and whether it is in their interval."""
-    lengths = setting.all("lengths")
-    said, spread = laws.of("log_kick", setting.intrinsic_lr)
+    lengths, at = setting.all("lengths"), setting.intrinsic_lr
+    said, spread = laws.of("log_kick", at)
+    age = still_young(np.array(len(lengths) / len(setting.runs)))  # first periods are longer
+    said += float(np.log(longer(laws.of("youth", at)[0], age)))
     away = said - np.log(setting.rate * lengths.mean())
     doubt = np.hypot(spread, lengths.std() / lengths.mean() / len(lengths) ** 0.5)
     return float(away), bool(abs(away) <= norm.ppf(0.95) * doubt)

@@ -19,7 +19,6 @@ def competitors(
     planned: PlannedRun,
     lengths: FloatArray,
     period: float,
-    error: float,
 ) -> dict[str, Any]:
     """The constant, the power law and the hazard process, with their own intervals."""
     made: dict[str, Any] = {}
@@ -30,7 +29,7 @@ def competitors(
             mean, spread = law.period(planned.decay)
             width = np.sqrt(np.log1p(law.variation**2 + (spread / mean) ** 2))
             drawn = mean * np.exp(width * rng.standard_normal(2000) - width**2 / 2)
-            made[name] = {**scored(mean, spread, period, error), **of_singles(drawn, lengths)}
+            made[name] = {**scored(mean, spread, period), **of_singles(drawn, lengths)}
     if calibration.process is not None:
         setting = (planned.learning_rate, planned.decay / planned.learning_rate)
         found = hazard_model.predict(calibration.process, calibration.model, *setting)
@@ -40,21 +39,27 @@ def competitors(
         drawn = middle * np.exp(width * rng.standard_normal(2000))
         made["hazard process"] = {
             "error": found.period / period - 1,
-            "inside": None,
             **of_singles(drawn, lengths),
         }
     return made
 
 
-def scored(mean: float, spread: float, period: float, error: float) -> dict[str, Any]:
-    """Error of a mean period, and whether the truth, with its own error, is in its interval."""
-    far = norm.ppf(0.95) * float(np.hypot(spread, error))
-    return {
-        "error": mean / period - 1,
-        "spread": spread / period,
-        "inside": bool(abs(mean - period) <= far),
-        "crps_mean": float(scoringrules.crps_normal(period, mean, spread)) / period,
-    }
+def scored(middle: float, spread: float, period: float) -> dict[str, Any]:
+    """Error of a mean period and the standard deviation that was said, both over the truth."""
+    return {"error": middle / period - 1, "spread": spread / period}
+
+
+def inside(score: dict[str, Any], row: dict[str, Any]) -> bool:
+    """Whether the truth, with its own error, is in the 90 % interval of a mean period.
+
+    What is said is log-normal of such a median and standard deviation, as periods are positive: an
+    interval of the same width on both sides of a doubtful one would start below 0.
+    """
+    known = row["measured"]
+    relative = score["spread"] / (1 + score["error"])
+    width = np.sqrt(np.log((1 + np.sqrt(1 + 4 * relative**2)) / 2))
+    doubt = np.hypot(width, known["period_error"] / known["period"])
+    return bool(abs(np.log1p(score["error"])) <= norm.ppf(0.95) * doubt)
 
 
 def of_singles(drawn: FloatArray, lengths: FloatArray) -> dict[str, Any]:
@@ -102,15 +107,16 @@ def summary(rows: list[dict[str, Any]]) -> list[str]:
         "|" + "---|" * 6,
     ]
     for name in ("kick model", "power law", "constant", "hazard process"):
-        own = [row["scores"][name] for row in rows if name in row["scores"]]
+        with_it = [row for row in rows if name in row["scores"]]
+        own = [row["scores"][name] for row in with_it]
         if not own:
             continue
         errors = np.abs([one["error"] for one in own])
-        inside = [one["inside"] for one in own if one["inside"] is not None]
+        held = [inside(row["scores"][name], row) for row in with_it if "spread" in own[0]]
         lines.append(
             f"| {name} ({len(own)}) | {100 * np.median(errors):.1f} % | "
             f"{100 * np.quantile(errors, 0.9):.0f} % | "
-            + (f"{100 * np.mean(inside):.0f} %" if inside else "–")
+            + (f"{100 * np.mean(held):.0f} %" if held else "–")
             + f" | {100 * np.mean([one['single_inside'] for one in own]):.0f} % | "
             f"{np.mean([one['crps'] for one in own]):.3f} |"
         )
@@ -144,7 +150,7 @@ def by_variant(rows: list[dict[str, Any]]) -> str:
         )
         lines.append(
             f"| {way} | {len(own)} | {error:.0f} % | {spread:.0f} % | {other:.0f} % | "
-            f"{sum(one['inside'] for one in kick)} | "
+            f"{sum(inside(row['scores']['kick model'], row) for row in own)} | "
             f"{100 * np.mean([one['single_inside'] for one in kick]):.0f} % | "
             f"{100 * np.median(first):.0f} % |"
         )

@@ -30,6 +30,7 @@ import xarray as xr
 
 from compare.calibration.calibrate import calibrate, observe
 from compare.calibration.laws.regularised import Laws
+from compare.forecast.planned_run import PlannedRun
 from compare.forecast.run_forecast import prior_of
 from compare.predict.next_jump import ahead
 from compare.report.figures.style import BASELINE, NETWORK, STYLE, THEORY, arrange, svg
@@ -111,7 +112,8 @@ def runs_of(folder: Path, model: str, first_seed: int) -> dict[str, RecordedRun]
 def studied(folder: Path, model: str) -> Laws:
     """What the study of a network says, with a prior that never saw its architecture."""
     runs = runs_of(folder, model, FIRST_STUDY_SEED)
-    return calibrate(observe(runs, list(runs)), prior_of(Recipe(model=model), 0.0)).laws
+    planned = PlannedRun(LR, 1e-3 / LR, 1000, recipe=Recipe(model=model))
+    return calibrate(observe(runs, list(runs)), prior_of(planned)).laws
 
 
 def until(run: RecordedRun, step: int) -> RecordedRun:

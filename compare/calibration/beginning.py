@@ -34,9 +34,17 @@ class Beginning:
 
     def apparent(self, log_elr: float) -> float:
         """The same for a run that starts at ``log_elr``."""
-        away = log_elr - self.log_elr
         if self.growth is None:
             return log_elr
-        falls_away = LEAST + SHARE * self.growth
-        more = HIGHER * away if away > 0 else falls_away * math.expm1(away)
-        return log_elr - more
+        return log_elr - raised(log_elr - self.log_elr, self.growth)
+
+
+def raised(away: float, growth: float) -> float:
+    """By how much the ``ln(elr)`` that decay alone would reach at the first jump is higher.
+
+    Args:
+        away: by how much ``ln(elr)`` is higher at the start.
+        growth: of ``ln(rho^2)`` until the first jump, from where it is not.
+    """
+    falls_away = LEAST + SHARE * growth
+    return HIGHER * away if away > 0 else falls_away * math.expm1(away)

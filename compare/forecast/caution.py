@@ -3,14 +3,20 @@
 from compare.forecast.planned_run import PlannedRun
 
 
-def sentences(run: PlannedRun, resting: float) -> str:
+def sentences(run: PlannedRun, resting: float, *, jumped: bool = True) -> str:
     """What to beware of; "" where nothing is out of the ordinary.
 
     Args:
         run: the planned run.
         resting: probability that its network does not jump at all, by pilots that did not.
+        jumped: whether any pilot did.
     """
     found = []
+    if not jumped:
+        found.append(
+            "No pilot jumped: how often this network does, and from where, is known from others "
+            "alone."
+        )
     if resting:
         found.append(
             "The norm of every pilot that stayed finite came to rest without a jump. A network "

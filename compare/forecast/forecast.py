@@ -38,6 +38,7 @@ class Forecast:
         pilots: what was trained for it.
         diverged: probability that the run stops being finite.
         rest: whether its network does not jump at all, however slow the decay.
+        jumped: whether any pilot did.
     """
 
     run: PlannedRun
@@ -46,14 +47,21 @@ class Forecast:
     pilots: tuple[Pilot, ...]
     diverged: float = 0.0
     rest: Rest = field(default_factory=Rest)
+    jumped: bool = True
 
     @classmethod
     def of(
-        cls, run: PlannedRun, calibration: Calibration, pilots: list[Pilot], diverged: float
+        cls,
+        run: PlannedRun,
+        calibration: Calibration,
+        pilots: list[Pilot],
+        *,
+        diverged: float,
+        jumped: bool,
     ) -> "Forecast":
         """The forecast that a calibration on pilots makes."""
         known = calibration.laws, calibration.beginning
-        return cls(run, *known, tuple(pilots), diverged, calibration.rest)
+        return cls(run, *known, tuple(pilots), diverged, calibration.rest, jumped)
 
     @property
     def start(self) -> float:
@@ -85,7 +93,7 @@ class Forecast:
             "pilot_intrinsic_lr": lrs,
             "extrapolation": min(lrs) / run.intrinsic_lr,
             "rest_probability": self.rest.probability,
-            "caution": caution.sentences(run, self.rest.probability),
+            "caution": caution.sentences(run, self.rest.probability, jumped=self.jumped),
         }
 
     def summary_of(self, network: Network, run: PlannedRun) -> dict[str, Any]:

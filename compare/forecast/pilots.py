@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from compare.calibration.beginning import raised
+from compare.calibration.laws import priors
 from compare.calibration.laws.evidence import (
     BORDER,
     FEWEST_FOR_SPREAD,
@@ -36,7 +38,8 @@ TIERS: tuple[tuple[tuple[int, ...], float, float], ...] = (
     ((1,), 2.0, BORDER + 1.0),
 )
 SHARES = ((1.0,), (0.7, 0.3), (0.5, 0.5), (0.3, 0.7), (0.5, 0.3, 0.2), (0.4, 0.3, 0.3))
-RISE = 1.5  # of ln(elr) until the first jump, where nothing is known of it
+RISE = 1.5  # of ln(elr) until the first jump at the usual rate, where nothing is known of it
+SHORTEST_RISE = 0.5
 FIRST_STEPS = 10.0
 FIRST_WEIGHT = 0.03  # of the first jump beside the period
 SHORTEST = 30  # steps
@@ -94,12 +97,20 @@ def choose(
         if scored:
             break
     else:
-        needed = math.ceil(max(_length(laws, fastest, n_cycles), SHORTEST))
+        largest = _decays(run, least_speedup, fastest)[-1]
+        needed = math.ceil(max(_length(run, laws, largest, n_cycles), SHORTEST))
         raise ValueError(
             f"a budget of {budget:g} allows {n_steps} pilot steps, and the shortest pilot of "
-            f"{n_cycles:g} periods takes {needed}; give a larger budget or plan a longer run"
+            f"{n_cycles:g} periods takes {needed}; {_enough(run, needed, budget)}"
         )
     return min(scored)[2]
+
+
+def _enough(run: PlannedRun, needed: int, budget: float) -> str:
+    """What would allow a pilot of so many steps."""
+    longer = f"plan {math.ceil(needed / budget)} steps"
+    share = math.ceil(100 * needed / run.n_steps) / 100
+    return f"give a budget of {share:g} or {longer}" if share <= 1 else longer
 
 
 def _plans(
@@ -112,8 +123,7 @@ def _plans(
     fastest: float,
 ) -> Iterator[list[Pilot]]:
     """All plans of the grid within the budget."""
-    decays = [run.decay * max(one, least_speedup) for one in FASTER]
-    decays = sorted({run.near(min(one, fastest)) for one in decays if one <= 1.5 * fastest})
+    decays = _decays(run, least_speedup, fastest)
     for shares in SHARES:
         for chosen in itertools.combinations(decays, len(shares)):
             for seeds in all_seeds:
@@ -123,6 +133,13 @@ def _plans(
                 ]
                 if None not in plan:
                     yield [one for one in plan if one is not None]
+
+
+def _decays(run: PlannedRun, least_speedup: float, fastest: float) -> list[float]:
+    """Decays that pilots may have, rising."""
+    decays = [run.decay * max(one, least_speedup) for one in FASTER]
+    decays.append(max(fastest, decays[-1]))  # of very slow runs, for which no factor is enough
+    return sorted({run.near(min(one, fastest)) for one in decays if one <= 1.5 * fastest})
 
 
 def _fastest(run: PlannedRun, laws: Laws, least_speedup: float, growth: float) -> float:
@@ -144,32 +161,38 @@ def _pilot(
 ) -> Pilot | None:
     """Pilots of one setting that take so many steps; None where they would end too early."""
     length = min(n_steps // n_seeds, run.n_steps)
-    if length < max(_length(laws, decay, n_cycles), SHORTEST):
+    if length < max(_length(run, laws, decay, n_cycles), SHORTEST):
         return None
     return Pilot(decay, n_seeds, length)
 
 
-def _first(laws: Laws, decay: float) -> float:
+def _first(run: PlannedRun, laws: Laws, decay: float) -> float:
     """Expected step of the first jump: a rise as the known networks have, and steps."""
-    return RISE / decay_rate(decay) + FIRST_STEPS / (1 - laws.momentum)
+    return _rise(run) / decay_rate(decay) + FIRST_STEPS / (1 - laws.momentum)
+
+
+def _rise(run: PlannedRun) -> float:
+    """Of ln(elr) until the first jump: at a lower rate a run starts lower and has further to go."""
+    away = math.log(priors.times_rate(run.recipe.model, run.learning_rate, run.momentum))
+    return max(RISE + raised(away, priors.GROWTH) - away, SHORTEST_RISE)
 
 
 def _period(laws: Laws, decay: float) -> float:
     return kick_of(laws, decay) / decay_rate(decay)
 
 
-def _length(laws: Laws, decay: float, n_cycles: float) -> float:
+def _length(run: PlannedRun, laws: Laws, decay: float, n_cycles: float) -> float:
     """Steps until so many periods are expected to be complete."""
-    return _first(laws, decay) + n_cycles * _period(laws, decay)
+    return _first(run, laws, decay) + n_cycles * _period(laws, decay)
 
 
 def _uncertainty(run: PlannedRun, laws: Laws, plan: list[Pilot]) -> tuple[float, int]:
     """Relative variance of the period, and of the first jump with its weight; fewer steps win."""
     for pilot in plan:
-        cycles = (pilot.n_steps - _first(laws, pilot.decay)) / _period(laws, pilot.decay)
+        cycles = (pilot.n_steps - _first(run, laws, pilot.decay)) / _period(laws, pilot.decay)
         laws = expecting(laws, pilot, max(cycles, 0.5))
     _, spread = laws.of("log_kick", run.decay)  # of a logarithm: relative
-    first = laws.of("reach", run.decay)[1] / RISE
+    first = laws.of("reach", run.decay)[1] / _rise(run)
     total = sum(one.total for one in plan)
     return spread**2 + FIRST_WEIGHT * first**2, total
 

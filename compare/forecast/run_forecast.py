@@ -130,12 +130,17 @@ def choose_pilots(
 
 def _before(planned: PlannedRun) -> Laws:
     """What other networks say of the planned run's."""
-    return Laws(prior_of(planned.recipe, planned.momentum), momentum=planned.momentum)
+    return Laws(prior_of(planned), momentum=planned.momentum)
 
 
-def prior_of(recipe: Recipe, momentum: float) -> Prior:
-    """What other networks say of a recipe's, which is built to see how large it is."""
-    return priors.prior_of(recipe, momentum=momentum, size=size_of(recipe))
+def prior_of(planned: PlannedRun) -> Prior:
+    """What other networks say of a planned run's, which is built to see how large it is."""
+    return priors.prior_of(
+        planned.recipe,
+        learning_rate=planned.learning_rate,
+        momentum=planned.momentum,
+        size=size_of(planned.recipe),
+    )
 
 
 def size_of(recipe: Recipe) -> NetworkSize:
@@ -231,7 +236,9 @@ def _forecast(
 ) -> tuple[Forecast, dict[str, xr.Dataset]]:
     """The forecast from what was observed of the pilots, and the groups of its file."""
     calibration = calibrate(sample, _before(planned).prior)
-    made = Forecast.of(planned, calibration, plan, _diverged(read_runs(networks)))
+    runs = read_runs(networks)
+    jumped = any(len(run.jumps.onsets) > 0 for run in runs.values())
+    made = Forecast.of(planned, calibration, plan, diverged=_diverged(runs), jumped=jumped)
     theory, comparison, _ = compare_with_theory(networks, study)
     drawn = made.dataset()
     drawn.attrs["forecast"] = json.dumps(values(made, avoid=True), allow_nan=False)

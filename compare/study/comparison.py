@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Mapping
 
+import numpy as np
 import xarray as xr
 
 from compare.calibration import held_out, parameter_table
@@ -89,10 +90,13 @@ def _observe(networks: xr.Dataset, runs: Runs, study: Study) -> xr.Dataset:
 
 def _prior(networks: xr.Dataset, plan: list[held_out.Split], study: Study) -> Prior:
     """Prior of the network that is calibrated, from other networks trained alike."""
-    first = plan[0].calibration[0]
-    one = networks.sel(run=first)
+    known = networks.sel(run=list(plan[0].calibration))
+    one = known.isel(run=0)
     return priors.prior_of(
-        study.recipes[first], momentum=float(one["momentum"]), size=network_size.recorded(one)
+        study.recipes[str(one["run"].values)],
+        learning_rate=float(np.exp(np.log(known["learning_rate"]).mean())),
+        momentum=float(one["momentum"]),
+        size=network_size.recorded(one),
     )
 
 

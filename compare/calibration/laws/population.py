@@ -10,6 +10,7 @@ Source: Gelman et al. 2013, Bayesian Data Analysis, sections 15.4 and 14.6; Demp
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -18,7 +19,15 @@ from scipy.linalg import block_diag
 
 from compare.calibration.laws.evidence import QUANTITIES
 from compare.calibration.laws.network_size import FEATURES, NOT_KNOWN, NetworkSize, features
-from compare.calibration.laws.regularised import Evidence, Laws, Prior, related
+from compare.calibration.laws.regularised import (
+    LEVEL,
+    NUMBERS,
+    SCALED,
+    Evidence,
+    Laws,
+    Prior,
+    related,
+)
 from theory.arrays import BoolArray, FloatArray
 
 WEIGHT = 2.0  # of FLOOR, in networks
@@ -46,7 +55,7 @@ FLOOR: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 }
 DRIFT = (0.03, 0.0, 0.04, 0.04, 0.08, 0.05, 0.15, 0.1, 0.1, 0.1)  # in the order of QUANTITIES
 ERROR = (0.03, 0.02, 0.02, 0.02, 0.05, 0.05, 0.2, 0.1, 0.1, 0.1)
-
+_LEVEL_OF_KICKS = NUMBERS * QUANTITIES.index(SCALED) + LEVEL
 
 Kinds = tuple[tuple[str, float], ...]  # which weights are trained, and with which momentum
 
@@ -251,10 +260,16 @@ class Population:
         shares = shares_of(convolution, data)[self.unlike]
         row = _row(self.kinds, weights, away - self.centre, shares)
         mean = row @ self.numbers
+        levels = _weights(self.kinds, momentum, trained, beyond=True)
+        mean[LEVEL::NUMBERS] += (levels - weights) @ self.numbers[: len(levels), LEVEL::NUMBERS]
+        mean[_LEVEL_OF_KICKS] += _enlarged(self.kinds, levels) - math.log1p(momentum)
         covariance = self.covariance
         if size is None or (nearest != own).any():
             covariance = covariance + self._of_sizes(weights)
         whole = np.kron(row, np.eye(len(mean)))
+        whole[LEVEL::NUMBERS, : len(levels) * len(mean)] += np.kron(
+            levels - weights, np.eye(len(mean))
+        )[LEVEL::NUMBERS]
         covariance = covariance + whole @ self.unknown @ whole.T
         if not alike:
             covariance = covariance * np.where(related(QUANTITIES), OF_UNLIKE, 1.0)
@@ -303,14 +318,47 @@ def _row(kinds: Kinds, weights: FloatArray, away: FloatArray, unlike: FloatArray
     return np.concatenate([weights, np.outer(shares, away).ravel(), unlike])
 
 
-def _weights(kinds: Kinds, momentum: float, trained: str) -> FloatArray:
-    """Of the kinds: linear between momenta that are known, the nearest beyond, (n_kinds,)."""
+def _weights(kinds: Kinds, momentum: float, trained: str, *, beyond: bool = False) -> FloatArray:
+    """Of the kinds: what makes a mean of theirs that of one more, (n_kinds,).
+
+    Levels of ``ln(elr)`` go with the logarithm of how far a gradient carries, ``1/(1 - m)``:
+    linear in it between momenta that are known; beyond the largest only if asked to. Where momentum
+    is larger than with any network of which the same weights are trained, it changes what it does
+    with the others.
+    """
+    if not beyond:
+        momentum = min(momentum, max(known for _, known in kinds))
+    ways = {of: max(m for way, m in kinds if way == of) for of, _ in kinds}
+    trained = trained if trained in ways else max(ways, key=lambda of: ways[of])
+    known = max(ways, key=lambda of: ways[of])
+    if momentum <= ways[trained] or ways[known] <= ways[trained]:
+        return _along(kinds, momentum, trained)
+    own, others = ways[trained], _along(kinds, momentum, known)
+    return _along(kinds, own, trained) + others - _along(kinds, own, known)
+
+
+def _along(kinds: Kinds, momentum: float, trained: str) -> FloatArray:
+    """The same along the momenta that are known where these weights are trained."""
     alike = [i for i, (of, _) in enumerate(kinds) if of == trained]
-    alike = alike or list(range(len(kinds)))
-    momenta = [kinds[i][1] for i in alike]
+    carried = np.array([carry(kinds[i][1]) for i in alike])
     weights = np.zeros(len(kinds))
-    weights[alike] = [np.interp(momentum, momenta, one) for one in np.eye(len(alike))]
+    if len(alike) == 1:
+        weights[alike] = 1.0
+        return weights
+    last = int(np.clip(np.searchsorted(carried, carry(momentum)), 1, len(alike) - 1))
+    share = (carry(momentum) - carried[last - 1]) / (carried[last] - carried[last - 1])
+    weights[alike[last - 1]], weights[alike[last]] = 1 - share, share
     return weights
+
+
+def _enlarged(kinds: Kinds, weights: FloatArray) -> float:
+    """What momentum makes of the logarithm of kicks, see ``Laws``, where it goes as levels do."""
+    return float(weights @ np.log1p([momentum for _, momentum in kinds]))
+
+
+def carry(momentum: float) -> float:
+    """Logarithm of how far one gradient carries: ``1/(1 - m)`` steps."""
+    return -math.log1p(-momentum)
 
 
 def prior(mean: FloatArray, covariance: FloatArray) -> Prior:

@@ -7,6 +7,7 @@ these are others than the known ones.
 """
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
@@ -14,6 +15,7 @@ from importlib.resources import files
 
 import numpy as np
 
+from compare.calibration.beginning import raised
 from compare.calibration.laws.evidence import QUANTITIES
 from compare.calibration.laws.network_size import NetworkSize
 from compare.calibration.laws.population import (
@@ -34,10 +36,15 @@ from theory.strict_dataclass import read
 FILE = "known_networks.json"
 OPEN = 3.0  # spread of the levels of ln(elr): any architecture, any data
 ANY_YOUTH = 0.5  # likewise of the youth of a network, where no network is known
-LEVELS = ("onset", "landing", "reach")
-LEARNING = ("reach",)  # a network that still learns jumps late, by steps, whatever its periods
+REACH = "reach"
+LEVELS = ("onset", "landing", REACH)
+LEARNING = (REACH,)  # a network that still learns jumps late, by steps, whatever its periods
 OF_CONVNETS = 0.8  # probability that a convolutional network is as the known ConvNets are
 LATE, LATE_STEPS = 1.0, 20.0  # spread of its level and of its steps
+RATE, OF_KERNELS = 0.5, 0.4  # that known networks were trained at; ConvNets without momentum
+GROWTH = 0.5  # of ln(rho^2) until the first jump, at that rate
+OTHER_WAY = 0.6  # spread of ln y where no known network is trained with such momentum
+OF_RATE = 0.2  # spread of where the first jump comes, over the ln of another rate
 ITERATIONS = 20
 
 
@@ -48,11 +55,14 @@ def known_networks() -> tuple[KnownNetwork, ...]:
     return tuple(read(KnownNetwork, row) for row in rows)
 
 
-def prior_of(recipe: Recipe, *, momentum: float, size: NetworkSize | None) -> Prior:
+def prior_of(
+    recipe: Recipe, *, learning_rate: float, momentum: float, size: NetworkSize | None
+) -> Prior:
     """Prior of a network that is trained in this way; see ``prior_for``."""
     return prior_for(
         recipe.model,
         recipe.data,
+        rate=times_rate(recipe.model, learning_rate, momentum),
         momentum=momentum,
         trained=recipe.trained,
         size=size,
@@ -61,11 +71,24 @@ def prior_of(recipe: Recipe, *, momentum: float, size: NetworkSize | None) -> Pr
     )
 
 
+def usual_rate(model: str, momentum: float) -> float:
+    """Learning rate that the known networks which are most like a model were trained at."""
+    rate = RATE if momentum or is_of(model, DENSE) else OF_KERNELS
+    return rate * (1 - momentum)
+
+
+def times_rate(model: str, learning_rate: float, momentum: float) -> float:
+    """A learning rate over the usual one; exactly 1 at that."""
+    found = learning_rate / usual_rate(model, momentum)
+    return 1.0 if math.isclose(found, 1) else found
+
+
 @cache
 def prior_for(
     model: str,
     data: str = DATA,
     *,
+    rate: float = 1.0,
     momentum: float = 0.0,
     trained: str = "scale-invariant",
     size: NetworkSize | None = None,
@@ -81,6 +104,8 @@ def prior_for(
     Args:
         model: its architecture.
         data: what it is trained on; data other than the digits leave the level of the loss open.
+        rate: its learning rate over ``usual_rate``. By law 9 another rate changes nothing but
+            the start, and so the way to the first jump, see ``calibration.beginning``.
         momentum: that it is trained with.
         trained: which of its weights are.
         size: of the network and its data, where it is known.
@@ -110,7 +135,16 @@ def prior_for(
         found = _with_open(found, ("loss_floor",))
     if not alike:
         found = _with_open(_with_open(found, LEARNING, LATE), LEARNING, LATE_STEPS, STEPS)
+    if rate != 1:
+        found = _at_rate(found, math.log(rate))
     return found if alike and size else _with_open(found, LEVELS)
+
+
+def _at_rate(held: Prior, away: float) -> Prior:
+    """The prior of a run whose ``ln(elr)`` is higher at the start."""
+    mean = list(held.mean)
+    mean[NUMBERS * QUANTITIES.index(REACH) + LEVEL] += raised(away, GROWTH)
+    return _with_open(replace(held, mean=tuple(mean)), (REACH,), OF_RATE * abs(away))
 
 
 def from_networks(
@@ -143,7 +177,10 @@ def from_networks(
     found = population.another(
         momentum, trained, size, convolution=convolution, data=data, alike=alike
     )
-    return prior(*found)
+    made = prior(*found)
+    if (trained, momentum) not in population.kinds:
+        return _with_open(made, ("growth",), OTHER_WAY)
+    return made
 
 
 def _with_open(

@@ -30,6 +30,7 @@ WHAT = {
     "convergence": "ends before it destabilises",
     "divergence": "breaks off: the loss stops being finite",
 }
+SAME_DECAY = 1.05  # extrapolation below which pilots decay as the planned run does
 FAR = 100.0  # extrapolation from which a word of caution is due
 
 
@@ -96,15 +97,21 @@ def sentence(said: dict[str, Any]) -> Markup:
         where = Markup(' near <span class="theory">{}</span>')
         norm = said["equilibrium_norm"]
         return Markup(
-            "This run will settle: its weight norm comes to rest{} (probability {}), without "
-            "destabilising."
-        ).format("" if norm is None else where.format(number(norm)), chance)
+            "This run will settle: its weight norm comes to rest{} (probability {}), {}."
+        ).format("" if norm is None else where.format(number(norm)), chance, _at_rest(said))
     if said["regime"] == "divergence":
         return Markup("This run will probably break off: pilots of it did.")
     return Markup(
         "This run will end before it destabilises for the first time (probability {}), which "
         'would be near step <span class="theory">{}</span>.'
     ).format(chance, _whole(said["first_jump"]))
+
+
+def _at_rest(said: dict[str, Any]) -> str:
+    """How a norm rests: it never jumps, or jumps so often that they merge."""
+    if said.get("rest_probability", 0.0) > 0.5:  # the key is not in files that are older
+        return "without destabilising"
+    return "as jumps come so often that none stands out, and the loss stays high"
 
 
 def _chance(said: dict[str, Any]) -> str:
@@ -163,7 +170,7 @@ def _background(said: dict[str, Any]) -> list[str]:
     if said["extrapolation"] > FAR:
         text.append(
             f"The planned run decays {said['extrapolation']:.0f} times more slowly than any pilot. "
-            "Nobody has looked there: the intervals are wide for that reason, and wider pilots "
+            "Nobody has looked there: the intervals are wide for that reason, and slower pilots "
             "(a larger budget) would make them narrower."
         )
     if said.get("caution"):  # not in files that are older
@@ -235,12 +242,21 @@ def _pilots(said: dict[str, Any]) -> list[str]:
     lrs = ", ".join(f"{one:.2g}" for one in said["pilot_intrinsic_lr"])
     return [
         f"Pilots at ηλ = {lrs} took {count(said['pilot_steps'])} steps together, "
-        f"{100 * said['pilot_steps'] / said['steps']:.1f} % of the planned run. They decay at "
-        f"least {said['extrapolation']:.3g} times as fast as the planned run (ηλ = "
-        f"{said['intrinsic_lr']:.2g}), so their periods are as much shorter. How periods change "
+        f"{100 * said['pilot_steps'] / said['steps']:.1f} % of the planned run, which has ηλ = "
+        f"{said['intrinsic_lr']:.2g}. {_speed(said['extrapolation'])} How periods change "
         "with decay is learnt from these pilots and from other networks; the less they say, the "
         "wider the band.",
     ]
+
+
+def _speed(extrapolation: float) -> str:
+    """How much faster pilots go through their periods."""
+    if extrapolation < SAME_DECAY:
+        return "They are shorter and decay no faster."
+    return (
+        f"They decay at least {extrapolation:.3g} times as fast, so their periods are shorter by "
+        "about as much."
+    )
 
 
 def _pilot_table(tree: xr.DataTree) -> Table:

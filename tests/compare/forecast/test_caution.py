@@ -23,3 +23,8 @@ def test_what_cannot_be_known_is_said_and_nothing_else(recipe, resting, said):
     found = caution.sentences(planned(**recipe), resting)
     assert said in found
     assert bool(found) == bool(said)
+
+
+def test_that_no_pilot_jumped_is_said():
+    found = caution.sentences(planned(), 0.0, jumped=False)
+    assert found.startswith("No pilot jumped: ")

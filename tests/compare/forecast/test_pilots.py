@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -74,10 +75,36 @@ def test_with_much_momentum_pilots_stay_below_the_decay_that_oscillates(momentum
 
 def test_a_budget_for_no_pilot_is_refused_with_what_it_takes(before):
     short = replace(PLANNED, n_steps=600)
-    with pytest.raises(
-        ValueError, match=r"allows 60 pilot steps, and the shortest .* takes [0-9]+"
-    ):
+    with pytest.raises(ValueError, match=r"allows 60 pilot steps, .* takes [0-9]+") as refused:
         pilots.choose(short, before, budget=0.1)
+    share, steps = re.search(
+        r"give a budget of (.*) or plan (.*) steps", str(refused.value)
+    ).groups()
+    assert pilots.choose(short, before, budget=float(share))
+    with pytest.raises(ValueError, match="allows"):
+        pilots.choose(short, before, budget=float(share) - 0.02)
+    assert pilots.choose(replace(short, n_steps=int(steps)), before, budget=0.1)
+    with pytest.raises(ValueError, match=r"takes [0-9]+; plan [0-9]+ steps$"):
+        pilots.choose(replace(short, n_steps=50), before, budget=0.1)
+
+
+def test_pilots_of_a_very_slow_run_are_as_fast_as_any(before):
+    """A thousand steps are enough for a pilot, however slow the decay of the planned run."""
+    run = replace(PLANNED, weight_decay=2e-7, n_steps=100_000)
+    plan = pilots.choose(run, before, budget=0.01)
+    assert max(one.decay for one in plan) > 5e-3
+    assert total(plan) <= 1000
+
+
+def test_pilots_at_a_lower_rate_wait_longer_for_their_first_jump(before):
+    """ln(elr) starts ln(100) lower; of what it gains, 3/4 (1 - 1/100) are not needed."""
+    decay = 5e-3
+    at_usual, lower = (PlannedRun(rate, 2e-4 / rate, 36_000) for rate in (0.5, 0.005))
+    waits = [pilots._first(run, before, decay) for run in (at_usual, lower)]
+    further = np.log(100) - 0.75 * 0.99
+    assert waits[1] - waits[0] == pytest.approx(further / (-2 * np.log1p(-decay)), rel=1e-6)
+    momentum = PlannedRun(0.05, 2e-3, 36_000, 0.9)  # the usual rate there
+    assert pilots._rise(momentum) == pilots._rise(at_usual)
 
 
 def test_a_fast_run_has_pilots_of_its_own_decay(before):

@@ -220,7 +220,8 @@ def test_pilots_that_never_jump_do_not_end_the_forecast(three, tmp_path, monkeyp
     said = forecast_from(networks, three, tmp_path, monkeypatch)
     assert said["regime"] in ("periodic", "convergence")
     planned = json.loads(three[1]["forecast"].attrs["planned"])
-    before = Laws(run_forecast.prior_of(Recipe(model=planned["recipe"]["model"]), 0.0))
+    recipe = Recipe(model=planned["recipe"]["model"])
+    before = Laws(run_forecast.prior_of(PlannedRun(0.5, 8e-3, 6000, recipe=recipe)))
     start = float(np.log(0.5 / float(networks["weight_norm"].isel(step=0).mean()) ** 2))
     prior = outlook.summary(outlook.networks(before, 4e-3, start), 0.5, 6000)
     for name in ("period", "mean_period_low", "mean_period_high"):  # nothing was seen of it
@@ -249,8 +250,8 @@ def forecast_from(networks, made, tmp_path, monkeypatch):
 def test_labels_that_are_noise_are_other_data():
     """Networks that cannot fit it jump from other rates: neither level nor loss is known."""
     clean, noisy = (
-        Laws(run_forecast.prior_of(Recipe(model="mlp-33-33", label_noise=share), 0.0))
-        for share in (0.0, 0.2)
+        Laws(run_forecast.prior_of(PlannedRun(0.5, 2e-3, 6000, recipe=one)))
+        for one in (Recipe(model="mlp-33-33", label_noise=share) for share in (0.0, 0.2))
     )
     for name in ("onset", "loss_floor"):
         assert noisy.of(name, 1e-3)[1] > 2.5 > 2 * clean.of(name, 1e-3)[1]

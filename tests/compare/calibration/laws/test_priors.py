@@ -8,6 +8,7 @@ from compare.calibration.laws.evidence import QUANTITIES
 from compare.calibration.laws.network_size import NetworkSize
 from compare.calibration.laws.population import FLOOR, OF_UNLIKE, KnownNetwork, convolution
 from compare.calibration.laws.regularised import NUMBERS, Evidence, Laws, shape
+from empirical.training.recipe import Recipe
 from theory.laws import decay_rate
 
 SETTINGS = np.geomspace(1e-4, 2e-2, 8)
@@ -129,10 +130,50 @@ def test_what_is_forecast_has_no_part_in_its_prior(monkeypatch):
 def test_priors_between_momenta_are_between():
     known = [network(f"p{i}", [1.0, -0.1, 0.0, 7.0]) for i in range(3)]
     known += [network(f"m{i}", [2.0, -0.1, 0.0, 7.0], momentum=0.9) for i in range(3)]
-    levels = [
-        numbers_of_kick(priors.from_networks(known, momentum=m))[0][0] for m in (0, 0.45, 0.9, 0.99)
-    ]
-    np.testing.assert_allclose(levels, [1, 1.5, 2, 2], atol=0.06)
+    momenta = np.array([0, 0.45, 0.9, 0.99])
+    levels = [numbers_of_kick(priors.from_networks(known, momentum=m))[0][0] for m in momenta]
+    share = np.log1p(-momenta) / np.log1p(-0.9)  # gradients carry 1/(1 - m) steps
+    kicks = 1 + share * (1 + np.log1p(0.9))  # with what momentum adds in the laws
+    np.testing.assert_allclose(levels + np.log1p(momenta), kicks, atol=0.12)
+
+
+def test_momentum_changes_what_it_changes_where_other_weights_are_trained():
+    """No network with all weights trained is known with momentum: its kicks grow as others do."""
+    known = [network(f"p{i}", [1.0, -0.1, 0.0, 7.0]) for i in range(4)]
+    known += [network(f"m{i}", [1.7, -0.1, 0.0, 7.0], momentum=0.9) for i in range(4)]
+    known += [replace(network(f"a{i}", [0.4, -0.2, 0.0, 3.0]), trained="all") for i in range(4)]
+    for momentum, share in ((0.0, 0.0), (0.9, 1.0), (0.99, 2.0)):
+        found = priors.from_networks(known, momentum=momentum, trained="all")
+        level, slope, *_ = numbers_of_kick(found)[0]
+        further = share * (0.7 + np.log1p(0.9)) - np.log1p(momentum)
+        assert level == pytest.approx(0.4 + further, abs=0.12)
+        assert slope == pytest.approx(-0.2, abs=0.05)  # levels alone go beyond what is known
+        growth = NUMBERS * QUANTITIES.index("growth")
+        opened = momentum > 0  # and how far a sawtooth fades nobody has seen
+        plain = priors.from_networks(known, trained="all").covariance[growth][growth]
+        wider = found.covariance[growth][growth] - plain
+        assert (wider > 0.36) == opened
+
+
+def test_another_rate_moves_the_first_jump_alone():
+    """By 1.25 ln 4 upwards, by (1/2 + 1/4) (1 - 1/4) downwards, and it is known the worse."""
+    recipe = Recipe(model="mlp-33-33")
+    usual, above, below = (
+        Laws(priors.prior_of(recipe, learning_rate=rate, momentum=0.0, size=DENSE_SIZE))
+        for rate in (0.5, 2.0, 0.125)
+    )
+    momentum, same = (
+        priors.prior_of(recipe, learning_rate=rate, momentum=0.9, size=DENSE_SIZE)
+        for rate in (0.05, 0.5 * (1 - 0.9))
+    )
+    assert momentum == same == priors.prior_for("mlp-33-33", momentum=0.9, size=DENSE_SIZE)
+    middle, spread = usual.of("reach", 1e-3)
+    for laws, raised in ((above, 1.25 * np.log(4)), (below, -0.75 * 0.75)):
+        found, wider = laws.of("reach", 1e-3)
+        assert found - middle == pytest.approx(raised, rel=1e-6)
+        assert wider**2 - spread**2 == pytest.approx((0.2 * np.log(4)) ** 2, rel=1e-6)
+        assert laws.of("onset", 1e-3) == usual.of("onset", 1e-3)
+    assert priors.usual_rate("convnet-8", 0.0) == 0.4
 
 
 def sized(factor, *, layers=2):
