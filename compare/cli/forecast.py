@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from compare.cli.parsing import DONE, Commands, add_set, as_path, say_stopped
+from compare.cli.parsing import DONE, Commands, add_set, as_count, as_path, say_stopped
 
 OWN_OPTIONS = ("model", "data", "batch_size")  # that --set does not take
 
@@ -23,7 +23,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("--lr", type=float, required=True, help="learning rate of the planned run")
     parser.add_argument("--wd", type=float, required=True, help="its weight decay")
     parser.add_argument("--momentum", type=float, default=0.0, help="(default: 0)")
-    parser.add_argument("--steps", type=int, required=True, help="its optimizer steps")
+    parser.add_argument("--steps", type=as_count, required=True, help="its optimizer steps")
     parser.add_argument(
         "--budget",
         type=float,

@@ -1,6 +1,7 @@
 """What all commands share: exit codes, and a parser whose errors are one line."""
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 from typing import NoReturn, TypeAlias
@@ -46,6 +47,20 @@ def one_line(text: object) -> str:
     if len(line) <= HEAD + TAIL:
         return line
     return f"{line[:HEAD]} [...] {line[-TAIL:]}"
+
+
+def as_count(text: str) -> int:
+    """A whole number, which may be written as 1e5 too.
+
+    Raises:
+        ArgumentTypeError: if it is none.
+    """
+    with contextlib.suppress(ValueError):
+        return int(text)
+    with contextlib.suppress(ValueError):
+        if (number := float(text)).is_integer():
+            return int(number)
+    raise argparse.ArgumentTypeError(f"must be a whole number, got {text!r}")
 
 
 def as_path(text: str) -> Path:

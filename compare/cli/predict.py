@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from compare.cli.parsing import DONE, Commands, as_path
+from compare.cli.parsing import DONE, Commands, as_count, as_path
 
 OF_THE_OPTIMIZER = ("grad_norm", "momentum", "n_weights", "beta1", "beta2", "rho0")
 IN_WORDS = ("rest_probability", "caution")  # said in the sentence at the end
@@ -41,7 +41,7 @@ def add_to(commands: Commands) -> None:
         help="predict period, jumps and regime with the laws that this study has calibrated; "
         "of the options below it takes --steps and --json alone",
     )
-    parser.add_argument("--steps", type=int, help="length of the run, with --from")
+    parser.add_argument("--steps", type=as_count, help="length of the run, with --from")
     parser.add_argument(
         "--optimizer",
         choices=("sgd", "adamw", "adam", "lion"),

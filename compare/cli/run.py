@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compare.cli.parsing import DONE, Commands, as_path, say_diverged, say_stopped
+from compare.cli.parsing import DONE, Commands, as_count, as_path, say_diverged, say_stopped
 
 if TYPE_CHECKING:
     from compare.study.design import Study, ToyStudy
@@ -25,7 +25,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("--seeds", type=int, help="runs per setting, instead of the file's")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--cycles", type=float, help="expected periods per run, not the file's")
-    length.add_argument("--steps", type=int, help="length of every run, instead of the file's")
+    length.add_argument("--steps", type=as_count, help="length of every run, instead of the file's")
     parser.add_argument("--data", help="data source, instead of the file's")
     parser.add_argument("--model", help="architecture, instead of the file's")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), help="instead of the file's")

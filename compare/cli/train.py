@@ -2,7 +2,15 @@
 
 import argparse
 
-from compare.cli.parsing import DONE, Commands, add_set, as_path, say_diverged, say_stopped
+from compare.cli.parsing import (
+    DONE,
+    Commands,
+    add_set,
+    as_count,
+    as_path,
+    say_diverged,
+    say_stopped,
+)
 
 
 def add_to(commands: Commands) -> None:
@@ -12,7 +20,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("--wd", type=float, nargs="+", required=True, help="weight decays")
     parser.add_argument("--momentum", type=float, nargs="+", default=[0.0], help="(default: 0)")
     parser.add_argument("--seeds", type=int, default=1, help="seeds of each setting (default: 1)")
-    parser.add_argument("--steps", type=int, required=True, help="optimizer steps")
+    parser.add_argument("--steps", type=as_count, required=True, help="optimizer steps")
     parser.add_argument("--model", help="architecture, or MODULE:CALLABLE (default: mlp-64-64)")
     parser.add_argument("--data", help="data source (default: digits)")
     parser.add_argument("--batch-size", type=int, help="examples in a batch (default: 128)")

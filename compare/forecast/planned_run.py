@@ -28,6 +28,11 @@ class PlannedRun:
 
     def __post_init__(self) -> None:
         validate.setting(self.learning_rate, self.weight_decay)
+        if self.weight_decay == 0:
+            raise ValueError(
+                "weight_decay must be above 0: without it the norm can only grow, and no training "
+                "destabilises for that"
+            )
         validate.positive("weight_decay", self.weight_decay)
         validate.fraction("momentum", self.momentum)
         object.__setattr__(self, "n_steps", validate.whole("steps", self.n_steps))

@@ -140,9 +140,11 @@ CAPTIONS = {
         "What calibration fits",
         "Kick, effective learning rate before and after a jump, and growing share against "
         "intrinsic learning rate: measured in blue, fits in orange.",
-        "The kick is a climb, a line in ln ηλ, and a recovery, which takes the same number of "
-        "steps at any decay and bends the curve up on the right. The other three are lines. "
-        "Error bars: standard error over cycles. Right: above the dotted line the norm grows for "
+        "Each is a law in ln ηλ, a line or one that bends to a limit towards slow decay, as the "
+        "runs and other networks say, and what takes the same number of steps at any decay, which "
+        "bends it on the right. Before and after a jump: up to the fastest setting that jumps. "
+        "Error bars: standard error over cycles. Right: y = s²/(1 − 2 s) for the share s of the "
+        "time during which the norm grows; above the dotted line the norm grows for "
         "more than a quarter of the time, which is called equilibrium.",
     ),
     "first_jumps": Caption(

@@ -104,11 +104,17 @@ def _draw_fit(axis: Axes, table: xr.Dataset, names: dict[str, str]) -> None:
 
 
 def _draw_law(axis: Axes, table: xr.Dataset, name: str) -> None:
-    """A law between and beyond the settings, with what is not known of it."""
+    """A law between and beyond the settings, with what is not known of it.
+
+    Where the norm is at rest no jump begins or lands, and only the growing share goes on.
+    """
     x, law = table["curve_intrinsic_lr"].values, table[f"{name}_law"].values
     error = table[f"{name}_law_error"].values
-    axis.plot(x, law, color=THEORY)
-    axis.fill_between(x, law - error, law + error, color=THEORY, alpha=0.15, lw=0)
+    jumping = table["intrinsic_lr"].values[table["periodic"].values == "true"]
+    shown = x <= 1.001 * jumping.max() if name != "growth" and len(jumping) else x > 0
+    axis.plot(x[shown], law[shown], color=THEORY)
+    low, high = (law - error)[shown], (law + error)[shown]
+    axis.fill_between(x[shown], low, high, color=THEORY, alpha=0.15, lw=0)
 
 
 def first_jumps(settings: xr.Dataset) -> str:
