@@ -168,7 +168,8 @@ class Monitor:
         """Give the step that the optimizer has just made its training loss.
 
         Without a loss it does nothing, nor where the optimizer made no step, as a GradScaler lets
-        it at an overflow. The loss that a closure returns is recorded without this.
+        it at an overflow. The loss that a closure returns is recorded without this; one that is
+        given takes its place, as where Lightning's closure returns a share of the loss.
 
         Raises:
             ValueError: if the loss is not a single number.
@@ -181,6 +182,7 @@ class Monitor:
                 log.warning("the monitor: %s", self._nothing())
         if loss is not None and self._owes_loss:
             self._set_loss(loss)
+            self._owes_loss = False
         self._give_values()
 
     def evaluate(self, **values: float) -> None:
@@ -284,7 +286,7 @@ class Monitor:
 
         A class that calls ``super().step()`` comes here twice in a step; the last time counts.
         """
-        self._pending, self._open = True, False
+        self._pending, self._open, self._owes_loss = True, False, False
         if self.reason:
             return None
         if machine.uses_a_gpu() and torch.cuda.is_current_stream_capturing():
@@ -371,7 +373,7 @@ class Monitor:
         shrink = self.rule.shrink(self._rate, self._decay)
         numbers = self.sums.after(shrink)
         self.log.append(numbers, step=step, rate=self._rate, decay=self._decay, whole=self._whole)
-        self._owes_loss, self._owes_values = True, self._outlet.due(step)
+        self._owes_values = self._outlet.due(step)
         if step % self.eval_every == 0:
             self.layers.append((step, self._per_layer()))
             if self.channels is None and not self.sums.sharded:
@@ -381,6 +383,7 @@ class Monitor:
         loss, self._closure_loss = self._closure_loss, None
         if isinstance(loss, float) or (isinstance(loss, Tensor) and loss.numel() == 1):
             self._set_loss(loss)
+        self._owes_loss = True
 
     def _set_loss(self, loss: float | Tensor) -> None:
         """Add the loss to the last record."""
@@ -388,7 +391,6 @@ class Monitor:
             on_host = loss.device.type == "cpu"
             loss = loss.item() if on_host else loss.detach().reshape(()).clone()
         self.log.set_loss(loss)
-        self._owes_loss = False
 
     def _give_values(self) -> None:
         """Hand the last record to the sink, with the loss if that has come by now."""
