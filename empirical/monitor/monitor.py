@@ -411,7 +411,7 @@ class Monitor:
         measured = dict(zip(("weights", "gradient"), self.sums.layers(), strict=True))
         root_sum = root_sum_of(
             [self.optimizer.state.get(weight, {}) for weight in self.sums.weights],
-            self._watched.first,
+            self._groups[0],
         )
         if root_sum is not None and not self.sums.sharded:
             measured["root_sum"] = root_sum

@@ -82,15 +82,19 @@ def as_json(group: Mapping[str, Any]) -> dict[str, Any]:
 def root_sum_of(states: Sequence[Mapping[str, Any]], group: Mapping[str, Any]) -> Tensor | None:
     """Sum over weights of the root mean square gradient, from an adaptive optimizer's state.
 
+    None where it holds no second moments, or does not say after how many steps.
+
     Args:
-        states: of each weight.
-        group: options of the optimizer.
+        states: of each weight, after a step.
+        group: options of the optimizer as they are now; some count steps there.
     """
     betas = group.get("betas")
     roots = []
     for one in states:
-        if "exp_avg_sq" in one and isinstance(betas, tuple | list):
-            corrected = 1 - float(betas[1]) ** torch.as_tensor(one["step"]).double()
+        if "exp_avg_sq" in one and isinstance(betas, tuple | list) and len(betas) > 1:
+            if (step := one.get("step", group.get("step"))) is None:
+                return None
+            corrected = 1 - float(betas[1]) ** torch.as_tensor(step).double()
             roots.append(one["exp_avg_sq"].sqrt().sum().double() / corrected**0.5)
         elif "square_avg" in one:
             roots.append(one["square_avg"].sqrt().sum().double())
