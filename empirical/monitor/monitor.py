@@ -363,7 +363,8 @@ class Monitor:
             self._groups = self._followed.groups(self.optimizer)
         self._rate, self._decay = followed.rate_and_decay(self._groups)
         followed.check_turns(self._rate, self._decay)
-        self._watched.look(self._groups[0], self.n_steps)
+        if self._watched.look(self._groups, self.n_steps):
+            followed.check_alike(self._groups)
         self._whole = self.sums.before(self._groups[0], self.optimizer.state)
         self._open = True
 
@@ -456,7 +457,7 @@ class Monitor:
         found = followed.follow(self.optimizer, units, parameters, strict=strict)
         self._list, self._groups = self.optimizer.param_groups, found.groups(self.optimizer)
         self.rule = Rule.of(self.optimizer, self._named, group=self._groups[0])
-        self._watched = Watched(self._groups[0])
+        self._watched = Watched(self._groups)
         reduce = sharding.over_ranks(self.model, found.weights)
         self.sums = step_sums.StepSums(found.weights, heavy=self.rule.heavy, reduce=reduce)
         self._followed, self.notes = found, found.left_out

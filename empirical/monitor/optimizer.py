@@ -104,25 +104,33 @@ def root_sum_of(states: Sequence[Mapping[str, Any]], group: Mapping[str, Any]) -
 class Watched:
     """The settings of the weights that are followed, looked at in every step.
 
+    Args:
+        groups: the param_groups of these weights.
+
     Attributes:
+        first: settings of the first group, as they were at first.
         changed: the first change, as a sentence; "" while there is none.
     """
 
-    def __init__(self, group: Mapping[str, Any]) -> None:
-        self.first = settings(group)
-        self._last = self._plain(group)
+    def __init__(self, groups: Sequence[Mapping[str, Any]]) -> None:
+        self.first = settings(groups[0])
+        self._last = [self._plain(group) for group in groups]
         self.changed = ""
 
-    def look(self, group: Mapping[str, Any], step: int) -> None:
-        """Compare a group with what it was a step before."""
-        now = self._plain(group)
+    def look(self, groups: Sequence[Mapping[str, Any]], step: int) -> bool:
+        """Compare the groups with what they were a step before; says whether any changed."""
+        now = [self._plain(group) for group in groups]
         if now == self._last:
-            return
-        for name in sorted(now.keys() | self._last.keys()):
-            old, new = self._last.get(name), now.get(name)
-            if old != new and not self.changed:
-                self.changed = f"{name} changed from {old} to {new} at step {step}"
+            return False
+        changes = (
+            f"{name} changed from {old.get(name)} to {new.get(name)} at step {step}"
+            for old, new in zip(self._last, now, strict=False)
+            for name in sorted(old.keys() | new.keys())
+            if old.get(name) != new.get(name)
+        )
+        self.changed = self.changed or next(changes, "")
         self._last = now
+        return True
 
     @staticmethod
     def _plain(group: Mapping[str, Any]) -> dict[str, Any]:

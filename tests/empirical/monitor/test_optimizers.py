@@ -106,3 +106,38 @@ def test_weights_that_join_later_start_without_momentum(options):
     found = monitor.dataset()
     assert found["whole_gradient"].values[0].tolist() == [0.0] * 5 + [1.0] * 15
     assert residual(monitor) < 1e-6
+
+
+def in_two_groups(**options):
+    model = mlp()
+    groups = [{"params": [model[1].weight]}, {"params": [model[4].weight]}]
+    optimizer = torch.optim.SGD(groups, 0.1, 0.9, weight_decay=1e-2)
+    monitor = Monitor(model, optimizer, parameters=NAMES)
+    train(model, optimizer, monitor, 8)
+    for group in optimizer.param_groups[options.pop("since", 0) :]:
+        group.update(options)
+    train(model, optimizer, monitor, 8)
+    return monitor
+
+
+def test_groups_whose_settings_part_ways_end_the_record():
+    monitor = in_two_groups(momentum=0.5, since=1)
+    assert monitor.reason == (
+        "settings of the scale-invariant weights disagree, momentum 0.5 instead of 0.9 "
+        "(from step 8 on)"
+    )
+    found = monitor.dataset()
+    assert found["settings_changed"].item() == "momentum changed from 0.9 to 0.5 at step 8"
+    assert found.sizes["step"] == 8
+    assert residual(monitor) < 1e-6
+
+
+def test_a_setting_that_changes_in_any_group_is_told():
+    monitor = in_two_groups(momentum=0.5)
+    assert monitor.reason == ""
+    assert monitor.dataset()["settings_changed"].item().startswith("momentum changed from 0.9")
+    assert residual(monitor) < 1e-6
+    other = in_two_groups(clipped=True, since=1)  # what the laws do not know of
+    assert (other.reason, other.dataset().sizes["step"]) == ("", 16)
+    told = "clipped changed from None to True at step 8"
+    assert other.dataset()["settings_changed"].item() == told
