@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 NO_SETTINGS = ("params", "lr", "initial_lr")  # the rate is recorded in every step
 CHANGING = ("step", "k", "weight_sum", "mu_product")  # counters that some optimizers keep there
+PATIENCE = 100  # calls of a loop between two steps, over the most so far, that may be normal
 
 
 def stepping(optimizer: Any) -> Optimizer:
@@ -99,6 +100,26 @@ def root_sum_of(states: Sequence[Mapping[str, Any]], group: Mapping[str, Any]) -
         elif "square_avg" in one:
             roots.append(one["square_avg"].sqrt().sum().double())
     return torch.stack(roots).sum() if roots else None
+
+
+class Awaited:
+    """Steps that a training loop waits for, counted in its calls between them.
+
+    Where gradients are accumulated there are as many calls as batches; many times more than ever
+    before say that no step will come.
+    """
+
+    def __init__(self) -> None:
+        self._calls, self._longest = 0, 1
+
+    def overdue(self) -> bool:
+        """Count a call; says whether a step should have come long ago."""
+        self._calls += 1
+        return self._calls > PATIENCE * self._longest
+
+    def came(self) -> None:
+        """Begin to count again."""
+        self._longest, self._calls = max(self._longest, self._calls), 0
 
 
 class Watched:

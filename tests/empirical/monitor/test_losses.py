@@ -1,5 +1,6 @@
 """The loss that a record holds: of a closure, or as it was given."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -48,3 +49,25 @@ def test_the_loss_of_a_step_that_is_not_recorded_belongs_to_no_other():
     found = values(monitor.dataset(), "train_loss")
     assert found[0] != found[0]
     assert found[1:].tolist() == [2.0]
+
+
+LOSSES = [2, 0.5, np.float32(0.25), np.array([0.75]), [1.5], torch.tensor([[3.0]])]
+
+
+def test_a_loss_is_any_single_number():
+    model, optimizer, monitor = watched()
+    for (x, y), loss in zip(batches(len(LOSSES)), LOSSES, strict=True):
+        F.cross_entropy(model(x), y).backward()
+        optimizer.step()
+        for wrong, said in [
+            (np.array([1.0, 2.0]), r"shape \(2,\)"),
+            (torch.ones(3), r"shape \(3,\)"),
+            ([1.0, 2.0], r"\[1.0, 2.0\]"),
+            ("x", "'x'"),
+            ({"loss": 1.0}, "{'loss': 1.0}"),
+        ]:
+            with pytest.raises(ValueError, match=f"loss must be a single number, got {said}"):
+                monitor.step(wrong)
+        monitor.step(loss)
+    found = values(monitor.dataset(), "train_loss")
+    assert found.tolist() == [2, 0.5, 0.25, 0.75, 1.5, 3.0]
