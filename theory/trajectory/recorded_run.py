@@ -59,6 +59,7 @@ class RecordedRun:
         radial_update: ``<u, z>``, likewise.
         next_weight_norm: rho right after the step, where that was recorded; else None.
         whole_gradient: whether every weight had a gradient in the step.
+        stopped: whether the run went on after its records end.
     """
 
     id: str
@@ -79,6 +80,7 @@ class RecordedRun:
     radial_update: FloatArray | None
     next_weight_norm: FloatArray | None
     whole_gradient: BoolArray
+    stopped: bool = False
 
     @classmethod
     def of(cls, trajectories: xr.Dataset, run: str) -> Self:
@@ -86,6 +88,7 @@ class RecordedRun:
         one = trajectories.sel(run=run)
         series = partial(recorded, trajectories, run)
         norm, elr = series("weight_norm"), series("effective_lr")
+        status = str(one["status"].values)
         moved = series("next_weight_norm")
         general = bool(np.isfinite(series("effective_update_norm")[:1]).any())
         return cls(
@@ -94,7 +97,7 @@ class RecordedRun:
             weight_decay=float(one["weight_decay"]),
             momentum=float(one["momentum"]),
             update_rule=str(one["update_rule"].values),
-            finite=str(one["status"].values) != "diverged",
+            finite=status != "diverged",
             start=int(trajectories["step"].values[0]),
             every=record_every(trajectories),
             weight_norm=norm,
@@ -107,6 +110,7 @@ class RecordedRun:
             radial_update=series("radial_update") if general else None,
             next_weight_norm=moved if np.isfinite(moved[:1]).any() else None,
             whole_gradient=series("whole_gradient") != 0,  # NaN where nothing was missing
+            stopped=status == "stopped",
         )
 
     @property
