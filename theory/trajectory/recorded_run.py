@@ -34,6 +34,18 @@ def recorded(dataset: xr.Dataset, run: str, name: str) -> FloatArray:
     return np.asarray(dataset[name].sel(run=run).values[known])
 
 
+def recorded_with(dataset: xr.Dataset, run: str, name: str) -> str | float | None:
+    """What a monitor says of how it recorded a run, such as ``weights_dtype``; None if unknown.
+
+    It stands along ``run``. Files of earlier versions say it as an attribute, which is that of the
+    first run where several were joined, and counts where there is one.
+    """
+    if name in dataset:
+        found: str | float = dataset[name].sel(run=run).item()
+        return found
+    return dataset.attrs.get(name) if dataset.sizes["run"] == 1 else None
+
+
 @dataclass(frozen=True, eq=False)
 class RecordedRun:
     """One run of a Dataset: its setting, what it recorded until its end, and its jumps.

@@ -459,6 +459,9 @@ def test_overhead_and_evidence_are_told():
     assert found.attrs["overhead"] == pytest.approx(monitor.overhead, rel=0.5)
     assert found["invariance"].item().startswith("576 of 576 trained weights are scale-invariant")
     assert found["run"].item() == "lr0.5-wd0.01-seed3"
+    assert found["largest_matrix"].item() == "16x20"
+    assert found["weights_dtype"].item() == "float32"
+    assert found["normalisation_eps"].item() == found.attrs["normalisation_eps"] > 0
     assert (found["model"].item(), found["data"].item()) == ("Sequential", "noise")
     assert found["epoch"].values[-1] == pytest.approx((N - 1) / 20)
     for name in ("weight_norm", "n_weights", "layer_weight_norm"):
