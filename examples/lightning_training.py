@@ -1,8 +1,7 @@
-"""Watch a training by Lightning: a callback of two lines."""
+"""Watch a training by Lightning: a callback of two methods."""
 
 import lightning
 import torch
-from torch import nn
 
 import sawtooth
 
@@ -11,15 +10,18 @@ class Watch(lightning.Callback):
     def on_train_start(self, trainer, module):
         self.monitor = sawtooth.Monitor(module.layers, trainer.optimizers[0], data="digits")
 
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+        self.monitor.step(outputs["loss"] * trainer.accumulate_grad_batches)  # it is a share
+
 
 class Classifier(lightning.LightningModule):
     def __init__(self):
         super().__init__()
-        hidden = [nn.Linear(64, 64, bias=False), nn.BatchNorm1d(64), nn.ReLU()]
-        self.layers = nn.Sequential(*hidden, nn.Linear(64, 10))
+        hidden = [torch.nn.Linear(64, 64, bias=False), torch.nn.BatchNorm1d(64), torch.nn.ReLU()]
+        self.layers = torch.nn.Sequential(*hidden, torch.nn.Linear(64, 10))
 
     def training_step(self, batch):
-        return nn.functional.cross_entropy(self.layers(batch[0]), batch[1])
+        return torch.nn.functional.cross_entropy(self.layers(batch[0]), batch[1])
 
     def configure_optimizers(self):
         return torch.optim.SGD(self.parameters(), lr=0.5, weight_decay=1e-3)
@@ -32,7 +34,6 @@ digits = torch.utils.data.TensorDataset(inputs, images.train_labels)
 watch = Watch()
 trainer = lightning.Trainer(max_steps=200, accelerator="cpu", logger=False, callbacks=[watch])
 trainer.fit(Classifier(), torch.utils.data.DataLoader(digits, batch_size=128, shuffle=True))
-
 laws = sawtooth.check_laws(watch.monitor.dataset())
 print(f"{watch.monitor.names} followed, norm law to {float(laws['norm_law_residual'][0]):.1e}")
 watch.monitor.save("run.nc")

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from theory.arrays import BoolArray, FloatArray, IntArray
+from theory.trajectory import recorded_with
 from theory.trajectory.jumps import find_jumps
 
 FROZEN = 0.01  # share of the median angle of all channels below which one stands still
@@ -54,7 +55,7 @@ class Channels:
             one["channel_step"].values,
             one["channel_weight_norm"].values.astype(float),
             one["channel_angular_update"].values.astype(float),
-            float(trajectories.attrs.get("normalisation_eps", 0.0)),
+            float(recorded_with(trajectories, run, "normalisation_eps") or 0.0),
         )
 
     @property

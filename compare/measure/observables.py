@@ -163,7 +163,9 @@ def _geometric_mean(logs: FloatArray) -> float:
 def _phase_a(run: RecordedRun, regime: str) -> dict[str, float | str]:
     """Phase-A decay rate over ``eta lam``, for periodic runs."""
     ratio, reason = float("nan"), f"no phase A: the regime is {regime}"
-    if regime == "periodic":
+    if not run.decay:
+        reason = "no weight decay"
+    elif regime == "periodic":
         ratio = phase_a_rate(run.log_elr, run.jumps) / (run.every * run.decay)
         reason = f"no rise of {MIN_RISE_STEPS} records between jumps" if np.isnan(ratio) else ""
     return {"decay_rate_ratio": ratio, "reason_decay_rate_ratio": reason}

@@ -8,7 +8,7 @@ import xarray as xr
 from compare.measure import observables
 from compare.measure.laws import exact_laws
 from theory.cycle_models.next_jump.from_run import DECAYED
-from theory.trajectory import Runs, read_runs, require
+from theory.trajectory import Runs, read_runs, recorded_with, require
 from theory.vocabulary.attributes import describe
 
 DECAYING = (*DECAYED, "growing")  # rules by whose decay regimes can be told
@@ -78,10 +78,14 @@ def check_laws(trajectories: xr.Dataset) -> xr.Dataset:
 
 def _check(trajectories: xr.Dataset, runs: Runs) -> xr.Dataset:
     """The law checks, and what is known of a monitored optimizer if they fail."""
-    known: dict[str, Any] = {}
-    known["normalisation_eps"] = float(trajectories.attrs.get("normalisation_eps", 0.0))
-    if "weights_dtype" in trajectories.attrs:
-        known["weights_dtype"] = str(trajectories.attrs["weights_dtype"])
-    if "optimizer" in trajectories:
-        known["optimizer"] = str(trajectories["optimizer"].values[0])
-    return exact_laws.check_laws(runs, known)
+    return exact_laws.check_laws(runs, {run: _known(trajectories, run) for run in runs})
+
+
+def _known(trajectories: xr.Dataset, run: str) -> dict[str, Any]:
+    """What ``law_failures.explain`` may know besides the run itself."""
+    optimizer = trajectories["optimizer"].sel(run=run).item() if "optimizer" in trajectories else ""
+    return {
+        "optimizer": str(optimizer),
+        "weights_dtype": str(recorded_with(trajectories, run, "weights_dtype") or ""),
+        "normalisation_eps": float(recorded_with(trajectories, run, "normalisation_eps") or 0.0),
+    }

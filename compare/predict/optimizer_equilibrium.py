@@ -12,7 +12,7 @@ import xarray as xr
 from compare.measure.laws.law_failures import FEELS_SCALE, RADIAL, radial_cosine
 from theory.laws.equilibrium import Equilibrium, by_optimizer
 from theory.laws.equilibrium.by_optimizer import at_rest
-from theory.trajectory import RecordedRun, require
+from theory.trajectory import RecordedRun, recorded_with, require
 
 GRAD_SUM = "effective_grad_sum"
 RADIAL_SHARE = 0.05  # of what decay takes from the norm; more moves the equilibrium by over 1 %
@@ -117,7 +117,8 @@ def _measured(trajectories: xr.Dataset, run: RecordedRun) -> by_optimizer.Measur
     update = run.update_norm if run.update_norm is not None else run.effective_grad_norm
     half = slice(len(update) // 2, None)
     sizes = (update[half] / run.weight_norm[half]) ** 2
-    rows, _, columns = str(trajectories.attrs.get("largest_matrix", "64x64")).partition("x")
+    shape = recorded_with(trajectories, run.id, "largest_matrix") or "64x64"
+    rows, _, columns = str(shape).partition("x")
     return by_optimizer.Measured(
         n_weights=int(one["n_weights"]) if "n_weights" in one else 0,
         mean_squared_g=late.mean_squared_g,

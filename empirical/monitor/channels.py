@@ -12,6 +12,7 @@ from empirical.monitor.step_sums import MOVED, STEP, StepSums, turned
 from theory.arrays import FloatArray
 
 MAX_RECORDS = 200  # beyond that every second one is given up, and only as many kept from then on
+NORMALISATIONS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
 INVARIANT = 0.01  # largest cosine of gradient and weights of a channel that is scale-invariant
 
 
@@ -68,6 +69,14 @@ class Channels:
 
 
 def largest_eps(model: nn.Module) -> float:
-    """The largest epsilon of a network's normalisations, 0 without any."""
-    found = [float(eps) for part in model.modules() if (eps := getattr(part, "eps", None))]
-    return max(found, default=0.0)
+    """The largest epsilon of a network's normalisations, 0 without any.
+
+    They are told by what they are derived from, or by their name.
+    """
+    found = [part.eps for part in model.modules() if _is_normalisation(part)]
+    return max((eps for eps in found if isinstance(eps, float)), default=0.0)
+
+
+def _is_normalisation(part: nn.Module) -> bool:
+    named = "norm" in type(part).__name__.lower()
+    return hasattr(part, "eps") and (named or isinstance(part, NORMALISATIONS))

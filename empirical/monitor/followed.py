@@ -68,6 +68,17 @@ def check_turns(rate: float | Tensor, decay: float) -> None:
         )
 
 
+def check_alike(groups: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse groups that no longer share what weights must share to be followed as one.
+
+    Raises:
+        ValueError: naming what differs by now.
+    """
+    for other in groups[1:]:
+        if differs := _difference(_setting(other), _setting(groups[0])):
+            raise ValueError(f"settings of the scale-invariant weights disagree, {differs}")
+
+
 def rate_and_decay(groups: Sequence[Mapping[str, Any]]) -> tuple[float | Tensor, float]:
     """Learning rate and weight decay of the next step; a rate on a device stays there.
 

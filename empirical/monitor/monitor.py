@@ -20,16 +20,15 @@ from empirical.monitor import followed, sharding, step_sums, to_dataset
 from empirical.monitor.channels import Channels, largest_eps
 from empirical.monitor.first_batch import FirstInputs
 from empirical.monitor.followed import Followed
-from empirical.monitor.optimizer import Watched, qualified_name, root_sum_of, stepping
+from empirical.monitor.optimizer import Awaited, Watched, qualified_name, root_sum_of, stepping
 from empirical.monitor.sink import Outlet, Sink
-from empirical.monitor.step_log import StepLog
+from empirical.monitor.step_log import StepLog, single
 from empirical.monitor.update_rule import Rule
 from theory import validate
 from theory.cycle_models.next_jump import KnownCycles, Outlook, look_ahead
 from theory.trajectory import read_runs
 
 EVALUATED = ("test_loss", "test_error")
-PATIENCE = 3  # calls of monitor.step without an optimizer step until that is said
 
 log = logging.getLogger("sawtooth")
 
@@ -91,7 +90,6 @@ class Monitor:
         invariance: evidence for each parameter, once found; None with ``parameters``.
         notes: sentences about invariant weights that are not followed.
         n_steps: optimizer steps seen.
-        reason: why the records end early; "" while they do not.
         search_seconds: time that finding the weights took.
 
     Raises:
@@ -127,7 +125,8 @@ class Monitor:
         self.steps_per_epoch = validate.at_least("steps_per_epoch", steps_per_epoch, 0)
         self.invariance: ScaleInvariance | None = None
         self.notes: tuple[str, ...] = ()
-        self.n_steps, self.search_seconds, self.reason = 0, 0.0, ""
+        self.n_steps, self.search_seconds = 0, 0.0
+        self._ended = self._silence = ""
         self.log = StepLog()
         self.layers: list[tuple[int, dict[str, Tensor]]] = []
         self.channels: Channels | None = None
@@ -135,7 +134,8 @@ class Monitor:
         self._outlet = Outlet(sink, validate.at_least("sink_every", sink_every, 1))
         self._followed = Followed((), (), ())
         self._capture: FirstInputs | None = None
-        self._seconds, self._started, self._idle = 0.0, time.perf_counter(), 0
+        self._seconds, self._started = 0.0, time.perf_counter()
+        self._awaited = Awaited()
         self._pending = self._open = self._owes_loss = self._owes_values = False
         self._closure_loss: Any = None
         self._list: list[dict[str, Any]] = []
@@ -160,6 +160,11 @@ class Monitor:
         return self._followed.names
 
     @property
+    def reason(self) -> str:
+        """Why the records end early; "" while they do not."""
+        return self._ended or self._silence
+
+    @property
     def overhead(self) -> float:
         """Share of the time since the first step that the monitor took, on the host."""
         return self._seconds / max(time.perf_counter() - self._started, 1e-9)
@@ -168,19 +173,19 @@ class Monitor:
         """Give the step that the optimizer has just made its training loss.
 
         Without a loss it does nothing, nor where the optimizer made no step, as a GradScaler lets
-        it at an overflow. The loss that a closure returns is recorded without this.
+        it at an overflow. The loss that a closure returns is recorded without this; one that is
+        given takes its place, as where Lightning's closure returns a share of the loss.
 
         Raises:
             ValueError: if the loss is not a single number.
         """
-        if isinstance(loss, Tensor) and loss.numel() != 1:
-            raise ValueError(f"loss must be a single number, got shape {tuple(loss.shape)}")
-        if self.n_steps == 0 and not self.reason:
-            self._idle += 1
-            if self._idle == PATIENCE:
-                log.warning("the monitor: %s", self._nothing())
-        if loss is not None and self._owes_loss:
-            self._set_loss(loss)
+        number = None if loss is None else single(loss)
+        if self._awaited.overdue() and not self.reason:
+            self._silence = self._nothing()
+            log.warning("the monitor: %s", self._silence)
+        if number is not None and self._owes_loss:
+            self._set_loss(number)
+            self._owes_loss = False
         self._give_values()
 
     def evaluate(self, **values: float) -> None:
@@ -284,8 +289,8 @@ class Monitor:
 
         A class that calls ``super().step()`` comes here twice in a step; the last time counts.
         """
-        self._pending, self._open = True, False
-        if self.reason:
+        self._pending, self._open, self._owes_loss = True, False, False
+        if self._ended:
             return None
         if machine.uses_a_gpu() and torch.cuda.is_current_stream_capturing():
             self._stop("a step in a CUDA graph is recorded once and cannot be seen again")
@@ -308,7 +313,7 @@ class Monitor:
             nonlocal calls
             loss = closure()
             calls += 1
-            if calls == 1 and not self.reason:
+            if calls == 1 and not self._ended:
                 self._guarded(self._take)
                 self._closure_loss = loss
             return loss
@@ -322,8 +327,10 @@ class Monitor:
         self._pending = False
         if self._open:
             self._guarded(self._measure)
-        if self.names or self.reason:
+        if self.names or self._ended:
             self.n_steps += 1
+            self._awaited.came()
+            self._silence = ""
 
     def _guarded(self, act: Callable[[], None]) -> None:
         """Let nothing that goes wrong here reach the training that is observed."""
@@ -334,12 +341,12 @@ class Monitor:
             text = " ".join(str(error).split())
             known = isinstance(error, ValueError)
             self._stop(text if known else f"{type(error).__name__}: {text}")
-        self._seconds += time.perf_counter() - started
+        self._seconds += time.perf_counter() - max(started, self._started)
 
     def _stop(self, reason: str) -> None:
         """End the records, and say so once."""
-        self.reason, self._open = f"{reason} (from step {self.n_steps} on)", False
-        log.warning("the monitor stops following: %s; training goes on", self.reason)
+        self._ended, self._open = f"{reason} (from step {self.n_steps} on)", False
+        log.warning("the monitor stops following: %s; training goes on", self._ended)
         if self._capture is not None:
             self._capture.remove()
 
@@ -361,7 +368,8 @@ class Monitor:
             self._groups = self._followed.groups(self.optimizer)
         self._rate, self._decay = followed.rate_and_decay(self._groups)
         followed.check_turns(self._rate, self._decay)
-        self._watched.look(self._groups[0], self.n_steps)
+        if self._watched.look(self._groups, self.n_steps):
+            followed.check_alike(self._groups)
         self._whole = self.sums.before(self._groups[0], self.optimizer.state)
         self._open = True
 
@@ -371,7 +379,7 @@ class Monitor:
         shrink = self.rule.shrink(self._rate, self._decay)
         numbers = self.sums.after(shrink)
         self.log.append(numbers, step=step, rate=self._rate, decay=self._decay, whole=self._whole)
-        self._owes_loss, self._owes_values = True, self._outlet.due(step)
+        self._owes_values = self._outlet.due(step)
         if step % self.eval_every == 0:
             self.layers.append((step, self._per_layer()))
             if self.channels is None and not self.sums.sharded:
@@ -381,6 +389,7 @@ class Monitor:
         loss, self._closure_loss = self._closure_loss, None
         if isinstance(loss, float) or (isinstance(loss, Tensor) and loss.numel() == 1):
             self._set_loss(loss)
+        self._owes_loss = True
 
     def _set_loss(self, loss: float | Tensor) -> None:
         """Add the loss to the last record."""
@@ -388,7 +397,6 @@ class Monitor:
             on_host = loss.device.type == "cpu"
             loss = loss.item() if on_host else loss.detach().reshape(()).clone()
         self.log.set_loss(loss)
-        self._owes_loss = False
 
     def _give_values(self) -> None:
         """Hand the last record to the sink, with the loss if that has come by now."""
@@ -409,7 +417,7 @@ class Monitor:
         measured = dict(zip(("weights", "gradient"), self.sums.layers(), strict=True))
         root_sum = root_sum_of(
             [self.optimizer.state.get(weight, {}) for weight in self.sums.weights],
-            self._watched.first,
+            self._groups[0],
         )
         if root_sum is not None and not self.sums.sharded:
             measured["root_sum"] = root_sum
@@ -454,7 +462,7 @@ class Monitor:
         found = followed.follow(self.optimizer, units, parameters, strict=strict)
         self._list, self._groups = self.optimizer.param_groups, found.groups(self.optimizer)
         self.rule = Rule.of(self.optimizer, self._named, group=self._groups[0])
-        self._watched = Watched(self._groups[0])
+        self._watched = Watched(self._groups)
         reduce = sharding.over_ranks(self.model, found.weights)
         self.sums = step_sums.StepSums(found.weights, heavy=self.rule.heavy, reduce=reduce)
         self._followed, self.notes = found, found.left_out
@@ -462,9 +470,11 @@ class Monitor:
     def _nothing(self) -> str:
         """What to say where no step has been seen."""
         name = type(self.optimizer).__name__
+        since = f" since step {self.n_steps - 1}" if self.n_steps else ""
         return (
-            f"the optimizer has made no step ({name}.step was not called with gradients); "
-            "if another object makes the steps, give Monitor that one"
+            f"the optimizer has made no step{since} ({name}.step was not called with gradients); "
+            "if another object makes the steps, give Monitor that one; if gradients of very many "
+            "batches are accumulated, this is soon over"
         )
 
 

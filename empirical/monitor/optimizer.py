@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 NO_SETTINGS = ("params", "lr", "initial_lr")  # the rate is recorded in every step
 CHANGING = ("step", "k", "weight_sum", "mu_product")  # counters that some optimizers keep there
+PATIENCE = 100  # calls of a loop between two steps, over the most so far, that may be normal
 
 
 def stepping(optimizer: Any) -> Optimizer:
@@ -82,43 +83,75 @@ def as_json(group: Mapping[str, Any]) -> dict[str, Any]:
 def root_sum_of(states: Sequence[Mapping[str, Any]], group: Mapping[str, Any]) -> Tensor | None:
     """Sum over weights of the root mean square gradient, from an adaptive optimizer's state.
 
+    None where it holds no second moments, or does not say after how many steps.
+
     Args:
-        states: of each weight.
-        group: options of the optimizer.
+        states: of each weight, after a step.
+        group: options of the optimizer as they are now; some count steps there.
     """
     betas = group.get("betas")
     roots = []
     for one in states:
-        if "exp_avg_sq" in one and isinstance(betas, tuple | list):
-            corrected = 1 - float(betas[1]) ** torch.as_tensor(one["step"]).double()
+        if "exp_avg_sq" in one and isinstance(betas, tuple | list) and len(betas) > 1:
+            if (step := one.get("step", group.get("step"))) is None:
+                return None
+            corrected = 1 - float(betas[1]) ** torch.as_tensor(step).double()
             roots.append(one["exp_avg_sq"].sqrt().sum().double() / corrected**0.5)
         elif "square_avg" in one:
             roots.append(one["square_avg"].sqrt().sum().double())
     return torch.stack(roots).sum() if roots else None
 
 
+class Awaited:
+    """Steps that a training loop waits for, counted in its calls between them.
+
+    Where gradients are accumulated there are as many calls as batches; many times more than ever
+    before say that no step will come.
+    """
+
+    def __init__(self) -> None:
+        self._calls, self._longest = 0, 1
+
+    def overdue(self) -> bool:
+        """Count a call; says whether a step should have come long ago."""
+        self._calls += 1
+        return self._calls > PATIENCE * self._longest
+
+    def came(self) -> None:
+        """Begin to count again."""
+        self._longest, self._calls = max(self._longest, self._calls), 0
+
+
 class Watched:
     """The settings of the weights that are followed, looked at in every step.
 
+    Args:
+        groups: the param_groups of these weights.
+
     Attributes:
+        first: settings of the first group, as they were at first.
         changed: the first change, as a sentence; "" while there is none.
     """
 
-    def __init__(self, group: Mapping[str, Any]) -> None:
-        self.first = settings(group)
-        self._last = self._plain(group)
+    def __init__(self, groups: Sequence[Mapping[str, Any]]) -> None:
+        self.first = settings(groups[0])
+        self._last = [self._plain(group) for group in groups]
         self.changed = ""
 
-    def look(self, group: Mapping[str, Any], step: int) -> None:
-        """Compare a group with what it was a step before."""
-        now = self._plain(group)
+    def look(self, groups: Sequence[Mapping[str, Any]], step: int) -> bool:
+        """Compare the groups with what they were a step before; says whether any changed."""
+        now = [self._plain(group) for group in groups]
         if now == self._last:
-            return
-        for name in sorted(now.keys() | self._last.keys()):
-            old, new = self._last.get(name), now.get(name)
-            if old != new and not self.changed:
-                self.changed = f"{name} changed from {old} to {new} at step {step}"
+            return False
+        changes = (
+            f"{name} changed from {old.get(name)} to {new.get(name)} at step {step}"
+            for old, new in zip(self._last, now, strict=False)
+            for name in sorted(old.keys() | new.keys())
+            if old.get(name) != new.get(name)
+        )
+        self.changed = self.changed or next(changes, "")
         self._last = now
+        return True
 
     @staticmethod
     def _plain(group: Mapping[str, Any]) -> dict[str, Any]:

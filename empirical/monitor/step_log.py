@@ -76,6 +76,24 @@ class StepLog:
         return self._chunks[0] if self._chunks else np.empty((0, FIRST))
 
 
+def single(loss: float | Tensor) -> float | Tensor:
+    """A loss that is one number; a tensor stays where it is.
+
+    Raises:
+        ValueError: for more or fewer numbers, or what is none.
+    """
+    if isinstance(loss, Tensor):
+        if loss.numel() != 1:
+            raise ValueError(f"loss must be a single number, got shape {tuple(loss.shape)}")
+        return loss
+    try:
+        return float(np.asarray(loss).item())
+    except (TypeError, ValueError) as error:
+        shape = getattr(loss, "shape", None)
+        got = repr(loss)[:60] if shape is None else f"shape {tuple(shape)}"
+        raise ValueError(f"loss must be a single number, got {got}") from error
+
+
 def _floats(values: list[float | Tensor]) -> list[float]:
     """Numbers and scalars on a device, copied at once."""
     held = [value for value in values if isinstance(value, Tensor)]

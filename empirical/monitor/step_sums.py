@@ -90,14 +90,23 @@ class StepSums:
         torch._foreach_copy_(self._parts[WEIGHTS], self._here(self.weights))
         whole = self._gather(GRADIENT, [weight.grad for weight in self.weights])
         if self.heavy:
-            buffers = [state[weight].get("momentum_buffer") for weight in self.weights]
-            first = all(buffer is None for buffer in buffers)
-            self._gather(UPDATE, buffers)
-            alpha, beta, gamma = momentum_coefficients(group, first=first)
+            # the state makes an entry for whatever is looked up in brackets
+            buffers = [state.get(weight, {}).get("momentum_buffer") for weight in self.weights]
+            complete = self._gather(UPDATE, buffers)
+            alpha, beta, gamma = momentum_coefficients(group)
             update = self._flat[UPDATE].mul_(beta).add_(self._flat[GRADIENT], alpha=alpha)
             if gamma:
                 update.add_(self._flat[WEIGHTS], alpha=gamma)
+            if not complete and group.get("dampening"):
+                self._undampened(buffers)
         return whole
+
+    def _undampened(self, buffers: Sequence[Tensor | None]) -> None:
+        """Predict the gradient itself of weights without momentum: their first is not dampened."""
+        parts = zip(self._parts[UPDATE], self._parts[GRADIENT], buffers, strict=True)
+        for update, gradient, buffer in parts:
+            if buffer is None:
+                update.copy_(gradient)
 
     def after(self, shrink: float | Tensor) -> Tensor:
         """Compare the weights with those before the step.

@@ -22,6 +22,7 @@ from theory.arrays import FloatArray
 from theory.trajectory import RunSpec
 from theory.vocabulary.attributes import describe
 
+OF_THE_RUN = ("weights_dtype", "normalisation_eps", "largest_matrix")
 MUST_BE_FINITE = ("weight_norm", "effective_grad_norm", "angular_update")
 
 
@@ -80,8 +81,8 @@ def dataset(records: Records) -> xr.Dataset:
     ``learning_rate`` is the largest that was used, ``weight_decay`` the first; ``update_rule`` says
     if the decay changed, since the exact laws do not hold then. ``optimizer``, its options in
     ``optimizer_settings`` and ``settings_changed`` are what an equilibrium is asked of, besides
-    ``n_weights``; ``invariance`` is the evidence. ``whole_gradient`` is there where a weight had no
-    gradient in some step, and 0 in these.
+    ``n_weights``; those of ``OF_THE_RUN`` explain a law that fails; ``invariance`` is the evidence.
+    ``whole_gradient`` is there where a weight had no gradient in some step, and 0 in these.
 
     Raises:
         ValueError: if the learning rate was 0 throughout, or rate or decay are out of range.
@@ -142,6 +143,8 @@ def dataset(records: Records) -> xr.Dataset:
         "optimizer_settings": json.dumps(as_json(group)),
         "settings_changed": records.changed,
     }
+    # attributes are those of the first where several runs are joined
+    asked |= {name: records.attributes[name] for name in OF_THE_RUN}
     found = found.assign({name: ("run", [value]) for name, value in asked.items()})
     found = _with_channels(found, records, end)
     # a variable, not an attribute: those hold no more than 64 kB

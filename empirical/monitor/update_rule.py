@@ -84,21 +84,20 @@ def _name(optimizer: Optimizer) -> str:
     return "lion" if "lion" in name else name
 
 
-def momentum_coefficients(group: Mapping[str, Any], *, first: bool) -> tuple[float, float, float]:
+def momentum_coefficients(group: Mapping[str, Any]) -> tuple[float, float, float]:
     """Coefficients (alpha, beta, gamma) of torch's next SGD update.
 
-    With ``b' = m b + (1 - tau) (grad + lam w)``, and ``b' = grad + lam w`` in the first step, the
-    step is ``w' = w - eta b'``, or with Nesterov's ``w' = w - eta (grad + lam w + m b')``; both
-    are ``w' = a w - eta (alpha grad + beta b + gamma w)``.
+    With ``b' = m b + (1 - tau) (grad + lam w)`` the step is ``w' = w - eta b'``, or with Nesterov's
+    ``w' = w - eta (grad + lam w + m b')``; both are ``w' = a w - eta (alpha grad + beta b +
+    gamma w)``. A weight without b starts from ``b' = grad + lam w``: as from ``b = 0`` where
+    nothing is dampened, and with the coefficients (1, 0, 0) else.
 
     Args:
         group: the param_group, with momentum m and dampening tau.
-        first: whether there is no b yet.
     """
-    momentum, dampening = float(group["momentum"]), float(group.get("dampening", 0.0))
+    momentum = float(group["momentum"])
+    dampening = float(group.get("dampening", 0.0)) if momentum else 0.0  # that of a momentum
     decay = float(group.get("weight_decay", 0.0))
     if group.get("nesterov"):
-        return 1 + momentum, 0.0 if first else momentum**2, momentum * decay
-    if first:
-        return 1.0, 0.0, 0.0
+        return 1 + momentum, momentum**2, momentum * decay
     return 1 - dampening, momentum, -dampening * decay

@@ -96,7 +96,7 @@ def long_run_decay(learning_rate: float, weight_decay: float, momentum: float = 
 
     Source: LA19, for the larger root.
     """
-    if not momentum:
+    if not momentum or not weight_decay:  # 0 is exact
         return learning_rate * weight_decay
     try:
         return 1 - momentum_shrink(learning_rate, weight_decay, momentum)

@@ -16,6 +16,7 @@ from theory.trajectory.recorded_run import (
     read_runs,
     record_every,
     recorded,
+    recorded_with,
 )
 from theory.trajectory.runs import RunSpec, setting_id, setting_of
 from theory.trajectory.schema import build, join
@@ -29,6 +30,7 @@ __all__ = [
     "read_runs",
     "record_every",
     "recorded",
+    "recorded_with",
     "require",
     "setting_id",
     "setting_of",

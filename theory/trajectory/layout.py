@@ -38,6 +38,7 @@ TEXTS = frozenset(
     {
         *("run", "status", "reason", "update_rule", "variant", "model", "data"),
         *("optimizer", "optimizer_settings", "settings_changed"),
+        *("weights_dtype", "largest_matrix"),
         *("layer", "channel", "channel_layer"),
     }
 )
@@ -46,6 +47,7 @@ _CHANNELS = ("run", "channel_step", "channel")
 DIMS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys((*REQUIRED, *SETTINGS), ("run",)),
     **dict.fromkeys(("optimizer", "optimizer_settings", "settings_changed"), ("run",)),
+    **dict.fromkeys(("weights_dtype", "normalisation_eps", "largest_matrix"), ("run",)),
     **dict.fromkeys(("n_weights", "n_layers", "n_kernels"), ("run",)),
     **dict.fromkeys(("n_examples", "n_classes"), ("run",)),
     **dict.fromkeys(("beta1", "beta2", "equilibrium_norm", "settling_steps"), ("run",)),
@@ -152,11 +154,10 @@ def _check_attributes(dataset: xr.Dataset, name: str) -> None:
     for one in NUMBERS_OF_A_FILE:
         if not isinstance(value := dataset.attrs.get(one, 0), int | float | np.number):
             raise ValueError(f"{name}: the attribute {one} must be a number, got {_short(value)}")
-    shape = dataset.attrs.get("largest_matrix", "1x1")
-    if not re.fullmatch(r"\d+x\d+", str(shape)):
-        raise ValueError(
-            f"{name}: the attribute largest_matrix must be like 64x64, got {_short(shape)}"
-        )
+    shapes = dataset["largest_matrix"].values.ravel() if "largest_matrix" in dataset else ()
+    for shape in map(str, (dataset.attrs.get("largest_matrix", "1x1"), *shapes)):
+        if not re.fullmatch(r"\d+x\d+", shape):
+            raise ValueError(f"{name}: largest_matrix must be like 64x64, got {_short(shape)}")
     for text in dataset["optimizer_settings"].values if "optimizer_settings" in dataset else ():
         try:
             options = json.loads(str(text))

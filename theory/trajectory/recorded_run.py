@@ -34,6 +34,18 @@ def recorded(dataset: xr.Dataset, run: str, name: str) -> FloatArray:
     return np.asarray(dataset[name].sel(run=run).values[known])
 
 
+def recorded_with(dataset: xr.Dataset, run: str, name: str) -> str | float | None:
+    """What a monitor says of how it recorded a run, such as ``weights_dtype``; None if unknown.
+
+    It stands along ``run``. Files of earlier versions say it as an attribute, which is that of the
+    first run where several were joined, and counts where there is one.
+    """
+    if name in dataset:
+        found: str | float = dataset[name].sel(run=run).item()
+        return found
+    return dataset.attrs.get(name) if dataset.sizes["run"] == 1 else None
+
+
 @dataclass(frozen=True, eq=False)
 class RecordedRun:
     """One run of a Dataset: its setting, what it recorded until its end, and its jumps.
@@ -59,6 +71,7 @@ class RecordedRun:
         radial_update: ``<u, z>``, likewise.
         next_weight_norm: rho right after the step, where that was recorded; else None.
         whole_gradient: whether every weight had a gradient in the step.
+        stopped: whether the run went on after its records end.
     """
 
     id: str
@@ -79,6 +92,7 @@ class RecordedRun:
     radial_update: FloatArray | None
     next_weight_norm: FloatArray | None
     whole_gradient: BoolArray
+    stopped: bool = False
 
     @classmethod
     def of(cls, trajectories: xr.Dataset, run: str) -> Self:
@@ -86,6 +100,7 @@ class RecordedRun:
         one = trajectories.sel(run=run)
         series = partial(recorded, trajectories, run)
         norm, elr = series("weight_norm"), series("effective_lr")
+        status = str(one["status"].values)
         moved = series("next_weight_norm")
         general = bool(np.isfinite(series("effective_update_norm")[:1]).any())
         return cls(
@@ -94,7 +109,7 @@ class RecordedRun:
             weight_decay=float(one["weight_decay"]),
             momentum=float(one["momentum"]),
             update_rule=str(one["update_rule"].values),
-            finite=str(one["status"].values) != "diverged",
+            finite=status != "diverged",
             start=int(trajectories["step"].values[0]),
             every=record_every(trajectories),
             weight_norm=norm,
@@ -107,6 +122,7 @@ class RecordedRun:
             radial_update=series("radial_update") if general else None,
             next_weight_norm=moved if np.isfinite(moved[:1]).any() else None,
             whole_gradient=series("whole_gradient") != 0,  # NaN where nothing was missing
+            stopped=status == "stopped",
         )
 
     @property

@@ -124,7 +124,9 @@ class Steps:
         return np.asarray(shrunk * np.sqrt((1 - phi * c) ** 2 + tangential))
 
 
-def check_laws(runs: Runs, recorded_with: Mapping[str, Any] | None = None) -> xr.Dataset:
+def check_laws(
+    runs: Runs, recorded_with: Mapping[str, Mapping[str, Any]] | None = None
+) -> xr.Dataset:
     """Level 0 for every run: residuals of the exact laws, along ``run``.
 
     NaN with ``reason_norm_law_residual`` where no exact law is known for the update, or steps
@@ -133,10 +135,11 @@ def check_laws(runs: Runs, recorded_with: Mapping[str, Any] | None = None) -> xr
 
     Args:
         runs: the runs.
-        recorded_with: ``weights_dtype``, ``optimizer`` and ``normalisation_eps``, where they are
-            known.
+        recorded_with: ``weights_dtype``, ``optimizer`` and ``normalisation_eps`` of each run, by
+            its id, where they are known.
     """
-    rows = [_check_run(run, recorded_with or {}) for run in runs.values()]
+    known = recorded_with or {}
+    rows = [_check_run(run, known.get(name, {})) for name, run in runs.items()]
     names = {name: None for row in rows for name in row}
     columns = {name: ("run", [row.get(name, np.nan) for row in rows]) for name in names}
     return xr.Dataset(columns, {"run": list(runs)})

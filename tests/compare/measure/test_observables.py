@@ -42,6 +42,15 @@ def measured_run(*arrays, **options):
     return observables.measure_run(recorded_run(*arrays, **options))
 
 
+def test_without_decay_there_is_no_rate_of_decay():
+    """Though the norm falls and rises, as a penalty in the loss has it."""
+    norms, gs = sawtooth(8)
+    measured = measured_run(norms, gs, LR, 0.0)
+    assert measured["n_jumps"] == 8
+    assert np.isnan(measured["decay_rate_ratio"])
+    assert measured["reason_decay_rate_ratio"] == "no weight decay"
+
+
 def test_a_sawtooth_is_measured_exactly():
     drop = 700 * RATE
     norms, gs = sawtooth(8, drop=drop)

@@ -61,6 +61,13 @@ def test_before_its_first_period_a_run_needs_a_study(one, study_file):
         assert outlook(until(one, step), study=study_file).median_wait > 0
 
 
+def test_records_that_end_before_the_run_tell_no_jump(one, study_file):
+    early = until(one, onsets(one)[4]).assign(status=("run", ["stopped"]))
+    for study in (None, study_file):
+        with pytest.raises(ValueError, match="the records ended early, and where the norm is by"):
+            outlook(early, study=study)
+
+
 def test_the_first_jump_is_awaited_where_the_model_has_it(networks, laws):
     """Over all seeds, as the study knows the law of first jumps and not that of one run."""
     runs = networks.isel(run=np.isclose(networks["intrinsic_lr"], 2e-3))

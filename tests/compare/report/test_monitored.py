@@ -84,7 +84,7 @@ def test_each_optimizer_has_its_equilibrium():
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"wd": 0.0}, "without weight decay the norm only grows"),
+        ({"wd": 0.0}, "without weight decay nothing balances the growth that steps bring"),
         ({"rates": np.linspace(LR, 0.1, 400)}, "the learning rate changes"),
         ({"variant": "nesterov", "momentum": 0.9}, "no closed form is known for sgd with nesterov"),
         ({"rule": "rmsprop"}, "no closed form is known for rmsprop"),
@@ -216,6 +216,13 @@ def test_a_run_without_angles_is_reported_without_them(tmp_path):
     assert "residual of the angle law" not in text
 
 
+def test_notes_give_their_own_reasons_for_what_is_not_followed():
+    notes = "3.weight: not in the optimizer; 2.bias: weight_decay 0 instead of 0.01"
+    text = text_of(report.render(xr.DataTree(recorded_run().assign_attrs(notes=notes))))
+    assert f"Scale-invariant, but not followed: {notes}." in text
+    assert "another learning rate or decay" not in text
+
+
 def said_first(found):
     """The headline of the page of a recorded run, without its markup."""
     text = re.search(r'<h2 class="claim"[^>]*>(.*?)</h2>', report.render(xr.DataTree(found)), re.S)[
@@ -244,6 +251,40 @@ def said_first(found):
 )
 def test_the_headline_says_what_to_expect(changes, sentence):
     assert re.search(sentence, said_first(recorded_run(**changes)))
+
+
+def without_decay(rho, *, momentum=0.0, rule="sgd"):
+    """A run whose optimizer has no decay of its own, with a norm that something else moves."""
+    found = recorded_run(wd=0.0, n=len(rho), momentum=momentum, rule=rule)
+    found["weight_norm"] = (("run", "step"), rho[None])
+    found["effective_lr"] = LR / found["weight_norm"] ** 2
+    if momentum:
+        found["effective_update_norm"] = found["effective_grad_norm"]
+        found["radial_update"] = 0 * found["effective_grad_norm"]
+    return found
+
+
+@pytest.mark.slow
+def test_without_decay_the_headline_says_no_more_than_what_the_norm_did():
+    up = np.linspace(3, 4, 400)
+    assert "the norm can only grow" in said_first(without_decay(up))
+    for changes in ({"momentum": 0.9}, {"rule": "adam"}):
+        said = said_first(without_decay(up, **changes))
+        assert "pulls the norm back. The weight norm still grows, so expect a falling" in said
+        assert "can only" not in said and "no periods" not in said
+    humped = np.concatenate([np.linspace(3, 4, 200), np.linspace(4, 3.6, 200)])
+    for changes in ({}, {"momentum": 0.9}, {"rule": "adam"}):
+        said = said_first(without_decay(humped, **changes))
+        assert "is 0, yet the weight norm has fallen by 10.0 % from its highest" in said
+        assert "grow" not in said and "no periods" not in said
+    # no weight decay, no phase of decay: a penalty in the loss makes these jumps
+    waves = 3 + np.abs(np.sin(np.arange(400) / 20))
+    for rule in ("sgd", "adam"):
+        found = without_decay(waves, rule=rule)
+        assert float(monitored.observe(found)["n_jumps"][0]) > 3
+        assert monitored.observe(found)["reason_decay_rate_ratio"].item() == "no weight decay"
+        said = said_first(found)
+        assert "yet the weight norm has fallen" in said and "weight decay raises" not in said
 
 
 def sawtooth_until(networks, step, **changes):

@@ -31,6 +31,31 @@ def small_net(normalisation=nn.BatchNorm1d):
     )
 
 
+class Learnt(nn.Module):
+    """Has an eps that is no normalisation's, as a graph convolution's trained one."""
+
+    def __init__(self, *parts):
+        super().__init__()
+        self.parts = nn.Sequential(*parts)
+        self.eps = nn.Parameter(torch.full((2,), 0.5))
+
+
+class LlamaNorm(nn.Module):
+    eps = 3e-6
+
+
+class Mine(nn.GroupNorm):
+    pass
+
+
+def test_only_epsilons_of_normalisations_count():
+    batch, smoothed = nn.BatchNorm1d(4, eps=1e-5), nn.GaussianNLLLoss(eps=0.25)
+    assert channels.largest_eps(Learnt(batch, smoothed)) == 1e-5
+    assert channels.largest_eps(Learnt(batch, Mine(2, 4, eps=1e-3))) == 1e-3
+    assert channels.largest_eps(Learnt(LlamaNorm(), nn.RMSNorm(4))) == 3e-6  # torch's is None
+    assert channels.largest_eps(Learnt(smoothed)) == 0
+
+
 def rows(weight):
     return weight.detach().double().view(len(weight), -1).clone()
 

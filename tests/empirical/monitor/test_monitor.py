@@ -13,6 +13,7 @@ from torch import nn
 import sawtooth
 from compare.measure.laws import exact_laws
 from empirical.monitor.monitor import Monitor
+from empirical.monitor.optimizer import PATIENCE
 from empirical.monitor.step_log import CHUNK
 from empirical.networks import architectures
 from theory.trajectory import read_runs, require
@@ -458,10 +459,21 @@ def test_overhead_and_evidence_are_told():
     assert found.attrs["overhead"] == pytest.approx(monitor.overhead, rel=0.5)
     assert found["invariance"].item().startswith("576 of 576 trained weights are scale-invariant")
     assert found["run"].item() == "lr0.5-wd0.01-seed3"
+    assert found["largest_matrix"].item() == "16x20"
+    assert found["weights_dtype"].item() == "float32"
+    assert found["normalisation_eps"].item() == found.attrs["normalisation_eps"] > 0
     assert (found["model"].item(), found["data"].item()) == ("Sequential", "noise")
     assert found["epoch"].values[-1] == pytest.approx((N - 1) / 20)
     for name in ("weight_norm", "n_weights", "layer_weight_norm"):
         assert found[name].attrs.keys() >= {"units", "long_name", "symbol", "source"}
+
+
+def test_the_search_counts_neither_in_the_time_of_the_monitor_nor_in_that_of_the_training():
+    model, optimizer, monitor = step_at_once()
+    train(model, optimizer, monitor, n=1)
+    assert monitor.search_seconds > 0
+    assert 0 < monitor._seconds < monitor.search_seconds
+    assert 0 < monitor.overhead <= 1
 
 
 def test_a_save_replaces_nothing_but_an_older_one(tmp_path):
@@ -522,19 +534,50 @@ def test_nothing_is_recorded_without_a_step_and_that_is_said(caplog):
     with pytest.raises(ValueError, match=r"nothing was recorded: the optimizer has made no step"):
         monitor.dataset()
     assert not caplog.records
+    for _ in range(PATIENCE):
+        monitor.step()
+    assert (monitor.reason, caplog.records) == ("", [])
     for _ in range(5):
         monitor.step()
-    assert [r.message for r in caplog.records] == [
-        "the monitor: the optimizer has made no step (SGD.step was not called with gradients); "
-        "if another object makes the steps, give Monitor that one"
-    ]
+    assert monitor.reason == (
+        "the optimizer has made no step (SGD.step was not called with gradients); if another "
+        "object makes the steps, give Monitor that one; if gradients of very many batches are "
+        "accumulated, this is soon over"
+    )
+    assert [r.message for r in caplog.records] == [f"the monitor: {monitor.reason}"]
     x, y = next(batches())
     F.cross_entropy(model(x), y).backward()
     optimizer.step()
-    with pytest.raises(ValueError, match=r"single number, got shape \(3,\)"):
-        monitor.step(torch.ones(3))
+    assert monitor.reason == ""
     with pytest.raises(ValueError, match="evaluate takes test_loss and test_error, got accuracy"):
         monitor.evaluate(accuracy=1)
+
+
+def micro_batches(model, optimizer, monitor, n_steps, n_batches):
+    """A loop that accumulates gradients and calls the monitor after every batch."""
+    for t, (x, y) in enumerate(batches(n_steps * n_batches)):
+        (F.cross_entropy(model(x), y) / n_batches).backward()
+        if t % n_batches == n_batches - 1:
+            optimizer.step()
+            optimizer.zero_grad()
+        monitor.step()
+
+
+def test_an_optimizer_that_is_made_anew_is_missed(caplog):
+    model, optimizer, monitor = step_at_once(parameters=["1.weight"])
+    micro_batches(model, optimizer, monitor, 2, 8)
+    assert (monitor.reason, monitor.n_steps, caplog.records) == ("", 2, [])
+    other = OPTIMIZERS["sgd"](model.parameters())
+    micro_batches(model, other, monitor, PATIENCE - 1, 8)
+    assert monitor.reason == ""  # 8 calls a step are normal here
+    micro_batches(model, other, monitor, 2, 8)
+    found = monitor.dataset()
+    assert (found["status"].item(), int(found["n_steps"][0])) == ("stopped", 2)
+    assert found["reason"].item().startswith("the optimizer has made no step since step 1 (SGD")
+    assert len(caplog.records) == 1
+    micro_batches(model, optimizer, monitor, 1, 8)  # it only had to wait for its turn
+    assert (monitor.reason, monitor.dataset().sizes["step"]) == ("", 3)
+    assert monitor.dataset()["status"].item() == "completed"
 
 
 def test_without_inputs_a_forward_pass_must_be_seen(caplog):

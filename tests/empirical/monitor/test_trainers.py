@@ -183,6 +183,38 @@ def test_trainers_train_the_same_and_obey_the_law(case, request):
     assert known.all() if train is not with_transformers else not known.any()
 
 
+def test_lightning_gives_the_whole_loss_where_it_accumulates_batches():
+    lightning = pytest.importorskip("lightning")
+    losses = []
+
+    class Module(lightning.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.model = Noisy()
+
+        def training_step(self, batch):
+            loss = F.cross_entropy(self.model(batch[0]), batch[1])
+            losses.append(loss.item())
+            return loss
+
+        def configure_optimizers(self):
+            return sgd(self)
+
+    class Watch(lightning.Callback):  # as examples/lightning_training.py
+        def on_train_start(self, trainer, module):
+            self.monitor = Monitor(module.model, trainer.optimizers[0])
+
+        def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+            self.monitor.step(outputs["loss"] * trainer.accumulate_grad_batches)
+
+    quiet = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar"), False)
+    options = {"max_epochs": 1, "accelerator": "cpu", "accumulate_grad_batches": 4}
+    watch = Watch()
+    lightning.Trainer(**options, **quiet, callbacks=[watch]).fit(Module(), batches())
+    found = watch.monitor.dataset()["train_loss"].values[0]
+    assert found == pytest.approx(losses[3::4], rel=1e-6)
+
+
 def test_loggers_of_trainers_take_the_numbers(tmp_path):
     lightning = pytest.importorskip("lightning")
     from lightning.pytorch.loggers import CSVLogger

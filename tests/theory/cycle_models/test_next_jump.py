@@ -227,7 +227,9 @@ def test_a_run_that_comes_to_rest_is_expected_to_jump_later_and_later_then_not_a
     ("changes", "sentence"),
     [
         ({"weight_decay": 0.0}, "without weight decay nothing leads to the next jump"),
+        ({"weight_decay": 0.0, "momentum": 0.9}, "without weight decay nothing leads to the next"),
         ({"finite": False}, "the run did not stay finite"),
+        ({"stopped": True}, "the records ended early, and where the norm is by now is not known"),
         ({"update_rule": "adam"}, "for adam it is not known what decay takes from the norm"),
         ({"update_rule": "sphere"}, "for sphere it is not known"),
         ({"cut": 0}, "no period is complete so far"),

@@ -80,6 +80,8 @@ def check(run: RecordedRun) -> None:
     """
     if not run.finite or not np.isfinite(run.log_elr).all():
         raise ValueError("the run did not stay finite, so that no jump follows")
+    if run.stopped:
+        raise ValueError("the records ended early, and where the norm is by now is not known")
     if run.update_rule not in DECAYED:
         raise ValueError(f"for {run.update_rule} it is not known what decay takes from the norm")
     if run.scheduled:

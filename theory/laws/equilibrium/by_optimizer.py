@@ -14,7 +14,6 @@ from typing import Any
 from theory.laws import equilibrium as forms
 from theory.laws.equilibrium.rest import Equilibrium
 
-NO_DECAY = "without weight decay the norm only grows"
 SMALL_EPS = 0.005  # share of the root mean square gradient by which eps makes the norm smaller
 # Options that do not change the numbers, or that are held elsewhere.
 HARMLESS = (
@@ -103,7 +102,7 @@ def at_rest(
         ValueError: saying why there is no formula.
     """
     if weight_decay == 0:
-        raise ValueError(NO_DECAY)
+        raise ValueError("without weight decay nothing balances the growth that steps bring")
     if optimizer in REASONS:
         raise ValueError(f"{optimizer} has no equilibrium: {REASONS[optimizer]}")
     if optimizer not in KNOWN:

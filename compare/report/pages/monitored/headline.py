@@ -4,12 +4,12 @@ import numpy as np
 from markupsafe import Markup
 
 from compare.report.pages.monitored.run import Followed
-from compare.report.tables.cells import count, number
+from compare.report.tables.cells import count, number, percent
 from theory.laws import equilibrium
-from theory.laws.equilibrium.by_optimizer import NO_DECAY
 
 NEAR = 0.1  # relative distance of the mean norm from the equilibrium that counts as there
 FEW = 4.0  # relaxation times in which a fluctuation about the equilibrium fades
+ROUNDING = 1e-5  # relative, of a norm over many steps
 STEADY = 0.02  # drift of the norm within the last half that counts as none
 
 
@@ -20,18 +20,40 @@ def headline(run: Followed) -> Markup:
         return Markup(
             'This run <span class="fails">ended early</span>: {}. Look at the steps before step {}.'
         ).format(str(one["reason"].values), int(one["n_steps"]))
+    if not run.recorded.decay:
+        return _without_decay(run)
     if str(run.observed["regime"].values) == "periodic":
         return _periodic(run)
-    if run.refusal == NO_DECAY:
-        return Markup(
-            "Without weight decay the norm can only grow, and the effective learning rate only "
-            "falls: expect no periods, and smaller and smaller steps."
-        )
     if run.settled is None:
         return Markup("No equilibrium can be predicted for this run: {}. {}").format(
             run.refusal, _drifting(run)
         )
     return _on_the_way(run, run.settled)
+
+
+def _without_decay(run: Followed) -> Markup:
+    """What the norm does under an optimizer that does not shrink it itself.
+
+    That it can only grow is a law of plain gradients, which are orthogonal to the weights.
+    """
+    rho = run.recorded.weight_norm
+    plain = run.recorded.update_rule == "sgd" and run.recorded.update_norm is None
+    fall = float((1 - rho / np.maximum.accumulate(rho)).max(initial=0.0))
+    if fall > STEADY:
+        return Markup(
+            "The weight decay of this optimizer is 0, yet the weight norm "
+            '<span class="fails">has fallen</span> by {} from its highest: its own updates, a '
+            "penalty in the loss or something else shrinks the weights. What comes next is not "
+            "said."
+        ).format(percent(fall, signed=False))
+    if plain and fall < ROUNDING:
+        return Markup(
+            "Without weight decay the norm can only grow, and the effective learning rate only "
+            "falls: expect no periods, and smaller and smaller steps."
+        )
+    return Markup("Without weight decay nothing in this optimizer pulls the norm back. {}").format(
+        _drifting(run)
+    )
 
 
 def _periodic(run: Followed) -> Markup:

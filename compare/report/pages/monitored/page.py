@@ -110,7 +110,7 @@ def _background(trajectories: xr.Dataset, n_shown: int) -> Section:
         "η/ρ². Weight decay raises it, large steps lower it, and where both balance the norm rests."
     ]
     if notes:
-        text.append(f"Left out, because another learning rate or decay moves them: {notes}.")
+        text.append(f"Scale-invariant, but not followed: {notes}.")
     if left_out:
         text.append(f"{left_out} more runs are in the file and not shown.")
     return Section("background", "What counts", text=text)

@@ -61,9 +61,8 @@ class Followed:
         run = str(observed["run"].values)
         recorded = RecordedRun.of(trajectories, run)
         measured = optimizer_equilibrium.Measured.of(recorded)
-        regime, status = str(observed["regime"].values), trajectories["status"].sel(run=run)
-        early = str(status.values) != "completed"
-        rest, ahead = settle(trajectories, run), next_jump(recorded, regime, early=early)
+        rest = settle(trajectories, run)
+        ahead = next_jump(recorded, str(observed["regime"].values))
         return cls(run, trajectories, observed, recorded, measured, *rest, *ahead)
 
 
@@ -75,11 +74,9 @@ def settle(trajectories: xr.Dataset, run: str) -> tuple[Equilibrium | None, str]
         return None, str(refusal)
 
 
-def next_jump(run: RecordedRun, regime: str, *, early: bool) -> tuple[Outlook | None, str]:
+def next_jump(run: RecordedRun, regime: str) -> tuple[Outlook | None, str]:
     """The next jump of a run, or why nothing is said of it."""
     try:
-        if early:
-            raise ValueError("the run ended early")
         if regime != "periodic":
             raise ValueError("the run is no sawtooth")
         return look_ahead(run), ""
