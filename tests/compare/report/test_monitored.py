@@ -321,7 +321,10 @@ def test_where_the_next_jump_is_not_told_the_headline_says_how_often_and_why(net
     falling = sawtooth_until(networks, 3000)
     rates = np.geomspace(LR, LR / 2, 3000)
     falling["step_learning_rate"] = (("run", "step"), rates[None])
-    assert "not said: the learning rate changes" in said_first(falling)
+    said = said_first(falling)
+    assert said.startswith("The weight norm jumps about every")
+    assert "whether weight decay raises the effective one until it does, or the schedule" in said
+    assert "not said: the learning rate changes" in said
 
     early = sawtooth_until(networks, 3000, status="stopped", reason="the rates disagree")
     assert said_first(early).startswith("This run ended early: the rates disagree")

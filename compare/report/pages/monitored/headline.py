@@ -68,6 +68,13 @@ def _periodic(run: Followed) -> Markup:
         if np.isfinite(period)
         else f"{n_jumps:.0f} time{'s' * (n_jumps > 1)} so far"
     )
+    if run.recorded.scheduled:
+        return Markup(
+            'The weight norm <span class="network">jumps {}</span>, under a learning rate that '
+            "changes: <code>sawtooth diagnose</code> tells from this file whether weight decay "
+            "raises the effective one until it does, or the schedule. When it does so next is not "
+            "said: {}."
+        ).format(often, run.ahead_refusal)
     return Markup(
         'Training <span class="network">destabilises {}</span>: weight decay raises the effective '
         "learning rate until the norm jumps. When it does so next is not said: {}."
