@@ -73,8 +73,7 @@ def _executor(
         return nullcontext()
     from compare.study.parts import dask_workers
 
-    _networks(study, "--workers")
-    return dask_workers.connected(workers)
+    return dask_workers.connected(workers, device=_networks(study, "--workers").device)
 
 
 def _run_shard(study: "Study | ToyStudy", out: Path, options: argparse.Namespace) -> int:

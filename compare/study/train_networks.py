@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 
 import xarray as xr
@@ -79,11 +77,9 @@ def trained(
     if executor is not None:
         return _trained_in_parts(study, out, executor)
     if parts.exists():
-        with ProcessPoolExecutor(
-            mp_context=get_context("spawn"),
-            initializer=signal.signal,
-            initargs=(signal.SIGINT, signal.SIG_IGN),  # we ask the workers to stop
-        ) as pool:
+        from compare.study.parts import local_processes
+
+        with local_processes.pool(study.device) as pool:
             return _trained_in_parts(study, out, pool)
     networks, device = _train(study, checkpoint, finished, compared=True)
     return networks, json.dumps(store.provenance(device, study.precisions))

@@ -1,13 +1,13 @@
 """The arithmetic of training, an explicit choice: float32, coarser products, or float64."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
-
-Switch: TypeAlias = tuple[Any, str]  # a place in torch, and the name of its attribute
 
 
 def dtype(name: str) -> torch.dtype:
@@ -36,29 +36,9 @@ def of(name: str, device: torch.device) -> Iterator[None]:
 def exact_products() -> AbstractContextManager[None]:
     """Compute float32 products and convolutions in float32 inside the block, on a GPU too.
 
-    There convolutions are in TF32, of 11 bits, where nobody chose. It is told by the older switch
-    of cuDNN, where nobody has used the newer: a network may ask for it.
+    There convolutions are in TF32, of 11 bits, where nobody chose.
     """
-    switches, cudnn = _switches(), torch.backends.cudnn
-    try:
-        _ = cudnn.allow_tf32
-        switches = [switches[0], (cudnn, "allow_tf32")]
-    except RuntimeError:  # torch refuses to read it once the newer one was set
-        pass
-    return _set("ieee", switches)
-
-
-@contextmanager
-def _set(arithmetic: str, switches: Sequence[Switch]) -> Iterator[None]:
-    """Set switches to ``ieee`` or ``tf32`` inside the block."""
-    before = [getattr(*switch) for switch in switches]
-    for place, name in switches:
-        setattr(place, name, arithmetic == "tf32" if name == "allow_tf32" else arithmetic)
-    try:
-        yield
-    finally:
-        for switch, value in zip(switches, before, strict=True):
-            setattr(*switch, value)
+    return _products("ieee")
 
 
 @contextmanager
@@ -67,16 +47,55 @@ def _gpu_flags(arithmetic: str) -> Iterator[None]:
     search = torch.backends.cudnn.benchmark
     torch.backends.cudnn.benchmark = True
     try:
-        with _set(arithmetic, _switches()):
+        with _products(arithmetic):
             yield
     finally:
         torch.backends.cudnn.benchmark = search
 
 
-def _switches() -> list[Switch]:
-    """Where torch keeps the arithmetic: by name from 2.9 on, where the older flags warn."""
-    products: Any = torch.backends.cuda.matmul
-    cudnn: Any = torch.backends.cudnn
-    if hasattr(products, "fp32_precision"):
-        return [(place, "fp32_precision") for place in (products, cudnn.conv, cudnn.rnn)]
-    return [(products, "allow_tf32"), (cudnn, "allow_tf32")]
+@dataclass(frozen=True)
+class _Switch:
+    """One of torch's settings of the arithmetic, and what stands for each there."""
+
+    read: Callable[[], Any]
+    set: Callable[[Any], Any]
+    values: dict[str, Any]
+
+
+@contextmanager
+def _products(arithmetic: str) -> Iterator[None]:
+    """Set all switches to ``ieee`` or ``tf32`` inside the block.
+
+    A network may read any of them, and torch refuses to read an older one that the newer ones
+    contradict. Where somebody has made them do so, the older one is left as it is.
+    """
+    before = []
+    for switch in _switches():
+        with suppress(RuntimeError):
+            before.append((switch, switch.read()))
+    for switch, _ in before:
+        switch.set(switch.values[arithmetic])
+    try:
+        yield
+    finally:
+        for switch, value in before:
+            switch.set(value)
+
+
+def _switches() -> list[_Switch]:
+    """Older switches, then those that torch has from 2.9 on: the older ones set these too."""
+    backends: Any = torch.backends
+    matmul = torch.get_float32_matmul_precision, torch.set_float32_matmul_precision
+    switches = [
+        _attribute(backends.cudnn, "allow_tf32", {"ieee": False, "tf32": True}),
+        _Switch(*matmul, {"ieee": "highest", "tf32": "high"}),
+    ]
+    if hasattr(backends.cuda.matmul, "fp32_precision"):
+        cudnn, products = backends.cudnn, (backends.cuda.matmul, backends.mkldnn.matmul)
+        for place in (cudnn.conv, cudnn.rnn, *products):
+            switches.append(_attribute(place, "fp32_precision", {"ieee": "ieee", "tf32": "tf32"}))
+    return switches
+
+
+def _attribute(place: Any, name: str, values: dict[str, Any]) -> _Switch:
+    return _Switch(partial(getattr, place, name), partial(setattr, place, name), values)

@@ -179,6 +179,9 @@ class ModuleNetwork:
         """Move what is not a weight, such as buffers; see ``by_name.Network``."""
         self.training.to(device, dtype)
         self.evaluation.to(device, dtype)
+        for part in self.evaluation.modules():
+            if isinstance(part, _BatchNorm) and part.num_batches_tracked is not None:
+                part.num_batches_tracked = torch.tensor(0, device="cpu")  # each batch reads it
         self.lanes = Lanes(device)
         return self
 

@@ -20,6 +20,7 @@ from empirical.data.images import ImageData
 from empirical.device import machine
 from empirical.networks import by_name
 from empirical.networks.any_module import EVALUATION_BATCH
+from empirical.networks.cuda_streams import N_LANES
 from empirical.training.ensemble import Ensemble
 from empirical.training.evaluation import POPULATION, SKETCH_LENGTH
 from empirical.training.recipe import Recipe
@@ -216,8 +217,9 @@ def largest_group(
     """Most runs that fit in the free memory of a GPU together, at least 1.
 
     Memory is taken to grow linearly with the number of runs; its slope and intercept come from
-    the first step, with its evaluation, of the first run alone and of the first two. What
-    libraries take while they look for fast kernels counts for neither: the first run goes before.
+    the first step, with its evaluation, of a few runs and of one more. A few are as many as keep
+    all lanes busy: each lane takes memory of its own with its first run. What libraries take
+    while they look for fast kernels counts for neither: the few go before.
 
     Args:
         build: makes an ensemble of some of the runs.
@@ -228,22 +230,22 @@ def largest_group(
         return 1
     torch.cuda.empty_cache()
     free, _ = torch.cuda.mem_get_info(device)
-    peaks = []
-    for some in (runs[:1], runs[:1], runs[:2]):
+    few, peaks = min(N_LANES, len(runs) - 1), []
+    for n in (few, few, few + 1):
         try:
-            peaks.append(_peak(build, list(some), device))
+            peaks.append(_peak(build, list(runs[:n]), device))
         except torch.OutOfMemoryError:
-            return 1  # training itself reports what to change
+            return 1  # two at most would fit; training itself reports what to change
         finally:
             torch.cuda.empty_cache()
-    _, one, two = peaks
-    return how_many_fit(one, two, USABLE * free)
+    _, some, more = peaks
+    return how_many_fit(few, some, more, USABLE * free)
 
 
-def how_many_fit(one: float, two: float, available: float) -> int:
-    """Number of runs, at least 1, given the bytes that one and two need, if the rest is linear."""
-    each = max(two - one, one / 100)
-    return max(1, int((available - one) / each) + 1)
+def how_many_fit(few: int, some: float, more: float, available: float) -> int:
+    """Number of runs, at least 1, given the bytes of a few and of one more, if all is linear."""
+    each = max(more - some, some / 100)
+    return max(1, few + math.floor((available - some) / each))
 
 
 def _peak(

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -10,22 +11,26 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
+from compare.study.parts import local_processes
+
 MOST_WORKERS_A_CORE = 8
 CONNECT_SECONDS = 30
-VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 QUIET = {"silence_logs": logging.CRITICAL}
 
 
 @contextmanager
-def connected(workers: str) -> Iterator[Executor]:
+def connected(workers: str, *, device: str = "auto") -> Iterator[Executor]:
     """An executor on so many local processes, or on the workers of a scheduler.
 
     Args:
         workers: a number; or the address of a scheduler, such as ``tcp://host:8786``, or the
             scheduler file that it has written, ``*.json``.
+        device: where local processes train: ``auto``, ``cpu`` or ``cuda``. Each sees one GPU at
+            most; that some share one is said in a warning.
 
     Raises:
-        ValueError: for a number out of range, if no scheduler answers, or without Dask.
+        ValueError: for a number out of range or a device that is absent, if no scheduler answers,
+            or without Dask.
     """
     try:
         import distributed  # noqa: F401
@@ -37,7 +42,11 @@ def connected(workers: str) -> Iterator[Executor]:
         if name.startswith("distributed"):
             logging.getLogger(name).setLevel(logging.CRITICAL)  # lost workers are our business
     if workers.strip().lstrip("+-").isdecimal():
-        with _local_cluster(_number(workers)) as cluster, _new_client(cluster) as client:
+        number = _number(workers)
+        gpus = local_processes.gpus_for(device)
+        if gpus and number > len(gpus):
+            warnings.warn(_shared(number, len(gpus)), stacklevel=3)
+        with _local_cluster(number, gpus) as cluster, _new_client(cluster) as client:
             yield client.get_executor(pure=False)
         return
     with _client(workers) as client:
@@ -55,17 +64,23 @@ def _number(workers: str) -> int:
     return number
 
 
-def _local_cluster(n_workers: int) -> Any:
-    """Processes of one thread each; where there are GPUs, each worker sees one of them."""
-    import torch
+def _shared(n_workers: int, n_gpus: int) -> str:
+    gpus = "one GPU" if n_gpus == 1 else f"{n_gpus} GPUs"
+    return (
+        f"{n_workers} workers share {gpus}, where they take memory and time from each other; "
+        f"--workers {n_gpus} gives each a GPU of its own"
+    )
+
+
+def _local_cluster(n_workers: int, gpus: list[str]) -> Any:
+    """Processes of one thread each; each sees one of the GPUs, in turn, where there are any."""
     from distributed import Nanny, Scheduler, SpecCluster
 
-    gpus = _names_of_gpus(torch.cuda.device_count())
     workers = {}
     for i in range(n_workers):
         environment = {"OMP_NUM_THREADS": "1"}
         if gpus:
-            environment[VISIBLE_GPUS] = gpus[i % len(gpus)]
+            environment[local_processes.VISIBLE_GPUS] = gpus[i % len(gpus)]
         options = {"nthreads": 1, "memory_limit": 0, "env": environment, **QUIET}
         workers[i] = {"cls": Nanny, "options": options}
     scheduler = {
@@ -79,12 +94,6 @@ def _local_cluster(n_workers: int) -> Any:
     make: Any = SpecCluster  # untyped
     with _interrupts_blocked():
         return make(workers, scheduler, **QUIET)
-
-
-def _names_of_gpus(n_gpus: int) -> list[str]:
-    """What CUDA calls the GPUs that this process sees, which may be some of the machine's."""
-    visible = os.environ.get(VISIBLE_GPUS) or ",".join(map(str, range(n_gpus)))
-    return [name.strip() for name in visible.split(",")[:n_gpus]]
 
 
 @contextmanager

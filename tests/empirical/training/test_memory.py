@@ -8,6 +8,7 @@ import torch
 
 from empirical.device import machine
 from empirical.networks import by_name
+from empirical.networks.cuda_streams import N_LANES
 from empirical.training import evaluation, memory, train
 from empirical.training.recipe import Recipe
 from theory.trajectory import RunSpec
@@ -21,24 +22,36 @@ def the_process_is_constant(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("one", "two", "available", "expected"),
-    [(10, 14, 10, 1), (10, 14, 21.9, 3), (10, 14, 22, 4), (10, 14, 5, 1), (10, 10, 20, 101)],
+    ("few", "some", "more", "available", "expected"),
+    [
+        (1, 10, 14, 10, 1),
+        (1, 10, 14, 21.9, 3),
+        (1, 10, 14, 22, 4),
+        (1, 10, 14, 5, 1),
+        (1, 10, 10, 20, 101),
+        (4, 22, 26, 34, 7),
+        (4, 22, 26, 21.9, 3),
+        (4, 22, 26, 5, 1),
+    ],
 )
-def test_memory_grows_linearly(one, two, available, expected):
-    assert memory.how_many_fit(one, two, available) == expected
+def test_memory_grows_linearly(few, some, more, available, expected):
+    assert memory.how_many_fit(few, some, more, available) == expected
 
 
 class Steps:
-    """Stands for an ensemble: a first step takes 2 GB and 3 more for each run.
+    """Stands for an ensemble: a first step takes 2 GB, 3 for each run and 1 for each busy lane.
 
-    The very first looks for fast kernels, which takes 5 GB more.
+    A single run takes no lane. The very first step looks for fast kernels, with 5 GB more.
     """
 
     def __init__(self, device, runs):
         self.device, self.runs = device, runs
 
     def advance(self, n_steps):
-        self.device["peak"] = 7e9 + 2e9 + 3e9 * len(self.runs) + self.device.pop("search", 0)
+        n_runs = len(self.runs)
+        n_lanes = min(n_runs, N_LANES) if n_runs > 1 else 0
+        needed = 2e9 + 3e9 * n_runs + 1e9 * n_lanes
+        self.device["peak"] = 7e9 + needed + self.device.pop("search", 0)
         if self.device["peak"] > self.device["total"]:
             raise torch.OutOfMemoryError("full")
 
@@ -56,12 +69,12 @@ def card(monkeypatch):
 
 
 def test_a_group_fits_in_half_of_the_free_memory(card):
-    expected = int((0.45 * 73 - 2) / 3)
+    expected = int((0.45 * 73 - 2 - N_LANES) / 3)
     assert memory.largest_group(lambda runs: Steps(card, runs), RUNS, card) == expected
 
 
-@pytest.mark.parametrize("total", [11e9, 14e9])
-def test_where_one_or_two_runs_fill_the_card_groups_are_of_one(card, total):
+@pytest.mark.parametrize("total", [11e9, 14e9, 27e9])
+def test_where_a_few_runs_fill_the_card_groups_are_of_one(card, total):
     card["total"] = total
     assert memory.largest_group(lambda runs: Steps(card, runs), RUNS, card) == 1
 

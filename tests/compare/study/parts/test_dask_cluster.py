@@ -10,7 +10,6 @@ import pytest
 import xarray as xr
 
 from compare.study import run_study
-from compare.study.parts import dask_workers
 
 pytest.importorskip("distributed")
 psutil = pytest.importorskip("psutil")
@@ -83,19 +82,3 @@ def test_kills_and_ctrl_c_lose_nothing(tmp_path):
     assert set(one.children) == set(other.children)
     for group in one.children:
         xr.testing.assert_identical(one[group].to_dataset(), other[group].to_dataset())
-
-
-@pytest.mark.parametrize(
-    ("visible", "expected"),
-    [
-        (None, ["0", "1"]),
-        ("", ["0", "1"]),
-        ("2, 3", ["2", "3"]),
-        ("GPU-a,GPU-b,0", ["GPU-a", "GPU-b"]),
-    ],
-)
-def test_workers_get_the_gpus_that_the_process_sees(visible, expected, monkeypatch):
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    if visible is not None:
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert dask_workers._names_of_gpus(2) == expected
