@@ -5,6 +5,7 @@
     python benchmarks/battery.py laws [--out FOLDER]       what the best pilots would leave
     python benchmarks/battery.py forecast [--out FOLDER]   pilots, forecasts, scores: minutes
     python benchmarks/battery.py scores                    of the forecasts that are kept
+    python benchmarks/battery.py momenta [--out FOLDER]    what momentum changes, of the unlike
 
 Runs are kept in FOLDER (``results/battery``) and not trained again. Each target is forecast with
 a prior from which its architecture was left out, from pilots that decay at least ten times as fast
@@ -52,6 +53,8 @@ LEAST_SPEEDUP = {1.5e-3: 1e-2 / 1.5e-3}  # 10 for the others
 KEPT = Path(__file__).parents[1] / "results/reference/battery"
 CYCLES = 10
 SLOW = 9e-4  # of eta lam
+SAWTOOTH = 4e-3  # at and below which networks with any momentum have one
+WHAT = ("train", "learn", "laws", "forecast", "scores", "momenta")
 FEWEST_PERIODS = 5  # that tell what is true; those that end early in short runs are short ones
 LONGEST_WAIT = 3.5  # median periods; a network that waits longer has come to rest in between
 SEEDS_OF_PILOTS = 100  # pilots are other networks than those of the long runs
@@ -481,6 +484,29 @@ def limits(folder: Path, entries: list[Entry]) -> Iterator[str]:
         )
 
 
+def momenta(folder: Path, entries: list[Entry]) -> Iterator[str]:
+    """What momentum changes, over ln(1/(1 - m)): against what is known of a network without."""
+    yield "| network | m | ηλ | ln K | ln elr before | after |"
+    yield "|" + "---|" * 6
+    for entry in entries:
+        if not entry.variant.startswith("momentum"):
+            continue
+        plain = Laws(prior_of(replace(entry, variant="plain").planned(SLOW, 1000)))
+        for cycles in cycles_of(folder, entry):
+            at = cycles.intrinsic_lr
+            if not cycles.runs or at > SAWTOOTH:
+                continue
+            kick = float(np.log(cycles.rate * cycles.all("lengths").mean()))
+            before, after = (cycles.all(name).mean() for name in ("next_onsets", "all_landings"))
+            measured = {"log_kick": kick, "onset": float(before), "landing": float(after)}
+            changes = [
+                (value - plain.of(name, at)[0]) / -np.log1p(-entry.momentum)
+                for name, value in measured.items()
+            ]
+            shown = " | ".join(f"{one:+.2f}" for one in changes)
+            yield f"| `{entry.model}` | {entry.momentum:g} | {at:.1g} | {shown} |"
+
+
 def missed(laws: Laws, setting: SettingCycles) -> tuple[float, bool]:
     """By how much laws miss the logarithm of a mean period, and whether it is in their interval."""
     lengths, at = setting.all("lengths"), setting.intrinsic_lr
@@ -494,7 +520,7 @@ def missed(laws: Laws, setting: SettingCycles) -> tuple[float, bool]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("what", choices=("train", "learn", "laws", "forecast", "scores"))
+    parser.add_argument("what", choices=WHAT)
     parser.add_argument("--out", type=Path, default=Path("results/battery"))
     parser.add_argument("--images", default="", help="CIFAR-10 as an image folder, for ConvNets")
     parser.add_argument("--seed", type=int, default=SEEDS_OF_PILOTS, help="first seed of pilots")
@@ -514,6 +540,8 @@ def main() -> None:
         print(f"{target}: {len(rows)} networks")
     elif options.what == "laws":
         print(*limits(options.out, entries), sep="\n")
+    elif options.what == "momenta":
+        print(*momenta(options.out, unlike()), sep="\n")
     elif options.what == "scores":
         path = KEPT / ("unlike.json" if options.unlike else "forecasts.json")
         kept = json.loads(path.read_text(encoding="utf-8"))
