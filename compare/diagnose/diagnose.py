@@ -1,14 +1,16 @@
 """The verdict over all mechanisms: one is shown, none is, or the log does not decide."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
 from compare.diagnose import adaptive, chance, edge, epoch, norm_sawtooth
-from compare.diagnose.finding import NOT_SURE, TOO_LITTLE, Diagnosis, Finding
+from compare.diagnose.finding import DIVERGED, NOT_SURE, TOO_LITTLE, Diagnosis, Finding
 from compare.diagnose.log import columns, read_log
+from compare.diagnose.log.ending import Divergence, find_divergence
 from compare.diagnose.log.signals import Signals
 from compare.diagnose.spikes import MIN_SPIKES, Spikes, find_spikes
 
@@ -94,6 +96,31 @@ def diagnose_signals(signals: Signals) -> Diagnosis:
     Args:
         signals: the columns of the log.
     """
+    few = signals.n_records < FEWEST and signals.lost_at is None
+    end = None if few else find_divergence(signals)
+    return _of_spikes(signals) if end is None else _of_diverged(end, _of_spikes(end.before))
+
+
+def _of_diverged(end: Divergence, before: Diagnosis) -> Diagnosis:
+    """The mechanism shown before a run diverged, or else that it did."""
+    if before.sure and before.verdict != chance.NAME:
+        return replace(before, evidence=(*before.evidence, f"{DIVERGED}: {end.said}"))
+    looked = [one.evidence for one in before.findings if one.mechanism == norm_sawtooth.NAME]
+    said = (
+        f"{DIVERGED}: {end.said}",
+        "a sawtooth comes back down from each of its spikes, so this rise is none; whether there "
+        f"was one before it: {(*looked, *before.evidence)[0]}",
+        *end.before.notes,
+    )
+    remedy = (
+        "a smaller learning rate, a longer warm-up or a bound on the gradient, unless the data "
+    )
+    remedy += f"about step {end.step:g} do it"
+    return Diagnosis(DIVERGED, True, said, remedy, "", before.findings)
+
+
+def _of_spikes(signals: Signals) -> Diagnosis:
+    """What makes a loss spike that comes back each time."""
     if signals.n_records < FEWEST:
         said = f"{signals.n_records} records, at least {FEWEST} are needed"
         return Diagnosis(TOO_LITTLE, False, (said, *signals.notes), "", "a longer log", ())

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-NOT_SURE, TOO_LITTLE = "not sure", "too little data"
+NOT_SURE, TOO_LITTLE, DIVERGED = "not sure", "too little data", "diverged"
 
 # shown: the log holds what only this mechanism leaves; possible: what it leaves, and others may;
 # unknown: a column is missing; against: the log holds what excludes it.
@@ -32,8 +32,8 @@ class Diagnosis:
     """What makes the loss of a run spike.
 
     Attributes:
-        verdict: a mechanism, ``none of these``, ``not sure`` or ``too little data``.
-        sure: whether a mechanism or its absence was established.
+        verdict: a mechanism, ``none of these``, ``diverged``, ``not sure`` or ``too little data``.
+        sure: whether a mechanism, its absence or a divergence was established.
         evidence: sentences with the measured numbers; what decided comes first.
         remedy: what would end the spikes, "" where it is not known.
         decides: what would decide, "" where it is decided.

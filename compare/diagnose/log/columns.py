@@ -100,6 +100,9 @@ def _whole(
     """Leave out rows without a loss and what comes after a loss that is not finite."""
     lost = int((~np.isfinite(series["step"])).sum())
     series, notes = rows.one_for_each_step(series, name)
+    end = rows.lost_from(series["loss"])
+    lost_at = float(series["step"][end]) if end < len(series["loss"]) else None
+    series = {key: values[:end] for key, values in series.items()}
     step, loss = series["step"], series["loss"]
     logged = ~np.isnan(loss)
     if not logged.any():
@@ -120,8 +123,8 @@ def _whole(
     given: dict[str, Any] = {key: value for key, value in constants.items() if value is not None}
     if "steps_per_epoch" not in given and (length := _epoch_length(kept)):
         given["steps_per_epoch"] = length
-    said = (*notes, *too_few)
-    return Signals(kept["step"], kept["loss"], **known, **given, optimizer=optimizer, notes=said)
+    given |= {"optimizer": optimizer, "lost_at": lost_at, "notes": (*notes, *too_few)}
+    return Signals(kept["step"], kept["loss"], **known, **given)
 
 
 def _whole_numbers(values: FloatArray) -> bool:

@@ -1,8 +1,9 @@
 """The columns of a log, as far as they were logged."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,7 @@ class Signals:
         momentum: heavy-ball coefficient.
         optimizer: name of the optimizer in lower case, "" if unknown.
         beta2: decay of Adam's second moment.
+        lost_at: step from which on the loss is no finite number to the end, None if it is one.
         notes: what was left out of the log, a sentence each.
 
     Raises:
@@ -45,6 +47,7 @@ class Signals:
     momentum: float | None = None
     optimizer: str = ""
     beta2: float | None = None
+    lost_at: float | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -61,6 +64,14 @@ class Signals:
             largest = float((self.learning_rate * self.weight_decay).max())
             if largest >= 1:
                 raise ValueError(f"lr times wd must be below 1, got {largest:g}")
+
+    def until(self, record: int) -> "Signals":
+        """The log before a record."""
+        held = {field.name: getattr(self, field.name) for field in fields(self)}
+        cut: dict[str, Any] = {
+            key: value[:record] for key, value in held.items() if isinstance(value, np.ndarray)
+        }
+        return replace(self, **cut, lost_at=None)
 
     @property
     def n_records(self) -> int:

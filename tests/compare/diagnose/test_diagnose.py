@@ -197,3 +197,25 @@ def test_an_optimizer_is_adaptive_if_the_norm_moves_too_far():
     assert diagnose(far).verdict == "not sure"  # the norm rests for most of the time
     moving = far | {"weight_norm": log["weight_norm"] * (1 + 1e-4 * (log["step"] % 2))}
     assert diagnose(moving).verdict == "slingshot"
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_run_that_diverged_is_told_so_and_from_where(lost):
+    log = made_logs.diverging()
+    if lost:
+        log["loss"][2500:] = np.nan
+    found = diagnose(log)
+    assert (found.verdict, found.sure, found.decides) == ("diverged", True, "")
+    assert found.evidence[0].startswith("diverged: from about step 200")
+    assert ("from step 2500 to the end the loss is no finite number" in found.evidence[0]) == lost
+    assert "this rise is none" in found.evidence[1]
+    assert found.evidence[1].endswith("the weight norm was not logged")
+    assert "rows without a step or a finite loss" not in str(found)
+
+
+def test_a_sawtooth_that_then_diverges_is_told_with_its_end():
+    log = made_logs.sawtooth()
+    log["loss"][2800:] = np.inf
+    found = diagnose(log)
+    assert found.verdict == "sawtooth"
+    assert found.evidence[1] == ("diverged: from step 2800 to the end the loss is no finite number")
