@@ -41,12 +41,12 @@ def look(signals: Signals) -> Finding:
 
 
 def _of_descent(signals: Signals, rises: float) -> Finding:
-    """Where the loss hardly rises late, it may have done so before."""
+    """Where the loss hardly rises late, it may have done so before; batches make it rise always."""
     ever = float((np.diff(signals.loss) > 0).mean())
     said = (
         f"the loss rises at {100 * rises:.0f} % of the late records, at {100 * ever:.1f} % of all"
     )
-    if ever > EVER and signals.full_batch and signals.adaptive is False:
+    if ever > EVER and signals.full_batch is not False:
         return Finding(NAME, "possible", said, "a log of the part in which the loss rises")
     return Finding(NAME, "against", said)
 

@@ -176,6 +176,11 @@ def test_descent_on_all_data_that_rose_early_is_not_called_quiet():
     loss = 1 + np.exp(-step / 500) * (1 + 0.1 * np.sin(step / 2) * (step < 500))
     log = {"step": step, "loss": loss, "lr": 0.1, "wd": 0.0, "steps_per_epoch": 1}
     assert diagnose(log, optimizer="sgd").verdict == "not sure"
+    assert diagnose(log).verdict == "not sure"
+    unknown = {name: values for name, values in log.items() if name != "steps_per_epoch"}
+    assert finding(diagnose(unknown), "edge of stability").answer == "possible"
+    many = finding(diagnose(log | {"steps_per_epoch": 40}), "edge of stability")
+    assert many.answer == "against"
     assert diagnose(log | {"loss": 1 + np.exp(-step / 500)}, optimizer="sgd").sure
 
 
