@@ -12,7 +12,7 @@ from compare.diagnose.finding import DIVERGED, NOT_SURE, TOO_LITTLE, Diagnosis, 
 from compare.diagnose.log import columns, read_log
 from compare.diagnose.log.ending import Divergence, find_divergence
 from compare.diagnose.log.signals import Signals
-from compare.diagnose.spikes import MIN_SPIKES, Spikes, find_spikes
+from compare.diagnose.spikes import Spikes, find_spikes
 
 FEWEST = 50  # records from which anything is said
 ENOUGH = 200  # records from which on the absence of a mechanism means something
@@ -114,8 +114,8 @@ def _of_diverged(end: Divergence, before: Diagnosis) -> Diagnosis:
     )
     remedy = (
         "a smaller learning rate, a longer warm-up or a bound on the gradient, unless the data "
+        f"about step {end.step:g} do it"
     )
-    remedy += f"about step {end.step:g} do it"
     return Diagnosis(DIVERGED, True, said, remedy, "", before.findings)
 
 
@@ -128,7 +128,8 @@ def _of_spikes(signals: Signals) -> Diagnosis:
     restarts = chance.look_for_restarts(signals, spikes)
     if restarts.answer == "shown":
         remedy = "a schedule without restarts"
-        return Diagnosis(chance.NAME, True, _sentences(signals, restarts), remedy, "", (restarts,))
+        evidence = _sentences(signals, restarts)
+        return Diagnosis(chance.NAME, True, evidence, remedy, "", (restarts,), restarts.cause)
     findings = (
         norm_sawtooth.look(signals),
         epoch.look(signals, spikes),
@@ -164,16 +165,23 @@ def _without_mechanism(
 ) -> Diagnosis:
     """No mechanism is shown: too little data, none of them, or not sure."""
     outliers = chance.look_for_outliers(signals, spikes)
-    if signals.n_records < ENOUGH or outliers.answer == "unknown" or norm_sawtooth.begins(signals):
-        said = (f"{signals.n_records} records; {outliers.evidence}", *signals.notes)
-        lacks = f"a longer log: {MIN_SPIKES} spikes, or {ENOUGH} records without one"
-        return Diagnosis(TOO_LITTLE, False, said, "", lacks, findings)
+    begins, few = norm_sawtooth.begins(signals), signals.n_records < ENOUGH
+    if few or begins or outliers.answer == "unknown":
+        said = "; ".join(filter(None, (f"{signals.n_records} records", outliers.evidence, begins)))
+        longer = (
+            f"{ENOUGH} records" if few else "",
+            outliers.lacks if outliers.answer == "unknown" else "",
+            f"{norm_sawtooth.MIN_JUMPS} jumps of the norm, or a norm that rests" if begins else "",
+        )
+        lacks = f"a longer log: {', and '.join(filter(None, longer))}"
+        return Diagnosis(TOO_LITTLE, False, (said, *signals.notes), "", lacks, findings)
     left = [one for one in findings if one.answer in ("possible", "unknown")]
     if outliers.answer == "shown" and not left:
-        said, remedy = _sentences(signals, outliers), _of_outliers(signals, spikes)
-        return Diagnosis(chance.NAME, True, said, remedy, "", findings)
-    said = _sentences(signals, outliers, *(left or findings))
-    return Diagnosis(NOT_SURE, False, said, "", _lacks([outliers, *left]), findings)
+        evidence, remedy = _sentences(signals, outliers), _of_outliers(signals, spikes)
+        return Diagnosis(chance.NAME, True, evidence, remedy, "", findings, outliers.cause)
+    evidence, lacks = _sentences(signals, outliers, *(left or findings)), _lacks([outliers, *left])
+    cause = "" if len(spikes) else outliers.cause
+    return Diagnosis(NOT_SURE, False, evidence, "", lacks, findings, cause)
 
 
 def _of_outliers(signals: Signals, spikes: Spikes) -> str:
@@ -186,7 +194,8 @@ def _of_outliers(signals: Signals, spikes: Spikes) -> str:
 
 def _lacks(findings: Sequence[Finding]) -> str:
     """What would decide what these leave open."""
-    return "; ".join(dict.fromkeys(one.lacks for one in findings if one.lacks))
+    parts = (part for one in findings for part in one.lacks.split("; ") if part)
+    return "; ".join(dict.fromkeys(parts))
 
 
 def _sentences(signals: Signals, *findings: Finding) -> tuple[str, ...]:

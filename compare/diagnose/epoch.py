@@ -91,7 +91,7 @@ def look(signals: Signals, spikes: Spikes) -> Finding:
         return Finding(NAME, "against", "each step is an epoch")
     if n_phases_of(signals.step, epoch) < MIN_PHASES:
         said = f"of an epoch of {epoch:g} steps fewer than {MIN_PHASES} phases were logged"
-        return Finding(NAME, "unknown", said, "a log of every step")
+        return Finding(NAME, "unknown", said, signals.lacking("every"))
     n_epochs = (signals.step[-1] - signals.step[0]) / epoch
     if n_epochs < MIN_EPOCHS:
         return Finding(NAME, "unknown", f"the log covers {n_epochs:.1f} epochs", "a longer log")

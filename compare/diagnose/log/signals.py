@@ -13,6 +13,11 @@ ADAPTIVE = ("adam", "amsgrad", "rmsprop", "adagrad", "adafactor", "adadelta", "l
 PLAIN = ("sgd", "sgdm", "sgdw", "gd", "momentum", "nesterov")  # words of it
 
 
+# What a user calls a field, where a column and an option have another name.
+CALLED = {"learning_rate": "lr", "weight_decay": "wd"}
+EVERY = "a log of every step"
+
+
 @dataclass(frozen=True, eq=False)
 class Signals:
     """A run as its log tells it; series have one entry a record, (n_records,).
@@ -103,6 +108,23 @@ class Signals:
             return True
         words = re.split(r"[^a-z0-9]+", self.optimizer)
         return False if set(words) & set(PLAIN) else None
+
+    def lacking(self, *names: str) -> str:
+        """What of these fields is not there, to be asked for, "" if nothing is.
+
+        Args:
+            names: of fields; ``every`` for a log of every step.
+        """
+        return "; ".join(filter(None, map(self._ask_for, names)))
+
+    def _ask_for(self, name: str) -> str:
+        if name == "every":
+            return EVERY if self.every > 1 else ""
+        if name == "optimizer" and self.optimizer and self.adaptive is None:
+            return f"whether {self.optimizer} divides by a second moment, as adam, or not, as sgd"
+        value = getattr(self, name)
+        is_there = value is not None if name != "optimizer" else self.adaptive is not None
+        return "" if is_there else CALLED.get(name, name)
 
     @property
     def full_batch(self) -> bool | None:
