@@ -11,7 +11,7 @@ from compare.diagnose import adaptive, chance, edge, epoch, norm_sawtooth
 from compare.diagnose.finding import DIVERGED, NOT_SURE, TOO_LITTLE, Diagnosis, Finding
 from compare.diagnose.log import columns, read_log
 from compare.diagnose.log.ending import Divergence, find_divergence
-from compare.diagnose.log.signals import Signals
+from compare.diagnose.log.signals import ADAPTIVE, PLAIN, Signals, is_adaptive_by_name
 from compare.diagnose.spikes import Spikes, find_spikes
 
 FEWEST = 50  # records from which anything is said
@@ -63,13 +63,20 @@ def diagnose(
         learning_rate: eta, where the log lacks it; likewise the others.
         weight_decay: lam.
         steps_per_epoch: optimizer steps in one pass over the data; 1 for full batches.
-        optimizer: its name, such as ``sgd`` or ``adam``.
+        optimizer: its name, such as ``sgd`` or ``adam``; one that says whether it divides by a
+            second moment.
         beta2: decay of Adam's second moment.
         momentum: heavy-ball coefficient.
 
     Raises:
-        ValueError: if the log cannot be read, or a value is out of range.
+        ValueError: if the log cannot be read, a value is out of range, or the optimizer is none
+            that is known.
     """
+    if optimizer is not None and is_adaptive_by_name(optimizer.lower()) is None:
+        known = ", ".join((*PLAIN, *ADAPTIVE))
+        raise ValueError(
+            f"optimizer must hold one of these names, or be left out: {known}; got {optimizer}"
+        )
     signals = read_log.supplied(
         _signals(log, run),
         learning_rate=learning_rate,

@@ -104,10 +104,7 @@ class Signals:
     @property
     def adaptive(self) -> bool | None:
         """Whether the optimizer divides by a second moment; None if its name does not say."""
-        if any(name in self.optimizer for name in ADAPTIVE):
-            return True
-        words = re.split(r"[^a-z0-9]+", self.optimizer)
-        return False if set(words) & set(PLAIN) else None
+        return is_adaptive_by_name(self.optimizer)
 
     def lacking(self, *names: str) -> str:
         """What of these fields is not there, to be asked for, "" if nothing is.
@@ -130,3 +127,15 @@ class Signals:
     def full_batch(self) -> bool | None:
         """Whether each step sees all data."""
         return None if self.steps_per_epoch is None else self.steps_per_epoch <= 1
+
+
+def is_adaptive_by_name(optimizer: str) -> bool | None:
+    """Whether an optimizer divides by a second moment; None if its name does not say.
+
+    Args:
+        optimizer: its name in lower case.
+    """
+    if any(name in optimizer for name in ADAPTIVE):
+        return True
+    words = re.split(r"[^a-z0-9]+", optimizer)
+    return False if set(words) & set(PLAIN) else None
