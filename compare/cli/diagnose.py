@@ -24,7 +24,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--steps-per-epoch", type=float, help="steps in one pass over the data; 1 for full batches"
     )
-    parser.add_argument("--optimizer", help="its name, such as sgd or adam")
+    parser.add_argument("--optimizer", help="its name, such as sgd, adam or rmsprop")
     parser.add_argument("--beta2", type=float, help="decay of Adam's second moment")
     parser.add_argument("--momentum", type=float, help="of sgd")
     parser.add_argument("--json", action="store_true", help="print JSON")

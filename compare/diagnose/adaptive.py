@@ -68,13 +68,13 @@ def look_for_lag(signals: Signals, spikes: Spikes) -> Finding:
     if ratio > FOLLOWS:
         return Finding(LAGGING, "against", said)
     if is_adaptive(signals) is None:
-        return Finding(LAGGING, "unknown", said, "the optimizer (--optimizer, --beta2)")
+        return Finding(LAGGING, "unknown", said, signals.lacking("optimizer"))
     if signals.every == 1 and spikes.abrupt.mean() > OF_THE_SPIKES:
         said = f"{said}; but they rise in one step"
         return Finding(LAGGING, "possible" if signals.full_batch else "against", said)
     if signals.every > 1 and spikes.single.mean() > OF_THE_SPIKES:
         said = f"{said}; but they last a single record"
-        return Finding(LAGGING, "possible", said, "a log of every step")
+        return Finding(LAGGING, "possible", said, signals.lacking("every"))
     return Finding(LAGGING, "shown" if ratio < LAGS else "possible", said)
 
 
@@ -101,12 +101,15 @@ def look_for_slingshot(signals: Signals, spikes: Spikes) -> Finding:
     norms = {"last layer": signals.last_layer_norm, "weights": signals.weight_norm}
     known = {name: n for name, n in norms.items() if n is not None and (n > 0).all()}
     if not known:
-        return Finding(SLINGSHOT, "unknown", "no norm was logged", "last_layer_norm")
+        lacks = signals.lacking("last_layer_norm")
+        return Finding(SLINGSHOT, "unknown", "no norm above 0 was logged", lacks)
     growth = {name: stairs(norm, spikes) for name, norm in known.items()}
     share = max(float((one > STAIR).mean()) for one in growth.values())
-    told = " and ".join(f"of the {name} by {100 * g.mean():.1f} %" for name, g in growth.items())
+    told = " and ".join(
+        f"that of the {name} by {100 * g.mean():.1f} %" for name, g in growth.items()
+    )
     said = (
-        f"before a spike the norm grows {told} faster than around it, in the mean, and by over "
+        f"before a spike the norm grows by more than around it, {told} in the mean, and by over "
         f"{100 * STAIR:.0f} % at {100 * share:.0f} % of the spikes"
     )
     climbs = [
@@ -115,7 +118,7 @@ def look_for_slingshot(signals: Signals, spikes: Spikes) -> Finding:
     if not any(climbs):
         return Finding(SLINGSHOT, "against", said)
     if is_adaptive(signals) is None:
-        return Finding(SLINGSHOT, "unknown", said, "the optimizer (--optimizer)")
+        return Finding(SLINGSHOT, "unknown", said, signals.lacking("optimizer"))
     return Finding(SLINGSHOT, "shown", said)
 
 

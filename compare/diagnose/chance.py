@@ -37,7 +37,9 @@ def look_for_restarts(signals: Signals, spikes: Spikes) -> Finding:
         f"which happens {len(raised)} times"
     )
     shown = follow >= ALMOST_ALL and chance <= BY_CHANCE
-    return Finding(NAME, "shown" if shown else "against", said)
+    return Finding(
+        NAME, "shown" if shown else "against", said, cause="restarts of the learning rate"
+    )
 
 
 def look_for_outliers(signals: Signals, spikes: Spikes) -> Finding:
@@ -53,13 +55,16 @@ def look_for_outliers(signals: Signals, spikes: Spikes) -> Finding:
     waits = np.diff(at, prepend=signals.step[0])
     said = f"{100 * abrupt:.0f} % of {len(spikes)} spikes rise from one record to the next"
     if abrupt >= ALMOST_ALL and signals.every == 1 and signals.full_batch is False:
-        return Finding(NAME, "shown", f"{said}, as at a bad batch; an instability takes longer")
+        said = f"{said}, as at a bad batch; an instability takes longer"
+        return Finding(NAME, "shown", said, cause="single bad batches")
     if spikes.recur:
-        lacks = "a log of every step, and steps_per_epoch" if abrupt >= ALMOST_ALL else ""
-        return Finding(NAME, "possible", said, lacks)
-    if signals.step[-1] - at[-1] > LONG_QUIET * waits.max():
-        return Finding(NAME, "shown", f"{said}, and none comes again for long")
-    return Finding(NAME, "unknown", said, "a longer log")
+        of_batches = ("every", "steps_per_epoch") if abrupt >= ALMOST_ALL else ()
+        return Finding(NAME, "possible", said, signals.lacking(*of_batches, "learning_rate"))
+    quiet_at = at[-1] + LONG_QUIET * waits.max()
+    if signals.step[-1] > quiet_at:
+        said = f"{said}, and none comes again for long"
+        return Finding(NAME, "shown", said, cause="spikes that do not come again")
+    return Finding(NAME, "unknown", said, f"{MIN_SPIKES} spikes, or none until step {quiet_at:g}")
 
 
 def _quiet(spikes: Spikes) -> Finding:
@@ -73,4 +78,4 @@ def _quiet(spikes: Spikes) -> Finding:
         return Finding(NAME, "possible", said, "a log in which the loss rises by half")
     few = "no" if not spikes.n_out else f"only {spikes.n_out}"
     said = f"{few} record of the loss stands out of {noise} by six times it"
-    return Finding(NAME, "shown", said)
+    return Finding(NAME, "shown", said, cause="the loss does not spike")

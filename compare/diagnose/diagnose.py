@@ -1,16 +1,18 @@
 """The verdict over all mechanisms: one is shown, none is, or the log does not decide."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
 from compare.diagnose import adaptive, chance, edge, epoch, norm_sawtooth
-from compare.diagnose.finding import NOT_SURE, TOO_LITTLE, Diagnosis, Finding
+from compare.diagnose.finding import DIVERGED, NOT_SURE, TOO_LITTLE, Diagnosis, Finding
 from compare.diagnose.log import columns, read_log
-from compare.diagnose.log.signals import Signals
-from compare.diagnose.spikes import MIN_SPIKES, Spikes, find_spikes
+from compare.diagnose.log.ending import Divergence, find_divergence
+from compare.diagnose.log.signals import ADAPTIVE, PLAIN, Signals, is_adaptive_by_name
+from compare.diagnose.spikes import Spikes, find_spikes
 
 FEWEST = 50  # records from which anything is said
 ENOUGH = 200  # records from which on the absence of a mechanism means something
@@ -61,13 +63,20 @@ def diagnose(
         learning_rate: eta, where the log lacks it; likewise the others.
         weight_decay: lam.
         steps_per_epoch: optimizer steps in one pass over the data; 1 for full batches.
-        optimizer: its name, such as ``sgd`` or ``adam``.
+        optimizer: its name, such as ``sgd`` or ``adam``; one that says whether it divides by a
+            second moment.
         beta2: decay of Adam's second moment.
         momentum: heavy-ball coefficient.
 
     Raises:
-        ValueError: if the log cannot be read, or a value is out of range.
+        ValueError: if the log cannot be read, a value is out of range, or the optimizer is none
+            that is known.
     """
+    if optimizer is not None and is_adaptive_by_name(optimizer.lower()) is None:
+        known = ", ".join((*PLAIN, *ADAPTIVE))
+        raise ValueError(
+            f"optimizer must hold one of these names, or be left out: {known}; got {optimizer}"
+        )
     signals = read_log.supplied(
         _signals(log, run),
         learning_rate=learning_rate,
@@ -94,6 +103,31 @@ def diagnose_signals(signals: Signals) -> Diagnosis:
     Args:
         signals: the columns of the log.
     """
+    few = signals.n_records < FEWEST and signals.lost_at is None
+    end = None if few else find_divergence(signals)
+    return _of_spikes(signals) if end is None else _of_diverged(end, _of_spikes(end.before))
+
+
+def _of_diverged(end: Divergence, before: Diagnosis) -> Diagnosis:
+    """The mechanism shown before a run diverged, or else that it did."""
+    if before.sure and before.verdict != chance.NAME:
+        return replace(before, evidence=(*before.evidence, f"{DIVERGED}: {end.said}"))
+    looked = [one.evidence for one in before.findings if one.mechanism == norm_sawtooth.NAME]
+    said = (
+        f"{DIVERGED}: {end.said}",
+        "a sawtooth comes back down from each of its spikes, so this rise is none; whether there "
+        f"was one before it: {(*looked, *before.evidence)[0]}",
+        *end.before.notes,
+    )
+    remedy = (
+        "a smaller learning rate, a longer warm-up or a bound on the gradient, unless the data "
+        f"about step {end.step:g} do it"
+    )
+    return Diagnosis(DIVERGED, True, said, remedy, "", before.findings)
+
+
+def _of_spikes(signals: Signals) -> Diagnosis:
+    """What makes a loss spike that comes back each time."""
     if signals.n_records < FEWEST:
         said = f"{signals.n_records} records, at least {FEWEST} are needed"
         return Diagnosis(TOO_LITTLE, False, (said, *signals.notes), "", "a longer log", ())
@@ -101,7 +135,8 @@ def diagnose_signals(signals: Signals) -> Diagnosis:
     restarts = chance.look_for_restarts(signals, spikes)
     if restarts.answer == "shown":
         remedy = "a schedule without restarts"
-        return Diagnosis(chance.NAME, True, _sentences(signals, restarts), remedy, "", (restarts,))
+        evidence = _sentences(signals, restarts)
+        return Diagnosis(chance.NAME, True, evidence, remedy, "", (restarts,), restarts.cause)
     findings = (
         norm_sawtooth.look(signals),
         epoch.look(signals, spikes),
@@ -137,16 +172,23 @@ def _without_mechanism(
 ) -> Diagnosis:
     """No mechanism is shown: too little data, none of them, or not sure."""
     outliers = chance.look_for_outliers(signals, spikes)
-    if signals.n_records < ENOUGH or outliers.answer == "unknown" or norm_sawtooth.begins(signals):
-        said = (f"{signals.n_records} records; {outliers.evidence}", *signals.notes)
-        lacks = f"a longer log: {MIN_SPIKES} spikes, or {ENOUGH} records without one"
-        return Diagnosis(TOO_LITTLE, False, said, "", lacks, findings)
+    begins, few = norm_sawtooth.begins(signals), signals.n_records < ENOUGH
+    if few or begins or outliers.answer == "unknown":
+        said = "; ".join(filter(None, (f"{signals.n_records} records", outliers.evidence, begins)))
+        longer = (
+            f"{ENOUGH} records" if few else "",
+            outliers.lacks if outliers.answer == "unknown" else "",
+            f"{norm_sawtooth.MIN_JUMPS} jumps of the norm, or a norm that rests" if begins else "",
+        )
+        lacks = f"a longer log: {', and '.join(filter(None, longer))}"
+        return Diagnosis(TOO_LITTLE, False, (said, *signals.notes), "", lacks, findings)
     left = [one for one in findings if one.answer in ("possible", "unknown")]
     if outliers.answer == "shown" and not left:
-        said, remedy = _sentences(signals, outliers), _of_outliers(signals, spikes)
-        return Diagnosis(chance.NAME, True, said, remedy, "", findings)
-    said = _sentences(signals, outliers, *(left or findings))
-    return Diagnosis(NOT_SURE, False, said, "", _lacks([outliers, *left]), findings)
+        evidence, remedy = _sentences(signals, outliers), _of_outliers(signals, spikes)
+        return Diagnosis(chance.NAME, True, evidence, remedy, "", findings, outliers.cause)
+    evidence, lacks = _sentences(signals, outliers, *(left or findings)), _lacks([outliers, *left])
+    cause = "" if len(spikes) else outliers.cause
+    return Diagnosis(NOT_SURE, False, evidence, "", lacks, findings, cause)
 
 
 def _of_outliers(signals: Signals, spikes: Spikes) -> str:
@@ -159,7 +201,8 @@ def _of_outliers(signals: Signals, spikes: Spikes) -> str:
 
 def _lacks(findings: Sequence[Finding]) -> str:
     """What would decide what these leave open."""
-    return "; ".join(dict.fromkeys(one.lacks for one in findings if one.lacks))
+    parts = (part for one in findings for part in one.lacks.split("; ") if part)
+    return "; ".join(dict.fromkeys(parts))
 
 
 def _sentences(signals: Signals, *findings: Finding) -> tuple[str, ...]:

@@ -41,12 +41,12 @@ def look(signals: Signals) -> Finding:
 
 
 def _of_descent(signals: Signals, rises: float) -> Finding:
-    """Where the loss hardly rises late, it may have done so before."""
+    """Where the loss hardly rises late, it may have done so before; batches make it rise always."""
     ever = float((np.diff(signals.loss) > 0).mean())
     said = (
         f"the loss rises at {100 * rises:.0f} % of the late records, at {100 * ever:.1f} % of all"
     )
-    if ever > EVER and signals.full_batch and signals.adaptive is False:
+    if ever > EVER and signals.full_batch is not False:
         return Finding(NAME, "possible", said, "a log of the part in which the loss rises")
     return Finding(NAME, "against", said)
 
@@ -75,7 +75,7 @@ def _of_curvature(
     if noise > SMOOTH and signals.full_batch is False:
         return Finding(NAME, "against", said)
     if noise > SMOOTH and signals.full_batch is None:
-        return Finding(NAME, "possible", said, "steps_per_epoch")
+        return Finding(NAME, "possible", said, signals.lacking("steps_per_epoch"))
     return Finding(NAME, "shown", said)
 
 
@@ -97,7 +97,7 @@ def _by_descent(signals: Signals, rises: float) -> Finding:
     if signals.full_batch and signals.adaptive is False:
         said = f"{said}, though every step of {signals.optimizer} sees all data"
         if signals.momentum is None:
-            return Finding(NAME, "possible", said, "the momentum (--momentum)")
+            return Finding(NAME, "possible", said, signals.lacking("momentum"))
         if signals.momentum > 0:
             return Finding(NAME, "possible", f"{said}, as it may with momentum")
         return Finding(NAME, "shown", f"{said}: below a curvature of 2/lr it would only fall")
@@ -106,4 +106,5 @@ def _by_descent(signals: Signals, rises: float) -> Finding:
     smooth = roughness(signals.loss[signals.n_records // 2 :]) < SMOOTH
     if not smooth:
         return Finding(NAME, "against", f"{said}, with the noise of batches")
-    return Finding(NAME, "possible", f"{said}, smoothly", "lr and grad_norm, or the optimizer")
+    lacks = signals.lacking("learning_rate", "grad_norm")
+    return Finding(NAME, "possible", f"{said}, smoothly", lacks)

@@ -8,6 +8,7 @@ from scipy.ndimage import uniform_filter1d
 
 from compare.diagnose.finding import Finding
 from compare.diagnose.log.signals import Signals
+from compare.diagnose.period import MULTIPLES, find_period, longest_scanned
 from compare.diagnose.spikes import Spikes
 from theory.arrays import FloatArray
 
@@ -17,11 +18,10 @@ MIN_PHASES = 3
 PHASES = 12  # at most
 CHANCE = 1e-6  # below it the epoch is seen in the loss
 NOT_EXCLUDED = 0.2  # above it there is no sign of it
-SCANNED = 1e-3  # the same for the best of all periods, times their number
 ENOUGH_TO_EXCLUDE = 250  # records, in which a twentieth of the variance leaves a sign
 ENOUGH_TO_SCAN = 1500  # records in which EXPLAINED is seen at CHANCE
-MOST_SCANNED = 500
 EXPLAINED = 0.02  # least share of the variance about the running mean that the phase explains
+AS_MUCH = 0.8  # of what a period explains, from which on a part of it is the period
 LOCKED = 0.8  # least length of the mean of exp(2 pi i phase) over the spikes
 
 
@@ -91,7 +91,7 @@ def look(signals: Signals, spikes: Spikes) -> Finding:
         return Finding(NAME, "against", "each step is an epoch")
     if n_phases_of(signals.step, epoch) < MIN_PHASES:
         said = f"of an epoch of {epoch:g} steps fewer than {MIN_PHASES} phases were logged"
-        return Finding(NAME, "unknown", said, "a log of every step")
+        return Finding(NAME, "unknown", said, signals.lacking("every"))
     n_epochs = (signals.step[-1] - signals.step[0]) / epoch
     if n_epochs < MIN_EPOCHS:
         return Finding(NAME, "unknown", f"the log covers {n_epochs:.1f} epochs", "a longer log")
@@ -144,14 +144,27 @@ def _is_sharpest(signals: Signals, epoch: float, found: Folded) -> bool:
 
 def _without_epoch(signals: Signals) -> Finding:
     """Look for any exact period; which one is an epoch only the user knows."""
-    periods = range(3, max(4, min(MOST_SCANNED, signals.n_records // MIN_EPOCHS)))
-    found = {p: fold(signals.step, signals.log_loss, p * signals.every) for p in periods}
-    best = min(found, key=lambda p: found[p].chance)
-    seen = found[best].chance * len(found) < SCANNED and found[best].explained >= EXPLAINED / 4
-    if seen:
-        said = f"the loss repeats itself every {best * signals.every:g} steps or so"
+    even = np.arange(signals.step[0], signals.step[-1] + signals.every / 2, signals.every)
+    period = find_period(np.interp(even, signals.step, signals.log_loss))
+    if period is not None:
+        told = _fundamental(signals, period * signals.every)
+        said = f"the loss repeats itself every {told:.4g} steps or so"
         return Finding(NAME, "possible", said, "steps_per_epoch")
     said = "the loss repeats itself with no exact period"
     if signals.n_records < ENOUGH_TO_SCAN:
         return Finding(NAME, "unknown", f"{said} that so short a log shows", "steps_per_epoch")
+    longest = longest_scanned(len(even))
+    if len(even) // MIN_EPOCHS > longest:
+        said = f"{said} of up to {longest * signals.every:g} steps"
+        return Finding(NAME, "unknown", said, "steps_per_epoch")
     return Finding(NAME, "against", said)
+
+
+def _fundamental(signals: Signals, period: float) -> float:
+    """The shortest fraction of a period in steps, whole records or not, that explains as much."""
+    most = fold(signals.step, signals.log_loss, period).explained
+    parts = (period / n for n in reversed(MULTIPLES) if period / n >= MIN_PHASES * signals.every)
+    for part in parts:
+        if fold(signals.step, signals.log_loss, part).explained > AS_MUCH * most:
+            return part
+    return period

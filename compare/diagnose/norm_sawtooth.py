@@ -51,20 +51,23 @@ def look(signals: Signals) -> Finding:
     return _of_jumps(signals, jumps)
 
 
-def begins(signals: Signals) -> bool:
-    """Whether jumps may be still to come: there are a few, or decay alone moves the norm."""
+def begins(signals: Signals) -> str:
+    """Why jumps may be still to come: there are a few, or decay alone moves the norm; or ""."""
     norm, rate, decay = signals.weight_norm, signals.learning_rate, signals.weight_decay
     if norm is None or decay is None or not (decay > 0).any() or (norm <= 0).any():
-        return False
-    if 0 < len(find_jumps(-2 * np.log(norm)).onsets) < MIN_JUMPS:
-        return True
+        return ""
+    n_jumps = len(find_jumps(-2 * np.log(norm)).onsets)
+    if 0 < n_jumps < MIN_JUMPS:
+        return f"the norm has jumped {'once' if n_jumps == 1 else 'twice'}"
     if rate is None:
-        return False
+        return ""
     late = slice(2 * signals.n_records // 3, None)
     spent = _decayed(signals)[late]
     fallen = np.log(norm[late][0] / norm[late][-1])
     expected = spent[-1] - spent[0]
-    return bool(expected > 0 and SAME_RATE[0] < fallen / expected < SAME_RATE[1])
+    if not (expected > 0 and SAME_RATE[0] < fallen / expected < SAME_RATE[1]):
+        return ""
+    return f"the norm still falls at {fallen / expected:.2f} of what decay takes, towards a jump"
 
 
 def _of_jumps(signals: Signals, jumps: Jumps) -> Finding:
@@ -75,10 +78,12 @@ def _of_jumps(signals: Signals, jumps: Jumps) -> Finding:
         f"by {found.rate:.2g} a step"
     )
     if np.isnan(found.rate):
-        return Finding(NAME, "possible", "the norm jumps within few records", "a log of every step")
+        said = "the norm jumps within few records"
+        return Finding(NAME, "possible", said, signals.lacking("every"))
     if np.isnan(found.expected):
         steady = f"{said}, to {100 * found.scatter:.0f} % the same each time"
-        return Finding(NAME, "possible", steady, "lr and wd")
+        lacks = signals.lacking("learning_rate", "weight_decay")
+        return Finding(NAME, "possible", steady, lacks)
     if found.expected == 0:
         return Finding(NAME, "against", f"{said}, without decay")
     ratio = found.rate / found.expected
@@ -88,10 +93,11 @@ def _of_jumps(signals: Signals, jumps: Jumps) -> Finding:
         f"{100 * higher:.0f} % of the jumps"
     )
     if ratio < SAME_RATE[0] and period < COARSE * signals.every:
-        return Finding(NAME, "possible", said, "a log of every step")
+        return Finding(NAME, "possible", said, signals.lacking("every"))
     if not SAME_RATE[0] <= ratio <= SAME_RATE[1]:
         near = SAME_RATE[0] / 2 < ratio < FASTEST
-        more = "momentum, and the norm of the normalised weights alone"
+        alone = "the norm of the normalised weights alone"
+        more = "; ".join(filter(None, (signals.lacking("momentum"), alone)))
         return Finding(NAME, "possible" if near else "against", said, more if near else "")
     if share >= GROWING:
         said = f"{said}, but the norm grows for {100 * share:.0f} % of the time, as noise does"

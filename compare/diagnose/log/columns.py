@@ -1,6 +1,7 @@
 """The columns of a log by their meaning, whatever a logger calls them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ ALIASES = {
     "momentum": ("momentum",),
 }
 SERIES = ("learning_rate", "weight_decay", "weight_norm", "grad_norm", "last_layer_norm")
+NORMS = "weight_norm, grad_norm or last_layer_norm"
+NAMED = 6  # columns, at most, where it is said that they were not used
 CONSTANTS = ("steps_per_epoch", "beta2", "momentum")
 
 
@@ -36,7 +39,8 @@ def of_columns(columns: Mapping[str, Any], name: str = "the log") -> Signals:
     Raises:
         ValueError: if step or loss is missing, or a number is out of range.
     """
-    found = _by_meaning(columns)
+    names = _by_meaning(columns)
+    found = {meaning: columns[given] for meaning, given in names.items()}
     for needed in ("step", "loss"):
         if needed not in found:
             given = ", ".join(map(str, columns)) or "none"
@@ -55,18 +59,32 @@ def of_columns(columns: Mapping[str, Any], name: str = "the log") -> Signals:
     constants = {key: _constant(numbers[key]) for key in CONSTANTS if key in numbers}
     words = np.atleast_1d(np.asarray(found.get("optimizer", ""), dtype=str))
     optimizer = next((word for word in words if word), "").strip().lower()
-    return _whole(series, constants, optimizer, name)
+    signals = _whole(series, constants, optimizer, name)
+    return replace(signals, notes=(*signals.notes, *_unused(columns, names.values())))
 
 
-def _by_meaning(columns: Mapping[str, Any]) -> dict[str, Any]:
-    """Columns by the names of the vocabulary; those without a meaning here are left out."""
+def _by_meaning(columns: Iterable[str]) -> dict[str, str]:
+    """Names of columns by those of the vocabulary; what has no meaning here is left out."""
     plain = {_plain(name): name for name in columns}
-    found: dict[str, Any] = {}
+    found: dict[str, str] = {}
     for meaning, names in ALIASES.items():
         for alias in names:
             if alias in plain:
-                found.setdefault(meaning, columns[plain[alias]])
+                found.setdefault(meaning, plain[alias])
     return found
+
+
+def _unused(columns: Iterable[str], used: Iterable[str]) -> list[str]:
+    """A sentence on the columns that are not used, and what a norm must be called to be."""
+    unused = [str(name) for name in columns if name not in set(used)]
+    if not unused:
+        return []
+    more = f" and {len(unused) - NAMED} more" if len(unused) > NAMED else ""
+    said = f"columns that were not used: {', '.join(unused[:NAMED])}{more}"
+    norms = [name for name in unused if "norm" in _plain(name)]
+    if norms:
+        said = f"{said}; for {norms[0]} to count, call it by what it is the norm of: {NORMS}"
+    return [said]
 
 
 def is_known(name: str) -> bool:
@@ -100,6 +118,9 @@ def _whole(
     """Leave out rows without a loss and what comes after a loss that is not finite."""
     lost = int((~np.isfinite(series["step"])).sum())
     series, notes = rows.one_for_each_step(series, name)
+    end = rows.lost_from(series["loss"])
+    lost_at = float(series["step"][end]) if end < len(series["loss"]) else None
+    series = {key: values[:end] for key, values in series.items()}
     step, loss = series["step"], series["loss"]
     logged = ~np.isnan(loss)
     if not logged.any():
@@ -120,8 +141,8 @@ def _whole(
     given: dict[str, Any] = {key: value for key, value in constants.items() if value is not None}
     if "steps_per_epoch" not in given and (length := _epoch_length(kept)):
         given["steps_per_epoch"] = length
-    said = (*notes, *too_few)
-    return Signals(kept["step"], kept["loss"], **known, **given, optimizer=optimizer, notes=said)
+    given |= {"optimizer": optimizer, "lost_at": lost_at, "notes": (*notes, *too_few)}
+    return Signals(kept["step"], kept["loss"], **known, **given)
 
 
 def _whole_numbers(values: FloatArray) -> bool:

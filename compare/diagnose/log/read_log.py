@@ -1,8 +1,10 @@
 """A log from a CSV file of whatever logger, or from a Dataset of the schema."""
 
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,6 +19,8 @@ from theory.trajectory import recorded, require
 # What a CSV file may hold: 300 MB as text.
 MOST_VALUES = 4_000_000
 LONGEST_LINE = 2**20  # characters
+SEPARATORS = (",", ";", "\t")
+DECIMAL_COMMA = re.compile(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*")
 
 
 def read(path: Path, run: str | None = None) -> Signals:
@@ -102,6 +106,7 @@ def _is_missing(value: Any) -> bool:
 def _columns(path: Path) -> tuple[dict[str, list[str]], list[str]]:
     """The columns of a CSV file as text, empty where one says nothing to us, and what was left out.
 
+    Columns are parted by comma, semicolon or tab; with semicolons there may be decimal commas.
     A last row that was cut short is left out: the run may still be writing it.
 
     Raises:
@@ -109,7 +114,11 @@ def _columns(path: Path) -> tuple[dict[str, list[str]], list[str]]:
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = (row for row in csv.reader(_lines(file, path)) if row)
+            lines = _lines(file, path)
+            first = next((line for line in lines if line.strip()), "")
+            separator = _separator(first)
+            read_rows = csv.reader(chain([first], lines), delimiter=separator)
+            rows = (row for row in read_rows if row)
             header = next(rows, [])
             known = [i for i, name in enumerate(header) if is_known(name)]
             values: list[list[str]] = [[] for _ in header]
@@ -119,7 +128,7 @@ def _columns(path: Path) -> tuple[dict[str, list[str]], list[str]]:
                 if cut := len(row) < len(header):
                     continue
                 for i in known:
-                    values[i].append(row[i])
+                    values[i].append(_with_point(row[i]) if separator == ";" else row[i])
                 if number * len(known) > MOST_VALUES:
                     raise ValueError(
                         f"{path} holds more than the {MOST_VALUES} values that can be read; keep "
@@ -131,6 +140,20 @@ def _columns(path: Path) -> tuple[dict[str, list[str]], list[str]]:
         raise ValueError(f"{path} is empty: a header and at least one row are needed")
     notes = [f"the last row, {number}, was cut short and left out"] if cut else []
     return dict(zip(header, values, strict=True)), notes
+
+
+def _separator(header: str) -> str:
+    """What parts the columns: of all ways to read a header the one in which most has a meaning."""
+
+    def meaning(separator: str) -> tuple[int, int]:
+        names = next(csv.reader([header], delimiter=separator), [])
+        return sum(map(is_known, names)), len(names)
+
+    return max(SEPARATORS, key=meaning)
+
+
+def _with_point(cell: str) -> str:
+    return cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell) else cell
 
 
 def _lines(file: TextIO, path: Path) -> Iterator[str]:

@@ -12,6 +12,8 @@ from theory.arrays import BoolArray, FloatArray, IntArray
 
 LOGGED = 0.5  # least share of the rows with a loss in which a column must have a number
 MOST_REPEATED = 0.5  # of the rows with a loss; beyond, steps do not count through one run
+LOST = 3  # rows; a summary after the last step is one
+AS_LONG = 3  # as any gap in the loss so far
 Series = Mapping[str, FloatArray]
 
 
@@ -56,6 +58,23 @@ def _last_known(values: FloatArray, group: IntArray, n_groups: int) -> FloatArra
     known = ~np.isnan(values)
     found[group[known]] = values[known]  # of several the last one stays
     return found
+
+
+def lost_from(loss: FloatArray) -> int:
+    """Row from which on a loss is no finite number to the end; their number if it ends as one.
+
+    Blank rows at the end count if they are a longer gap than the log has otherwise.
+
+    Args:
+        loss: one entry a step, (n_steps,), NaN where nothing was logged.
+    """
+    known = np.flatnonzero(np.isfinite(loss))
+    if not len(known):
+        return len(loss)
+    end = int(known[-1]) + 1
+    gap = int(np.diff(known, prepend=-1).max()) - 1
+    is_lost = np.isinf(loss[end:]).any() or len(loss) - end >= max(LOST, AS_LONG * gap)
+    return end if is_lost else len(loss)
 
 
 def filled(series: Series, kept: BoolArray) -> tuple[dict[str, FloatArray], list[str]]:

@@ -1,8 +1,9 @@
 """The columns of a log, as far as they were logged."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,11 @@ from theory.arrays import FloatArray
 
 ADAPTIVE = ("adam", "amsgrad", "rmsprop", "adagrad", "adafactor", "adadelta", "lamb")  # in a name
 PLAIN = ("sgd", "sgdm", "sgdw", "gd", "momentum", "nesterov")  # words of it
+
+
+# What a user calls a field, where a column and an option have another name.
+CALLED = {"learning_rate": "lr", "weight_decay": "wd"}
+EVERY = "a log of every step"
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +34,7 @@ class Signals:
         momentum: heavy-ball coefficient.
         optimizer: name of the optimizer in lower case, "" if unknown.
         beta2: decay of Adam's second moment.
+        lost_at: step from which on the loss is no finite number to the end, None if it is one.
         notes: what was left out of the log, a sentence each.
 
     Raises:
@@ -45,6 +52,7 @@ class Signals:
     momentum: float | None = None
     optimizer: str = ""
     beta2: float | None = None
+    lost_at: float | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -61,6 +69,14 @@ class Signals:
             largest = float((self.learning_rate * self.weight_decay).max())
             if largest >= 1:
                 raise ValueError(f"lr times wd must be below 1, got {largest:g}")
+
+    def until(self, record: int) -> "Signals":
+        """The log before a record."""
+        held = {field.name: getattr(self, field.name) for field in fields(self)}
+        cut: dict[str, Any] = {
+            key: value[:record] for key, value in held.items() if isinstance(value, np.ndarray)
+        }
+        return replace(self, **cut, lost_at=None)
 
     @property
     def n_records(self) -> int:
@@ -88,12 +104,38 @@ class Signals:
     @property
     def adaptive(self) -> bool | None:
         """Whether the optimizer divides by a second moment; None if its name does not say."""
-        if any(name in self.optimizer for name in ADAPTIVE):
-            return True
-        words = re.split(r"[^a-z0-9]+", self.optimizer)
-        return False if set(words) & set(PLAIN) else None
+        return is_adaptive_by_name(self.optimizer)
+
+    def lacking(self, *names: str) -> str:
+        """What of these fields is not there, to be asked for, "" if nothing is.
+
+        Args:
+            names: of fields; ``every`` for a log of every step.
+        """
+        return "; ".join(filter(None, map(self._ask_for, names)))
+
+    def _ask_for(self, name: str) -> str:
+        if name == "every":
+            return EVERY if self.every > 1 else ""
+        if name == "optimizer" and self.optimizer and self.adaptive is None:
+            return f"whether {self.optimizer} divides by a second moment, as adam, or not, as sgd"
+        value = getattr(self, name)
+        is_there = value is not None if name != "optimizer" else self.adaptive is not None
+        return "" if is_there else CALLED.get(name, name)
 
     @property
     def full_batch(self) -> bool | None:
         """Whether each step sees all data."""
         return None if self.steps_per_epoch is None else self.steps_per_epoch <= 1
+
+
+def is_adaptive_by_name(optimizer: str) -> bool | None:
+    """Whether an optimizer divides by a second moment; None if its name does not say.
+
+    Args:
+        optimizer: its name in lower case.
+    """
+    if any(name in optimizer for name in ADAPTIVE):
+        return True
+    words = re.split(r"[^a-z0-9]+", optimizer)
+    return False if set(words) & set(PLAIN) else None

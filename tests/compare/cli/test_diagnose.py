@@ -43,6 +43,10 @@ def test_json_holds_every_finding(log, capsys):
         (["missing.nc"], "cannot read missing.nc: no such file"),
         (["LOG", "--run", "a"], "--run is of a netCDF file"),
         (["LOG", "--beta2", "1"], "beta2 must be from 0 to below 1, got 1"),
+        (
+            ["LOG", "--optimizer", "foo"],
+            "or be left out: sgd, sgdm, sgdw, gd, momentum, nesterov, ",
+        ),
         (["LOG", "--lr", "-1"], "learning_rate must not be negative, got -1"),
     ],
 )

@@ -73,3 +73,10 @@ def quiet(*, n=3000, seed=0):
     return {"step": step, "loss": np.exp(-step / n + 0.2 * noise(n, seed)), "lr": 0.1, "wd": 0.0,
             "grad_norm": np.exp(0.2 * noise(n, seed + 1)), "steps_per_epoch": 40,
             "weight_norm": 5 + step / n, "optimizer": "sgd"}  # fmt: skip
+
+
+def diverging(*, n=3000, at=2000, rate=0.02, seed=0):
+    """A loss about 0.1 that grows by ``rate`` a step from ``at`` on, to the end."""
+    step = np.arange(n)
+    log = np.log(0.1) + rate * np.maximum(0, step - at) + 0.1 * noise(n, seed)
+    return {"step": step, "loss": np.exp(log), "lr": 0.1}

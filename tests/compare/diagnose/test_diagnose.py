@@ -1,5 +1,7 @@
 """What is planted in a log is named, and nothing else; what is missing is asked for."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -82,7 +84,7 @@ def test_momentum_divides_the_rate_of_decay():
 def test_decay_comes_with_the_call_where_the_log_lacks_it():
     log = made_logs.sawtooth()
     del log["lr"], log["wd"]
-    assert diagnose(log).decides.startswith("lr and wd")
+    assert diagnose(log).decides.startswith("lr; wd")
     assert diagnose(log, learning_rate=0.5, weight_decay=0.01).verdict == "sawtooth"
     assert diagnose(log, learning_rate=0.5, weight_decay=0.0).verdict != "sawtooth"
 
@@ -112,6 +114,7 @@ def test_bad_batches_at_random_times_are_none():
     log["loss"][[157, 380, 702, 1200, 1900, 2511, 2804]] *= 20
     found = diagnose(log)
     assert found.verdict == "none of these"
+    assert str(found).startswith("none of these (sure): single bad batches\n")
     assert found.remedy.endswith("these steps: 157, 380, 702, 1200, 1900, ...")
 
 
@@ -123,6 +126,7 @@ def test_spikes_that_follow_restarts_are_none():
     found = diagnose(log)
     assert found.verdict == "none of these"
     assert "begin where the learning rate is raised" in found.evidence[0]
+    assert str(found).startswith("none of these (sure): restarts of the learning rate\n")
 
 
 @pytest.mark.parametrize("cycle", [8, 10])
@@ -176,6 +180,11 @@ def test_descent_on_all_data_that_rose_early_is_not_called_quiet():
     loss = 1 + np.exp(-step / 500) * (1 + 0.1 * np.sin(step / 2) * (step < 500))
     log = {"step": step, "loss": loss, "lr": 0.1, "wd": 0.0, "steps_per_epoch": 1}
     assert diagnose(log, optimizer="sgd").verdict == "not sure"
+    assert diagnose(log).verdict == "not sure"
+    unknown = {name: values for name, values in log.items() if name != "steps_per_epoch"}
+    assert finding(diagnose(unknown), "edge of stability").answer == "possible"
+    many = finding(diagnose(log | {"steps_per_epoch": 40}), "edge of stability")
+    assert many.answer == "against"
     assert diagnose(log | {"loss": 1 + np.exp(-step / 500)}, optimizer="sgd").sure
 
 
@@ -197,3 +206,100 @@ def test_an_optimizer_is_adaptive_if_the_norm_moves_too_far():
     assert diagnose(far).verdict == "not sure"  # the norm rests for most of the time
     moving = far | {"weight_norm": log["weight_norm"] * (1 + 1e-4 * (log["step"] % 2))}
     assert diagnose(moving).verdict == "slingshot"
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_run_that_diverged_is_told_so_and_from_where(lost):
+    log = made_logs.diverging()
+    if lost:
+        log["loss"][2500:] = np.nan
+    found = diagnose(log)
+    assert (found.verdict, found.sure, found.decides) == ("diverged", True, "")
+    assert found.evidence[0].startswith("diverged: from about step 200")
+    assert ("from step 2500 to the end the loss is no finite number" in found.evidence[0]) == lost
+    assert "this rise is none" in found.evidence[1]
+    assert found.evidence[1].endswith("the weight norm was not logged")
+    assert "rows without a step or a finite loss" not in str(found)
+
+
+def test_a_sawtooth_that_then_diverges_is_told_with_its_end():
+    log = made_logs.sawtooth()
+    log["loss"][2800:] = np.inf
+    found = diagnose(log)
+    assert found.verdict == "sawtooth"
+    assert found.evidence[1] == ("diverged: from step 2800 to the end the loss is no finite number")
+
+
+COLUMNS = ["lr", "wd", "weight_norm", "grad_norm", "steps_per_epoch", "optimizer", "momentum"]
+
+
+def with_bad_batches():
+    log = made_logs.quiet()
+    log["loss"][[157, 380, 702, 1200, 1900, 2511, 2804]] *= 20
+    return log
+
+
+@pytest.mark.parametrize("every", [1, 10])
+@pytest.mark.parametrize("lost", [[], *([one] for one in COLUMNS), COLUMNS[2:], COLUMNS[:2]])
+def test_what_would_decide_is_not_there_and_is_asked_for_once(lost, every):
+    for log in (*PLANTED.values(), with_bad_batches(), made_logs.sawtooth(decays_at=10)):
+        kept = {name: v[::every] if np.ndim(v) else v for name, v in log.items()}
+        kept = {name: values for name, values in kept.items() if name not in lost}
+        decides = diagnose(kept).decides
+        asked = [word for word in re.findall(r"\w+", decides) if word in COLUMNS]
+        assert len(set(asked)) == len(asked)
+        assert not set(asked) & set(kept)
+        assert every > 1 or "a log of every step" not in decides
+
+
+def test_batches_that_spike_within_a_step_are_decided_by_their_number():
+    log = with_bad_batches()
+    del log["steps_per_epoch"], log["weight_norm"], log["lr"]
+    asked = diagnose(log).decides.split("; ")
+    assert "steps_per_epoch" in asked and "lr" in asked
+    assert "a log of every step" not in asked
+    coarse = {name: v[::2] if np.ndim(v) else v for name, v in log.items()}
+    coarse["loss"][[70, 200, 500, 1100]] *= 20
+    assert "a log of every step" in diagnose(coarse).decides
+
+
+def test_an_optimizer_whose_kind_is_not_known_is_not_asked_for_by_its_name():
+    log = made_logs.slingshots() | {"optimizer": "lion"}
+    asked = diagnose(log).decides.split("; ")
+    assert "whether lion divides by a second moment, as adam, or not, as sgd" in asked
+    assert "optimizer" not in asked
+
+
+def test_a_long_log_is_not_asked_for_as_many_records_as_it_has():
+    log = made_logs.quiet() | {"wd": 0.01}
+    log["weight_norm"] = 5 * np.exp(-0.1 * 0.01 * log["step"])  # no rest, and no jump
+    found = diagnose(log)
+    assert found.verdict == "too little data"
+    assert "the norm still falls at 1.00 of what decay takes" in found.evidence[0]
+    assert found.decides == "a longer log: 3 jumps of the norm, or a norm that rests"
+
+
+def test_a_spike_that_may_come_again_is_waited_for():
+    log = made_logs.quiet()
+    log["loss"][[1000, 2200]] *= 20
+    del log["steps_per_epoch"]
+    found = diagnose(log)
+    assert found.verdict == "too little data"
+    assert found.decides == "a longer log: 3 spikes, or none until step 5800"
+    short = {name: v[:150] if np.ndim(v) else v for name, v in made_logs.quiet().items()}
+    assert diagnose(short).decides == "a longer log: 200 records"
+
+
+def test_a_loss_that_does_not_spike_is_told_so_though_a_norm_beneath_it_may_jump():
+    log = made_logs.quiet()
+    assert str(diagnose(log)).startswith("none of these (sure): the loss does not spike\n")
+    del log["weight_norm"], log["wd"]
+    found = diagnose(log)
+    assert (found.verdict, found.sure) == ("not sure", False)
+    assert found.cause == "the loss does not spike" and found.decides == "weight_norm"
+
+
+def test_the_growth_of_norms_is_told_of_each():
+    log = made_logs.slingshots()
+    (said,) = diagnose(log).evidence
+    assert "the norm grows by more than around it, that of the last layer by 9.8 %" in said

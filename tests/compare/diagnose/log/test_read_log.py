@@ -27,6 +27,35 @@ def test_columns_go_by_many_names(tmp_path):
     assert found.optimizer == "adamw" and found.adaptive
 
 
+@pytest.mark.parametrize("separator", [";", "\t", ","])
+def test_columns_are_parted_by_what_the_header_shows(tmp_path, separator):
+    text = "step,train loss,wd,optimizer\n0,2.5,1e-3,sgd\n1,.5,1e-3,sgd\n"
+    found = read(write(tmp_path, "\n" + text.replace(",", separator)))
+    assert found.loss.tolist() == [2.5, 0.5] and found.weight_decay.tolist() == [1e-3] * 2
+    assert found.optimizer == "sgd" and found.notes == ()
+
+
+def test_with_semicolons_numbers_may_have_a_decimal_comma(tmp_path):
+    text = "step;loss;wd;optimizer\n0;2,5;1,5e-3;sgd, plain\n1;-,5;0.25;sgd, plain\n"
+    found = read(write(tmp_path, text))
+    assert found.loss.tolist() == [2.5, -0.5] and found.weight_decay.tolist() == [1.5e-3, 0.25]
+    assert found.optimizer == "sgd, plain"
+    with pytest.raises(ValueError, match=r"loss holds what is no number .*1\.234,5"):
+        read(write(tmp_path, "step;loss\n0;1.234,5\n"))
+
+
+def test_columns_that_were_not_used_are_named(tmp_path):
+    found = read(write(tmp_path, "iter,train_loss,Loss,norm\n0,1,2,3\n1,1,2,3\n"))
+    assert found.loss.tolist() == [2, 2] and found.weight_norm is None
+    assert found.notes == (
+        "columns that were not used: train_loss, norm; for norm to count, call it by what it is "
+        "the norm of: weight_norm, grad_norm or last_layer_norm",
+    )
+    many = {"step": [0, 1], "loss": [1, 1], **{f"x{i}": [0, 0] for i in range(20)}}
+    (said,) = of_columns(many).notes
+    assert said == "columns that were not used: x0, x1, x2, x3, x4, x5 and 14 more"
+
+
 def test_rows_without_a_loss_are_left_out_and_gaps_are_closed(tmp_path):
     text = "step,loss,grad_norm,weight_norm\n0,3,1,5\n1,,2,\n2,2,,\n3,1,4,\n4,inf,9,\n5,1,9,\n"
     found = read(write(tmp_path, text))
