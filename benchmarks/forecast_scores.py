@@ -49,17 +49,21 @@ def scored(middle: float, spread: float, period: float) -> dict[str, Any]:
     return {"error": middle / period - 1, "spread": spread / period}
 
 
-def inside(score: dict[str, Any], row: dict[str, Any]) -> bool:
+def inside(name: str, row: dict[str, Any]) -> bool:
     """Whether the truth, with its own error, is in the 90 % interval of a mean period.
 
-    What is said is log-normal of such a median and standard deviation, as periods are positive: an
-    interval of the same width on both sides of a doubtful one would start below 0.
+    What is said is log-normal, as periods are positive: an interval of the same width on both sides
+    of a doubtful one would start below 0. The kick model says its median, the others their mean.
     """
-    known = row["measured"]
-    relative = score["spread"] / (1 + score["error"])
-    width = np.sqrt(np.log((1 + np.sqrt(1 + 4 * relative**2)) / 2))
-    doubt = np.hypot(width, known["period_error"] / known["period"])
-    return bool(abs(np.log1p(score["error"])) <= norm.ppf(0.95) * doubt)
+    known, score = row["measured"], row["scores"][name]
+    away, relative = np.log1p(score["error"]), score["spread"] / (1 + score["error"])
+    if name == "kick model":
+        variance = np.log((1 + np.sqrt(1 + 4 * relative**2)) / 2)
+    else:
+        variance = np.log1p(relative**2)
+        away -= variance / 2
+    doubt = np.sqrt(variance + (known["period_error"] / known["period"]) ** 2)
+    return bool(abs(away) <= norm.ppf(0.95) * doubt)
 
 
 def of_singles(drawn: FloatArray, lengths: FloatArray) -> dict[str, Any]:
@@ -112,7 +116,7 @@ def summary(rows: list[dict[str, Any]]) -> list[str]:
         if not own:
             continue
         errors = np.abs([one["error"] for one in own])
-        held = [inside(row["scores"][name], row) for row in with_it if "spread" in own[0]]
+        held = [inside(name, row) for row in with_it if "spread" in own[0]]
         lines.append(
             f"| {name} ({len(own)}) | {100 * np.median(errors):.1f} % | "
             f"{100 * np.quantile(errors, 0.9):.0f} % | "
@@ -150,7 +154,7 @@ def by_variant(rows: list[dict[str, Any]]) -> str:
         )
         lines.append(
             f"| {way} | {len(own)} | {error:.0f} % | {spread:.0f} % | {other:.0f} % | "
-            f"{sum(inside(row['scores']['kick model'], row) for row in own)} | "
+            f"{sum(inside('kick model', row) for row in own)} | "
             f"{100 * np.mean([one['single_inside'] for one in kick]):.0f} % | "
             f"{100 * np.median(first):.0f} % |"
         )

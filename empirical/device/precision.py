@@ -73,9 +73,9 @@ def _products(arithmetic: str) -> Iterator[None]:
     for switch in _switches():
         with suppress(RuntimeError):
             before.append((switch, switch.read()))
-    for switch, _ in before:
-        switch.set(switch.values[arithmetic])
     try:
+        for switch, _ in before:
+            switch.set(switch.values[arithmetic])
         yield
     finally:
         for switch, value in before:

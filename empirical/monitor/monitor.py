@@ -149,10 +149,10 @@ class Monitor:
             self._search(inputs, keywords)
         else:
             self._capture = FirstInputs(model)
-        self._hooks = (
+        self._hooks = [
             self.optimizer.register_step_pre_hook(self._before),
             self.optimizer.register_step_post_hook(self._after),
-        )
+        ]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -180,7 +180,7 @@ class Monitor:
             ValueError: if the loss is not a single number.
         """
         number = None if loss is None else single(loss)
-        if self._awaited.overdue() and not self.reason:
+        if self._hooks and self._awaited.overdue() and not self.reason:
             self._silence = self._nothing()
             log.warning("the monitor: %s", self._silence)
         if number is not None and self._owes_loss:
@@ -224,6 +224,7 @@ class Monitor:
             every=self.every,
             n_steps=self.n_steps,
             reason=self.reason,
+            cut=bool(self._ended),
             model=type(self.model).__name__,
             data=self.data,
             seed=self.seed,
@@ -277,8 +278,8 @@ class Monitor:
 
     def close(self) -> None:
         """Leave the optimizer and the network; the records stay."""
-        for hook in self._hooks:
-            hook.remove()
+        while self._hooks:
+            self._hooks.pop().remove()
         if self._capture is not None:
             self._capture.remove()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -135,22 +136,38 @@ class Watched:
 
     def __init__(self, groups: Sequence[Mapping[str, Any]]) -> None:
         self.first = settings(groups[0])
-        self._last = [self._plain(group) for group in groups]
         self.changed = ""
+        self._remember(groups)
+
+    def _remember(self, groups: Sequence[Mapping[str, Any]]) -> None:
+        """Keep what the groups are, and how to read it at once: there may be hundreds of them."""
+        self._last = [self._plain(group) for group in groups]
+        self._read = [itemgetter(*sorted(one)) if one else len for one in self._last]
+        self._values = self._of(groups)
+
+    def _of(self, groups: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """What compares: numbers of options, and their values."""
+        return [(len(group), read(group)) for group, read in zip(groups, self._read, strict=True)]
+
+    def _same(self, groups: Sequence[Mapping[str, Any]]) -> bool:
+        try:
+            return self._of(groups) == self._values
+        except (KeyError, ValueError):  # an option less, or a group more
+            return False
 
     def look(self, groups: Sequence[Mapping[str, Any]], step: int) -> bool:
         """Compare the groups with what they were a step before; says whether any changed."""
-        now = [self._plain(group) for group in groups]
-        if now == self._last:
+        if self._same(groups):
             return False
+        before = self._last
+        self._remember(groups)
         changes = (
             f"{name} changed from {old.get(name)} to {new.get(name)} at step {step}"
-            for old, new in zip(self._last, now, strict=False)
+            for old, new in zip(before, self._last, strict=False)
             for name in sorted(old.keys() | new.keys())
             if old.get(name) != new.get(name)
         )
         self.changed = self.changed or next(changes, "")
-        self._last = now
         return True
 
     @staticmethod

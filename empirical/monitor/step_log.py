@@ -87,8 +87,10 @@ def single(loss: float | Tensor) -> float | Tensor:
             raise ValueError(f"loss must be a single number, got shape {tuple(loss.shape)}")
         return loss
     try:
+        if isinstance(loss, str):
+            raise TypeError("a text is no number")
         return float(np.asarray(loss).item())
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:  # torch's, of tensors with a gradient
         shape = getattr(loss, "shape", None)
         got = repr(loss)[:60] if shape is None else f"shape {tuple(shape)}"
         raise ValueError(f"loss must be a single number, got {got}") from error

@@ -45,6 +45,7 @@ class Records:
         every: steps between records.
         n_steps: optimizer steps seen.
         reason: why the records end early, "" where they do not.
+        cut: whether steps that came after the last record were not followed.
         model: name of the network.
         data: name of the data.
         seed: of the run.
@@ -67,6 +68,7 @@ class Records:
     every: int
     n_steps: int
     reason: str
+    cut: bool
     model: str
     data: str
     seed: int
@@ -208,7 +210,8 @@ def _ending(
         kept = {key: values[: index + 1] for key, values in series.items()}
         return kept, end, f"{name} was not finite at step {end}", ""
     if records.reason:
-        return series, int(records.table[-1, step_log.STEP]) + 1, records.reason, "stopped"
+        end = int(records.table[-1, step_log.STEP]) + 1 if records.cut else records.n_steps
+        return series, end, records.reason, "stopped"
     return series, records.n_steps, "", ""
 
 

@@ -42,7 +42,7 @@ def recorded_with(dataset: xr.Dataset, run: str, name: str) -> str | float | Non
     """
     if name in dataset:
         found: str | float = dataset[name].sel(run=run).item()
-        return found
+        return None if found == "" or found != found else found
     return dataset.attrs.get(name) if dataset.sizes["run"] == 1 else None
 
 

@@ -347,6 +347,7 @@ def _along(kinds: Kinds, momentum: float, trained: str) -> FloatArray:
         return weights
     last = int(np.clip(np.searchsorted(carried, carry(momentum)), 1, len(alike) - 1))
     share = (carry(momentum) - carried[last - 1]) / (carried[last] - carried[last - 1])
+    share = max(share, 0.0)
     weights[alike[last - 1]], weights[alike[last]] = 1 - share, share
     return weights
 

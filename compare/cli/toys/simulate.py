@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from compare.cli.parsing import DONE, Commands, as_path
+from compare.cli.parsing import DONE, Commands, as_count, as_path
 from compare.cli.toys import norm
 
 
@@ -22,7 +22,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("--lr", type=float, nargs="+", help="learning rates")
     parser.add_argument("--wd", type=float, nargs="+", help="weight decays")
     parser.add_argument("--seeds", type=int, default=1, help="seeds of each setting (default: 1)")
-    parser.add_argument("--steps", type=int, help="steps (default: 10000, or those recorded)")
+    parser.add_argument("--steps", type=as_count, help="steps (default: 10000, or those recorded)")
     parser.add_argument(
         "--record-every", type=int, help="steps between records (default: 100; of norm: 1)"
     )

@@ -142,7 +142,7 @@ CAPTIONS = {
         "intrinsic learning rate: measured in blue, fits in orange.",
         "Each is a law in ln ηλ, a line or one that bends to a limit towards slow decay, as the "
         "runs and other networks say, and what takes the same number of steps at any decay, which "
-        "bends it on the right. Before and after a jump: up to the fastest setting that jumps. "
+        "bends it on the right. Kicks and jumps: up to the fastest setting that jumps. "
         "Error bars: standard error over cycles. Right: y = s²/(1 − 2 s) for the share s of the "
         "time during which the norm grows; above the dotted line the norm grows for "
         "more than a quarter of the time, which is called equilibrium.",

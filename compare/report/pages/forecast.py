@@ -109,7 +109,8 @@ def sentence(said: dict[str, Any]) -> Markup:
 
 def _at_rest(said: dict[str, Any]) -> str:
     """How a norm rests: it never jumps, or jumps so often that they merge."""
-    if said.get("rest_probability", 0.0) > 0.5:  # the key is not in files that are older
+    never = said.get("rest_probability")  # not in files that are older
+    if never is None or 2 * never >= said["regime_probability"]:
         return "without destabilising"
     return "as jumps come so often that none stands out, and the loss stays high"
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import sawtooth
 from compare.measure.channels import Channels
@@ -65,6 +66,16 @@ def test_channels_and_matrices_are_those_of_the_run(joined):
         for shape in SHAPES
     ]
     assert predict_equilibrium(still, second).norm == of_second[1] != of_second[0]
+
+
+def test_a_recording_of_an_earlier_version_may_be_joined_to_a_new_one(joined):
+    names = ["weights_dtype", "normalisation_eps", "largest_matrix"]
+    new, old = joined.isel(run=[0]), joined.isel(run=[1]).drop_vars(names)
+    for parts in ([new, old], [old, new]):
+        both = xr.concat(parts, "run", join="outer", combine_attrs="override", data_vars="all")
+        assert np.isfinite(check_laws(both)["norm_law_residual"]).all()
+        known = [recorded_with(both, run, "largest_matrix") for run in both["run"].values]
+        assert sorted(known, key=str) == [SHAPES[0], None]
 
 
 def test_a_shape_that_is_none_is_refused(joined):

@@ -138,3 +138,24 @@ def test_errors_and_first_jumps_are_drawn(settings):
     assert predictions.errors(settings).count("<svg") == 1
     svg = predictions.first_jumps(settings)
     assert svg.count("<svg") == 1
+
+
+def test_laws_of_jumps_end_where_jumps_do():
+    """At the fastest setting the norm rests; the growing share alone is told beyond the border."""
+    table = xr.Dataset(
+        {
+            "intrinsic_lr": ("setting", [1e-3, 1e-2, 1e-1]),
+            "periodic": ("setting", ["true", "true", "false"]),
+            "curve_intrinsic_lr": ("curve", np.geomspace(1e-4, 1e-1, 31)),
+            **{f"{name}_law": ("curve", np.zeros(31)) for name in ("onset", "growth")},
+            **{f"{name}_law_error": ("curve", np.ones(31)) for name in ("onset", "growth")},
+        }
+    )
+    ends = {}
+    for name in ("onset", "growth"):
+        _, axis = plt.subplots()
+        predictions._draw_law(axis, table, name)
+        ends[name] = axis.lines[0].get_xdata()[[0, -1]]
+        plt.close()
+    np.testing.assert_allclose(ends["onset"], [1e-4, 1e-2])
+    np.testing.assert_allclose(ends["growth"], [1e-4, 1e-1])

@@ -64,6 +64,8 @@ def test_a_loss_is_any_single_number():
             (torch.ones(3), r"shape \(3,\)"),
             ([1.0, 2.0], r"\[1.0, 2.0\]"),
             ("x", "'x'"),
+            ("3.5", "'3.5'"),
+            ([torch.ones((), requires_grad=True)], r"\[tensor"),
             ({"loss": 1.0}, "{'loss': 1.0}"),
         ]:
             with pytest.raises(ValueError, match=f"loss must be a single number, got {said}"):

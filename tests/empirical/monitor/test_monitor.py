@@ -580,6 +580,26 @@ def test_an_optimizer_that_is_made_anew_is_missed(caplog):
     assert monitor.dataset()["status"].item() == "completed"
 
 
+def test_what_was_seen_before_a_silence_is_kept():
+    model, optimizer, monitor = step_at_once(parameters=["1.weight"], every=10)
+    micro_batches(model, optimizer, monitor, 25, 1)
+    monitor.evaluate(test_error=0.3)
+    other = OPTIMIZERS["sgd"](model.parameters())
+    micro_batches(model, other, monitor, PATIENCE + 1, 1)
+    found = monitor.dataset()
+    assert (found["status"].item(), int(found["n_steps"][0])) == ("stopped", 25)
+    assert found["test_error"].values.ravel()[-1] == 0.3
+
+
+def test_a_monitor_that_was_closed_waits_for_no_step(caplog):
+    model, optimizer, monitor = step_at_once(parameters=["1.weight"])
+    micro_batches(model, optimizer, monitor, 3, 1)
+    monitor.close()
+    micro_batches(model, optimizer, monitor, PATIENCE + 1, 1)
+    assert (monitor.reason, caplog.records) == ("", [])
+    assert monitor.dataset()["status"].item() == "completed"
+
+
 def test_without_inputs_a_forward_pass_must_be_seen(caplog):
     model, optimizer, monitor = step_at_once()
     optimizer.step()  # without a gradient nothing moves

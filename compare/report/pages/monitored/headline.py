@@ -20,7 +20,7 @@ def headline(run: Followed) -> Markup:
         return Markup(
             'This run <span class="fails">ended early</span>: {}. Look at the steps before step {}.'
         ).format(str(one["reason"].values), int(one["n_steps"]))
-    if not run.recorded.decay:
+    if not run.recorded.decay and "changing decay" not in run.recorded.update_rule:
         return _without_decay(run)
     if str(run.observed["regime"].values) == "periodic":
         return _periodic(run)
