@@ -112,6 +112,7 @@ def test_the_drawn_law_is_the_tables():
     table = xr.Dataset(
         {
             "intrinsic_lr": ("setting", [1e-3, 4e-3]),
+            "periodic": ("setting", ["true", "true"]),
             "kick": ("setting", [1.25, 1.15]),
             "kick_sem": ("setting", [0.02, 0.03]),
             "curve_intrinsic_lr": ("curve", [1e-4, 1e-3, 4e-3]),
