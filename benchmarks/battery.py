@@ -418,6 +418,7 @@ def forecast(entry: Entry, target: float, truth: SettingCycles, seed: int) -> di
     return {
         "model": entry.model,
         "variant": entry.variant,
+        "learning_rate": entry.learning_rate,
         "intrinsic_lr": target,
         "pilots": [asdict(one) for one in plan],
         "pilot_share": sum(one.n_seeds * one.n_steps for one in plan) / planned.n_steps,
