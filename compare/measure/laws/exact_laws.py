@@ -60,13 +60,14 @@ def jump_agreement(steps: Steps) -> float:
     """Share of steps on which angle and criterion agree that the step is a delta-jump.
 
     With ``delta = eta lam``, the angle above which the norm grows. The criterion is that of plain
-    SGD.
+    SGD. NaN where no angle was recorded, as of a toy.
     """
+    known = np.isfinite(steps.angular_update)
     delta = steps.learning_rate * steps.weight_decay
     turned = steps.angular_update > laws.stationary_angle(delta)
     setting = (steps.learning_rate, steps.weight_decay)
     said = laws.is_delta_jump(steps.weight_norm, steps.update_norm, *setting, delta)
-    return float(np.mean(turned == said)) if len(turned) else float("nan")
+    return float(np.mean((turned == said)[known])) if known.any() else float("nan")
 
 
 @dataclass(frozen=True)

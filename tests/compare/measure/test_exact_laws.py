@@ -53,6 +53,13 @@ def test_a_wrong_decay_is_seen(exact):
     assert exact_laws.jump_agreement(steps(norms, gs, 2 * angles)) < 0.9
 
 
+def test_steps_whose_angle_was_not_recorded_say_nothing_of_the_criterion(exact):
+    norms, gs, angles = exact
+    known = np.arange(len(angles)) % 3 > 0
+    assert exact_laws.jump_agreement(steps(norms, gs, np.where(known, angles, np.nan))) == 1
+    assert np.isnan(exact_laws.jump_agreement(steps(norms, gs, np.full_like(angles, np.nan))))
+
+
 def test_level_one_predicts_from_the_mean_squared_gradient(networks):
     from compare.measure.observables import measure
 

@@ -216,6 +216,16 @@ def test_a_run_without_angles_is_reported_without_them(tmp_path):
     assert "residual of the angle law" not in text
 
 
+def test_a_toy_is_simulated_and_trained_on_nothing():
+    toy = recorded_run().drop_vars("angular_update")
+    toy["weight_norm"].attrs["source"] = "theory"
+    texts = [text_of(report.render(xr.DataTree(one))) for one in (toy, recorded_run())]
+    assert "Net, simulated" in texts[0] and "Trained on" not in texts[0]
+    assert "agreement of the jump criterion" not in texts[0]
+    assert "Net, monitored" in texts[1] and "Trained on noise." in texts[1]
+    assert "agreement of the jump criterion" in texts[1]
+
+
 def test_notes_give_their_own_reasons_for_what_is_not_followed():
     notes = "3.weight: not in the optimizer; 2.bias: weight_decay 0 instead of 0.01"
     text = text_of(report.render(xr.DataTree(recorded_run().assign_attrs(notes=notes))))

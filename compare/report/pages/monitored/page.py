@@ -47,7 +47,7 @@ def page_of(trajectories: xr.Dataset) -> Page:
     figure = Figure(first, drawn.pop(first), MONITORED["trajectory"])
     model, data = (_names(trajectories, name) for name in ("model", "data"))
     return Page(
-        title=f"{model}, monitored",
+        title=f"{model}, {'simulated' if _simulated(trajectories) else 'monitored'}",
         subtitle=_subtitle(trajectories, data),
         claim=headline(shown[0]),
         figure=figure,
@@ -78,6 +78,11 @@ def _followed(trajectories: xr.Dataset) -> list[Followed]:
     return [Followed.of(trajectories, observed.sel(run=run)) for run in runs]
 
 
+def _simulated(trajectories: xr.Dataset) -> bool:
+    """Whether the runs are those of a toy, whose data is a formula."""
+    return trajectories["weight_norm"].attrs.get("source") == "theory"
+
+
 def _names(trajectories: xr.Dataset, name: str) -> str:
     return ", ".join(filter(None, np.unique(trajectories[name].values)))
 
@@ -86,7 +91,7 @@ def _subtitle(trajectories: xr.Dataset, data: str) -> str:
     """What was recorded, and at what cost."""
     overhead = trajectories.attrs.get("overhead")
     sentences = (
-        data and f"Trained on {data}.",
+        "" if _simulated(trajectories) else data and f"Trained on {data}.",
         (headline := _invariance(trajectories).partition("\n")[0]) and f"{headline}.",
         "" if overhead is None else f"The monitor took {100 * float(overhead):.1f} % of the time.",
     )
