@@ -30,8 +30,8 @@ class PlannedRun:
         validate.setting(self.learning_rate, self.weight_decay)
         if self.weight_decay == 0:
             raise ValueError(
-                "weight_decay must be above 0: without it the norm can only grow, and no training "
-                "destabilises for that"
+                "weight_decay must be a positive number: without it the norm can only grow, and no "
+                "training destabilises for that"
             )
         validate.positive("weight_decay", self.weight_decay)
         validate.fraction("momentum", self.momentum)
