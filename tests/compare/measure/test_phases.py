@@ -122,6 +122,8 @@ def test_shading_marks_each_phase_of_a_sawtooth_and_nothing_else():
     assert spans == [(0, 200), (200, 200), (400, FALL)]
     assert len(axes[1].patches) == 0
     assert len(phase_shading.legend_patches(*axes)) == 3
+    axes[0].set_xlim(50, 150)  # within the first phase A
+    assert [one.get_label() for one in phase_shading.legend_patches(*axes)] == ["phase A: g falls"]
     assert phase_shading.legend_patches(axes[1]) == []
 
 

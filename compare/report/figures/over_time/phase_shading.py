@@ -5,7 +5,8 @@ from itertools import pairwise
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.patches import Patch
+from matplotlib.colors import to_hex
+from matplotlib.patches import Patch, Rectangle
 
 from compare.measure import phases
 from compare.report.html import theme
@@ -27,6 +28,17 @@ def shade(axis: Axes, run: xr.Dataset, n_steps: int) -> None:
 
 
 def legend_patches(*axes: Axes) -> list[Patch]:
-    """A patch for each phase, for the legend; none where nothing was shaded."""
-    shaded = any(axis.patches for axis in axes)
-    return [Patch(color=SHADES[p], label=text) for p, text in NAMES.items() if shaded]
+    """A patch for each phase that is seen, for the legend."""
+    seen = {to_hex(one.get_facecolor()) for axis in axes for one in _shown(axis)}
+    return [
+        Patch(color=SHADES[phase], label=text)
+        for phase, text in NAMES.items()
+        if to_hex(SHADES[phase]) in seen
+    ]
+
+
+def _shown(axis: Axes) -> list[Rectangle]:
+    """Spans that reach into the axis."""
+    low, high = axis.get_xlim()
+    spans = [one for one in axis.patches if isinstance(one, Rectangle)]
+    return [one for one in spans if one.get_x() < high and one.get_x() + one.get_width() > low]
