@@ -31,6 +31,7 @@ WHAT = {
     "divergence": "breaks off: the loss stops being finite",
 }
 SAME_DECAY = 1.05  # extrapolation below which pilots decay as the planned run does
+FEWEST_JUMPS = 0.01  # expected in the run, that are worth a figure
 FAR = 100.0  # extrapolation from which a word of caution is due
 
 
@@ -39,7 +40,7 @@ def draw(tree: xr.DataTree) -> dict[str, str]:
     held = tree["forecast"].to_dataset()
     said = json.loads(held.attrs["forecast"])
     drawn = {"fan": figures.fan(held)}
-    if said["period"] is not None:
+    if said["period"] is not None and float(held["jump_density"].sum()) > FEWEST_JUMPS:
         drawn["jumps"] = figures.jumps(held)
     table = tree["calibration"].to_dataset()
     if "kick_law" in table:

@@ -123,6 +123,14 @@ def test_bad_input_is_refused_and_nothing_written(flags, said, tmp_path, capsys)
     assert not (out / "study.nc").exists()
 
 
+def test_jumps_are_drawn_where_some_are_expected(made):
+    tree = made[1]
+    assert "jumps" in page.draw(tree)
+    held = tree["forecast"].to_dataset()
+    held["jump_density"] = 0 * held["jump_density"]
+    assert "jumps" not in page.draw(xr.DataTree.from_dict({**tree.to_dict(), "/forecast": held}))
+
+
 def small(image_shape, n_classes):
     """A user's own network."""
     from torch import nn
