@@ -13,6 +13,7 @@ WITHIN = 3  # records from a restart to the spike that it makes, or a twentieth 
 OF_CYCLE = 0.125  # and no more than this share of it
 BY_CHANCE = 1e-3  # largest probability that as many spikes lie there by chance
 ALMOST_ALL = 0.8
+PARTS, RISEN = 20, 3.0  # of a log; of the last one's loss over the lowest: it may come back
 LONG_QUIET = 3.0  # longest waits so far, after which a spike does not recur
 
 
@@ -49,7 +50,7 @@ def look_for_outliers(signals: Signals, spikes: Spikes) -> Finding:
     all data there is no bad batch.
     """
     if not len(spikes):
-        return _quiet(spikes)
+        return _quiet(signals, spikes)
     abrupt = float(spikes.abrupt.mean())
     at = signals.step[spikes.peaks]
     waits = np.diff(at, prepend=signals.step[0])
@@ -67,8 +68,11 @@ def look_for_outliers(signals: Signals, spikes: Spikes) -> Finding:
     return Finding(NAME, "unknown", said, f"{MIN_SPIKES} spikes, or none until step {quiet_at:g}")
 
 
-def _quiet(spikes: Spikes) -> Finding:
-    """What is said of a loss without spikes, or with ones that are too small to go by."""
+def _quiet(signals: Signals, spikes: Spikes) -> Finding:
+    """What is said of a loss without spikes, or with ones that are too small to go by.
+
+    A loss that ends far above its lowest may be on a spike that is longer than the log goes on.
+    """
     noise = f"its noise (a factor of {np.exp(spikes.noise):.2g})"
     if spikes.n_out >= MIN_SPIKES:
         said = (
@@ -78,4 +82,9 @@ def _quiet(spikes: Spikes) -> Finding:
         return Finding(NAME, "possible", said, "a log in which the loss rises by half")
     few = "no" if not spikes.n_out else f"only {spikes.n_out}"
     said = f"{few} record of the loss stands out of {noise} by six times it"
+    parts = [np.median(part) for part in np.array_split(signals.log_loss, PARTS)]
+    above = float(np.exp(parts[-1] - min(parts)))
+    if above > RISEN:
+        said = f"{said}, and at its end it is {above:.2g} times its lowest"
+        return Finding(NAME, "possible", said, "a longer log")
     return Finding(NAME, "shown", said, cause="the loss does not spike")

@@ -22,6 +22,7 @@ ENOUGH_TO_EXCLUDE = 250  # records, in which a twentieth of the variance leaves 
 ENOUGH_TO_SCAN = 1500  # records in which EXPLAINED is seen at CHANCE
 EXPLAINED = 0.02  # least share of the variance about the running mean that the phase explains
 AS_MUCH = 0.8  # of what a period explains, from which on a part of it is the period
+MOST_GAPS = 2.0  # steps of a log over those that its records would cover evenly
 LOCKED = 0.8  # least length of the mean of exp(2 pi i phase) over the spikes
 
 
@@ -40,12 +41,12 @@ class Folded:
     chance: float
 
 
-def fold(step: FloatArray, log_loss: FloatArray, period: float) -> Folded:
+def fold(step: FloatArray, log_loss: FloatArray, period: float, phases: int = PHASES) -> Folded:
     """Fold a series by a period in steps, about its running mean over one period."""
     every = float(np.median(np.diff(step)))
     length = max(PHASES, round(period / every))
     about = (log_loss - uniform_filter1d(log_loss, length))[length:-length]
-    n_phases = min(PHASES, n_phases_of(step, period))
+    n_phases = min(phases, n_phases_of(step, period))
     phase = ((step[length:-length] % period) / period * n_phases).astype(int) % n_phases
     counts = np.maximum(np.bincount(phase, minlength=n_phases), 1)
     profile = np.bincount(phase, about, n_phases) / counts
@@ -144,6 +145,9 @@ def _is_sharpest(signals: Signals, epoch: float, found: Folded) -> bool:
 
 def _without_epoch(signals: Signals) -> Finding:
     """Look for any exact period; which one is an epoch only the user knows."""
+    if signals.step[-1] - signals.step[0] > MOST_GAPS * signals.every * signals.n_records:
+        said = "records that are so uneven show no period"
+        return Finding(NAME, "unknown", said, "steps_per_epoch")
     even = np.arange(signals.step[0], signals.step[-1] + signals.every / 2, signals.every)
     period = find_period(np.interp(even, signals.step, signals.log_loss))
     if period is not None:
@@ -161,10 +165,18 @@ def _without_epoch(signals: Signals) -> Finding:
 
 
 def _fundamental(signals: Signals, period: float) -> float:
-    """The shortest fraction of a period in steps, whole records or not, that explains as much."""
-    most = fold(signals.step, signals.log_loss, period).explained
-    parts = (period / n for n in reversed(MULTIPLES) if period / n >= MIN_PHASES * signals.every)
-    for part in parts:
-        if fold(signals.step, signals.log_loss, part).explained > AS_MUCH * most:
+    """The shortest fraction of a period in steps, whole records or not, that explains as much.
+
+    Phases are as wide in both: short spikes are told the better the narrower they are.
+    """
+    for n in reversed(MULTIPLES):
+        part = period / n
+        if part < MIN_PHASES * signals.every:
+            continue
+        whole, of_part = (
+            fold(signals.step, signals.log_loss, *one).explained
+            for one in ((period, n * PHASES), (part, PHASES))
+        )
+        if of_part > AS_MUCH * whole:
             return part
     return period

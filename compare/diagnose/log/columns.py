@@ -56,6 +56,7 @@ def of_columns(columns: Mapping[str, Any], name: str = "the log") -> Signals:
         for key, values in numbers.items()
         if key not in CONSTANTS
     }
+    series = _until_the_last_loss(series, found["loss"])
     constants = {key: _constant(numbers[key]) for key in CONSTANTS if key in numbers}
     words = np.atleast_1d(np.asarray(found.get("optimizer", ""), dtype=str))
     optimizer = next((word for word in words if word), "").strip().lower()
@@ -76,7 +77,7 @@ def _by_meaning(columns: Iterable[str]) -> dict[str, str]:
 
 def _unused(columns: Iterable[str], used: Iterable[str]) -> list[str]:
     """A sentence on the columns that are not used, and what a norm must be called to be."""
-    unused = [str(name) for name in columns if name not in set(used)]
+    unused = [str(name) for name in columns if str(name).strip() and name not in set(used)]
     if not unused:
         return []
     more = f" and {len(unused) - NAMED} more" if len(unused) > NAMED else ""
@@ -105,6 +106,25 @@ def _numbers(values: Any, key: str, name: str) -> FloatArray:
         return array.astype(float)
     except ValueError as error:
         raise ValueError(f"{name}: the column {key} holds what is no number ({error})") from error
+
+
+def _until_the_last_loss(series: dict[str, FloatArray], loss: Any) -> dict[str, FloatArray]:
+    """Series up to the last loss that a text tells, where one that is no number is lost.
+
+    Rows without one at the end of a file are those of a test. Of numbers blanks are not told apart.
+    """
+    text = np.atleast_1d(np.asarray(loss))
+    if text.dtype.kind not in "US" or len(text) == 1:
+        return series
+    told = np.flatnonzero(np.char.strip(text) != "")
+    if not len(told):
+        return series
+    last = int(told[-1])
+    cut = {key: values[: last + 1] for key, values in series.items()}
+    if np.isnan(cut["loss"][last]):
+        cut["loss"] = cut["loss"].copy()
+        cut["loss"][last] = np.inf
+    return cut
 
 
 def _constant(values: FloatArray) -> float | None:

@@ -14,9 +14,8 @@ from theory.arrays import FloatArray
 
 SMOOTHED = 9  # records, beside which a single bad batch is nothing
 FAR_ABOVE = float(np.log(100))  # of all that was before the lowest loss
+UNTRAINED = float(np.log(100))  # nats that no untrained network loses
 FEWEST = 10  # records
-# A network that has forgotten all is where it began, far above its level, for the rest of the log.
-AS_AT_START, ABOVE_LEVEL, FOR_LONG = float(np.log(0.5)), float(np.log(10)), 0.2
 LONGER = 3.0  # than any stay as high from which the loss came back
 
 
@@ -41,42 +40,33 @@ def find_divergence(signals: Signals) -> Divergence | None:
     Args:
         signals: of the log.
     """
-    log = median_filter(signals.log_loss, SMOOTHED, mode="nearest")
-    high = _far_above(log) or _forgotten(log)
     lost = signals.lost_at
     ends = "" if lost is None else f"from step {lost:g} to the end the loss is no finite number"
+    log = median_filter(signals.log_loss, SMOOTHED, mode="nearest")
+    high = _far_above(log) if (signals.loss >= 0).all() else 0
     if not high:
         return None if lost is None else Divergence(lost, signals, ends)
-    late = slice(high // 2, high)
-    at = int(np.flatnonzero(log[:high] <= np.median(log[late]))[-1])
+    level = np.median(log[high // 3 : 2 * high // 3 + 1])  # before it is on its way up
+    at = int(np.flatnonzero(log[:high] <= level)[-1])
+    before, after = signals.loss[max(at - SMOOTHED, 0) : at + 1], signals.loss[at:]
     said = (
-        f"from about step {signals.step[at]:g} on the loss rises from "
-        f"{np.median(signals.loss[late]):.2g} to {signals.loss[at:].max():.2g} and does not come "
-        "back"
+        f"from about step {signals.step[at]:g} on the loss rises from {np.median(before):.2g} to "
+        f"{after.max():.2g} and does not come back"
     )
     said = f"{said}; {ends}" if ends else said
     return Divergence(float(signals.step[at]), signals.until(at), said)
 
 
-def _far_above(log: FloatArray) -> int | None:
-    """Record from which on the loss is far above all that it was on the way to its lowest."""
-    highest = log[: int(log.argmin()) + 1].max()
-    return _stays_above(log, highest + FAR_ABOVE, FEWEST)
+def _far_above(log: FloatArray) -> int:
+    """Record from which on the loss is far above all that it was before; 0 if from none.
 
-
-def _forgotten(log: FloatArray) -> int | None:
-    """Record from which on the loss is as high as at the start, after it was far below."""
-    at = _stays_above(log, log[0] + AS_AT_START, FOR_LONG * len(log))
-    if at is None or np.median(log[at:]) - np.median(log[:at]) < ABOVE_LEVEL:
-        return None
-    return at
-
-
-def _stays_above(log: FloatArray, threshold: float, least: float) -> int | None:
-    """Record from which on a series stays above a threshold to its end, longer than ever before."""
+    A log need not begin with the training. Then it may hold the first jump of a sawtooth, up to the
+    loss of an untrained network, which it does not tell: nothing below ``UNTRAINED`` counts.
+    """
+    threshold = max(log[: int(log.argmin()) + 1].max() + FAR_ABOVE, UNTRAINED)
     below = np.flatnonzero(log <= threshold)
     if not len(below):
-        return None
+        return 0
     came_back = int(np.diff(below).max(initial=1)) - 1
     stays = len(log) - 1 - below[-1]
-    return int(below[-1]) + 1 if stays >= max(least, LONGER * came_back, 1) else None
+    return int(below[-1]) + 1 if stays >= max(FEWEST, LONGER * came_back) else 0

@@ -20,6 +20,7 @@ from theory.trajectory import recorded, require
 MOST_VALUES = 4_000_000
 LONGEST_LINE = 2**20  # characters
 SEPARATORS = (",", ";", "\t")
+NO_HEADER = ("", "sep=;", "sep=,", "sep=\\t")  # what spreadsheets write before it
 DECIMAL_COMMA = re.compile(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*")
 
 
@@ -91,7 +92,7 @@ def supplied(signals: Signals, **values: Any) -> Signals:
     """
     given = {key: value for key, value in values.items() if value is not None}
     held = [key for key in given if key != "steps_per_epoch"]
-    held = [key for key in held if not _is_missing(getattr(signals, key))]
+    held = [key for key in held if not _is_missing(signals, key)]
     notes = [f"the {key} that was given was not used: the log has its own" for key in held]
     given = {key: value for key, value in given.items() if key not in held}
     for key in set(given) & set(SERIES):
@@ -99,8 +100,9 @@ def supplied(signals: Signals, **values: Any) -> Signals:
     return replace(signals, **given, notes=(*signals.notes, *notes))
 
 
-def _is_missing(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value)
+def _is_missing(signals: Signals, key: str) -> bool:
+    """Whether a log does not tell a field; an optimizer of a kind that is not known tells none."""
+    return signals.adaptive is None if key == "optimizer" else getattr(signals, key) is None
 
 
 def _columns(path: Path) -> tuple[dict[str, list[str]], list[str]]:
@@ -115,7 +117,7 @@ def _columns(path: Path) -> tuple[dict[str, list[str]], list[str]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             lines = _lines(file, path)
-            first = next((line for line in lines if line.strip()), "")
+            first = next((line for line in lines if line.strip(' \n\r"') not in NO_HEADER), "")
             separator = _separator(first)
             read_rows = csv.reader(chain([first], lines), delimiter=separator)
             rows = (row for row in read_rows if row)
@@ -128,7 +130,7 @@ def _columns(path: Path) -> tuple[dict[str, list[str]], list[str]]:
                 if cut := len(row) < len(header):
                     continue
                 for i in known:
-                    values[i].append(_with_point(row[i]) if separator == ";" else row[i])
+                    values[i].append(row[i] if separator == "," else _with_point(row[i]))
                 if number * len(known) > MOST_VALUES:
                     raise ValueError(
                         f"{path} holds more than the {MOST_VALUES} values that can be read; keep "
@@ -139,7 +141,11 @@ def _columns(path: Path) -> tuple[dict[str, list[str]], list[str]]:
     if number < 2 + cut:
         raise ValueError(f"{path} is empty: a header and at least one row are needed")
     notes = [f"the last row, {number}, was cut short and left out"] if cut else []
-    return dict(zip(header, values, strict=True)), notes
+    columns: dict[str, list[str]] = {}
+    for column, held in zip(header, values, strict=True):  # of two of a name the first with values
+        if not any(columns.get(column, ())):
+            columns[column] = held
+    return columns, notes
 
 
 def _separator(header: str) -> str:

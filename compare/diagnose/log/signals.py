@@ -66,7 +66,7 @@ class Signals:
             if values is not None and not (values >= 0).all():
                 raise ValueError(f"{name} must not be negative, got {values.min():g}")
         if self.learning_rate is not None and self.weight_decay is not None:
-            largest = float((self.learning_rate * self.weight_decay).max())
+            largest = float((self.learning_rate * self.weight_decay).max(initial=0.0))
             if largest >= 1:
                 raise ValueError(f"lr times wd must be below 1, got {largest:g}")
 

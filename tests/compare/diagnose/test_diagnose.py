@@ -303,3 +303,38 @@ def test_the_growth_of_norms_is_told_of_each():
     log = made_logs.slingshots()
     (said,) = diagnose(log).evidence
     assert "the norm grows by more than around it, that of the last layer by 9.8 %" in said
+
+
+def test_a_loss_that_ends_far_above_its_lowest_is_not_called_quiet():
+    log = made_logs.quiet() | {"loss": made_logs.quiet()["loss"].copy()}
+    log["loss"][-300:] *= 10
+    found = diagnose(log)
+    assert found.verdict == "not sure"
+    (above,) = re.findall(r"at its end it is (\S+) times its lowest", str(found))
+    assert float(above) == pytest.approx(10, rel=0.15)
+    assert found.decides == "a longer log"
+
+
+@pytest.mark.parametrize("period", [137, 200, 300])
+def test_spikes_that_are_short_against_their_period_tell_all_of_it(period):
+    """A third of 300 has narrower phases, in which a spike of eight records stands out more."""
+    step = np.arange(6000)
+    loss = np.exp(0.05 * made_logs.noise(6000)) * np.where(step % period < 8, 1.4, 1.0)
+    (told,) = re.findall(
+        r"repeats itself every (\d+) steps", str(diagnose({"step": step, "loss": loss}))
+    )
+    assert int(told) == pytest.approx(period, abs=1)
+
+
+def test_a_log_with_a_gap_of_a_million_steps_is_read_at_once():
+    step = np.append(np.arange(3000), 10_000_000 + np.arange(3000))
+    found = diagnose({"step": step, "loss": np.exp(0.1 * made_logs.noise(6000))})
+    assert "records that are so uneven show no period" in str(found)
+
+
+def test_an_optimizer_of_an_unknown_kind_may_be_told():
+    log = made_logs.sawtooth() | {"optimizer": "muon"}
+    assert "was not used" in str(
+        diagnose(made_logs.sawtooth() | {"optimizer": "sgd"}, optimizer="adam")
+    )
+    assert "was not used" not in str(diagnose(log, optimizer="sgd"))

@@ -185,7 +185,8 @@ def test_a_dataset_tells_the_gradient_of_the_weights():
         ("step,loss\n0,1\n1,1\n0,1\n1,1\n0,1\n", "after step 1 comes 0"),
         ("step,loss,batch_size,data_size\n0,1,0,9\n1,1,0,9\n", "must be above 0, got 0, 9"),
         ("step,loss\n0,1\n1,2,3\n", "2 columns in its header and 3 in row 3"),
-        ("step,loss\n0,\n1,nan\n", "no row with a step and a loss"),
+        ("step,loss\n0,\n1,nan\n", "no row with a step and a finite loss"),
+        ("step,loss\n0,\n1,\n", "no row with a step and a loss"),
         ("step,loss,lr\n0,1,-1\n1,1,-1\n", "learning_rate must not be negative, got -1"),
         ("step,loss,lr,wd\n0,1,2,1\n1,1,2,1\n", "lr times wd must be below 1, got 2"),
         ("step,loss,beta2\n0,1,1\n1,1,1\n", "beta2 must be from 0 to below 1, got 1"),
@@ -214,3 +215,25 @@ def test_the_file_of_a_monitor_holds_one_number_for_the_second_moment(beta2):
     toy = simulate("isotropic", 0.1, 0.1, n_steps=60)
     toy["beta2"] = ("run", [beta2])
     assert of_dataset(toy).beta2 == (beta2 if beta2 == beta2 else None)
+
+
+def test_blank_rows_after_the_last_loss_are_those_of_a_test_and_a_text_that_is_no_number_is_lost(
+    tmp_path,
+):
+    rows = [f"{step},1.{step % 7}" for step in range(100)]
+    log = tmp_path / "log.csv"
+    for more, lost_at in ((["100,"] * 4, None), (["100,nan"], 100), (["100,nan", "101,"], 100)):
+        log.write_text("\n".join(["step,loss", *rows, *more]))
+        signals = read(log)
+        assert (signals.lost_at, signals.n_records) == (lost_at, 100)
+
+
+def test_what_spreadsheets_write_is_read(tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text("sep=;\nstep;loss\n0;1,5\n1;0,5\n")
+    assert read(log).loss.tolist() == [1.5, 0.5]
+    log.write_text("step\tloss\n0\t1,5\n1\t0,5\n")
+    assert read(log).loss.tolist() == [1.5, 0.5]
+    log.write_text("step,loss,loss,\n0,1.5,,\n1,0.5,,\n")
+    found = read(log)
+    assert found.loss.tolist() == [1.5, 0.5] and found.notes == ()
