@@ -528,7 +528,8 @@ def main() -> None:
     parser.add_argument("--only", default="", help="networks with this in their name")
     parser.add_argument("--unlike", action="store_true", help="networks trained as none is known")
     options = parser.parse_args()
-    entries = (unlike if options.unlike else battery)(options.images)
+    of_unlike = options.unlike or options.what == "momenta"
+    entries = (unlike if of_unlike else battery)(options.images)
     entries = [one for one in entries if options.only in f"{one.model} {one.variant}"]
     if options.what == "train":
         train(options.out, entries)
@@ -542,7 +543,7 @@ def main() -> None:
     elif options.what == "laws":
         print(*limits(options.out, entries), sep="\n")
     elif options.what == "momenta":
-        print(*momenta(options.out, unlike()), sep="\n")
+        print(*momenta(options.out, entries), sep="\n")
     elif options.what == "scores":
         path = KEPT / ("unlike.json" if options.unlike else "forecasts.json")
         kept = json.loads(path.read_text(encoding="utf-8"))

@@ -13,13 +13,6 @@ from compare.forecast.planned_run import PlannedRun
 from theory.arrays import FloatArray
 from theory.cycle_models import hazard_model
 
-OTHER_WAYS = {  # rows of a table that are one
-    "rate, momentum": "rate",
-    "all, rate": "rate",
-    **{f"momentum {m}": "momentum 0.5 to 0.98" for m in ("0.5", "0.8", "0.95", "0.98")},
-    **{f"all, momentum{m}": "all weights, momentum" for m in ("", " 0.5")},
-}
-
 
 def competitors(
     calibration: Calibration,
@@ -171,7 +164,16 @@ def by_variant(rows: list[dict[str, Any]]) -> str:
 def _way(row: dict[str, Any]) -> str:
     """What sets a network apart from dense ones on the digits."""
     if row["model"].startswith("mlp"):
-        return OTHER_WAYS.get(str(row["variant"]), str(row["variant"]))
+        return _way_of_dense(str(row["variant"]))
     family = "ResNet" if row["model"].startswith("resnet") else "ConvNets"
     data = "digits" if row["variant"] == "plain" else row["variant"].partition(",")[0]
     return f"{family}, {data}"
+
+
+def _way_of_dense(variant: str) -> str:
+    """A row for all rates, and for all momenta that no known network has."""
+    if "rate" in variant:
+        return "rate"
+    if variant.startswith("all, momentum"):
+        return "all weights, momentum"
+    return "momentum 0.5 to 0.98" if variant.startswith("momentum ") else variant

@@ -223,7 +223,7 @@ def run(
         except ValueError as error:
             train_networks.remove_unfinished(study, out)
             raise ValueError("every pilot stopped being finite in its first step") from error
-        made, groups = _forecast(planned, plan, study, networks, sample)
+        made, groups = _forecast(planned, plan, study, networks, runs, sample)
         finished = out / results_folder.STUDY_FILE
         store.write(finished, groups, config=study.to_json(), provenance=provenance)
         report.write(out / results_folder.REPORT_FILE, store.read(finished))
@@ -232,11 +232,15 @@ def run(
 
 
 def _forecast(
-    planned: PlannedRun, plan: list[Pilot], study: Study, networks: xr.Dataset, sample: Sample
+    planned: PlannedRun,
+    plan: list[Pilot],
+    study: Study,
+    networks: xr.Dataset,
+    runs: Runs,
+    sample: Sample,
 ) -> tuple[Forecast, dict[str, xr.Dataset]]:
     """The forecast from what was observed of the pilots, and the groups of its file."""
     calibration = calibrate(sample, _before(planned).prior)
-    runs = read_runs(networks)
     jumped = any(len(run.jumps.onsets) > 0 for run in runs.values())
     made = Forecast.of(planned, calibration, plan, diverged=_diverged(runs), jumped=jumped)
     theory, comparison, _ = compare_with_theory(networks, study)

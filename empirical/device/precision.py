@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -82,7 +82,8 @@ def _products(arithmetic: str) -> Iterator[None]:
             switch.set(value)
 
 
-def _switches() -> list[_Switch]:
+@cache
+def _switches() -> tuple[_Switch, ...]:
     """Older switches, then those that torch has from 2.9 on: the older ones set these too."""
     backends: Any = torch.backends
     matmul = torch.get_float32_matmul_precision, torch.set_float32_matmul_precision
@@ -94,7 +95,7 @@ def _switches() -> list[_Switch]:
         cudnn, products = backends.cudnn, (backends.cuda.matmul, backends.mkldnn.matmul)
         for place in (cudnn.conv, cudnn.rnn, *products):
             switches.append(_attribute(place, "fp32_precision", {"ieee": "ieee", "tf32": "tf32"}))
-    return switches
+    return tuple(switches)
 
 
 def _attribute(place: Any, name: str, values: dict[str, Any]) -> _Switch:

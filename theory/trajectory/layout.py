@@ -155,8 +155,8 @@ def _check_attributes(dataset: xr.Dataset, name: str) -> None:
         if not isinstance(value := dataset.attrs.get(one, 0), int | float | np.number):
             raise ValueError(f"{name}: the attribute {one} must be a number, got {_short(value)}")
     shapes = dataset["largest_matrix"].values.ravel() if "largest_matrix" in dataset else ()
-    known = [one for one in shapes if one == one and one != ""]  # of older files nothing is known
-    for shape in map(str, (dataset.attrs.get("largest_matrix", "1x1"), *known)):
+    told = filter(is_told, shapes)
+    for shape in map(str, (dataset.attrs.get("largest_matrix", "1x1"), *told)):
         if not re.fullmatch(r"\d+x\d+", shape):
             raise ValueError(f"{name}: largest_matrix must be like 64x64, got {_short(shape)}")
     for text in dataset["optimizer_settings"].values if "optimizer_settings" in dataset else ():
@@ -168,6 +168,11 @@ def _check_attributes(dataset: xr.Dataset, name: str) -> None:
             raise ValueError(
                 f"{name}: optimizer_settings must be an object in JSON, got {_short(text)}"
             )
+
+
+def is_told(value: object) -> bool:
+    """Whether a file tells this of a run; one that an earlier version wrote may not."""
+    return value == value and value != ""  # NaN or "" stands for it where files were joined
 
 
 def _short(value: object) -> str:

@@ -11,6 +11,7 @@ import xarray as xr
 from theory import laws
 from theory.arrays import BoolArray, FloatArray
 from theory.trajectory.jumps import Jumps, find_jumps
+from theory.trajectory.layout import is_told
 
 SAME_RATE = 1e-6  # relative difference within which learning rates are one
 MOST_DECAY = 0.99  # share of the norm that is counted for a step, however large the rate
@@ -42,7 +43,7 @@ def recorded_with(dataset: xr.Dataset, run: str, name: str) -> str | float | Non
     """
     if name in dataset:
         found: str | float = dataset[name].sel(run=run).item()
-        return None if found == "" or found != found else found
+        return found if is_told(found) else None
     return dataset.attrs.get(name) if dataset.sizes["run"] == 1 else None
 
 

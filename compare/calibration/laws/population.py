@@ -259,17 +259,16 @@ class Population:
         away = self.centre if size is None else features(nearest)
         shares = shares_of(convolution, data)[self.unlike]
         row = _row(self.kinds, weights, away - self.centre, shares)
-        mean = row @ self.numbers
         levels = _weights(self.kinds, momentum, trained, beyond=True)
-        mean[LEVEL::NUMBERS] += (levels - weights) @ self.numbers[: len(levels), LEVEL::NUMBERS]
+        of_levels = np.concatenate([levels, row[len(levels) :]])
+        mean = row @ self.numbers
+        mean[LEVEL::NUMBERS] = (of_levels @ self.numbers)[LEVEL::NUMBERS]
         mean[_LEVEL_OF_KICKS] += _enlarged(self.kinds, levels) - math.log1p(momentum)
         covariance = self.covariance
         if size is None or (nearest != own).any():
             covariance = covariance + self._of_sizes(weights)
-        whole = np.kron(row, np.eye(len(mean)))
-        whole[LEVEL::NUMBERS, : len(levels) * len(mean)] += np.kron(
-            levels - weights, np.eye(len(mean))
-        )[LEVEL::NUMBERS]
+        whole, beyond = (np.kron(one, np.eye(len(mean))) for one in (row, of_levels))
+        whole[LEVEL::NUMBERS] = beyond[LEVEL::NUMBERS]
         covariance = covariance + whole @ self.unknown @ whole.T
         if not alike:
             covariance = covariance * np.where(related(QUANTITIES), OF_UNLIKE, 1.0)
